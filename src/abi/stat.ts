@@ -1,0 +1,170 @@
+/**
+ * File modes, `struct stat` and `struct statx` (stat(2), statx(2), inode(7)).
+ *
+ * Device numbers are single u32 values in the kernel's 32-bit encoding (12-bit major, 20-bit minor), the same that
+ * mknod(2) takes and `st_dev` carries.
+ */
+
+export const S_IFMT = 0o170000;
+export const S_IFSOCK = 0o140000;
+export const S_IFLNK = 0o120000;
+export const S_IFREG = 0o100000;
+export const S_IFBLK = 0o060000;
+export const S_IFDIR = 0o040000;
+export const S_IFCHR = 0o020000;
+export const S_IFIFO = 0o010000;
+export const S_ISUID = 0o4000;
+export const S_ISGID = 0o2000;
+export const S_ISVTX = 0o1000;
+export const S_IRWXU = 0o700;
+export const S_IRUSR = 0o400;
+export const S_IWUSR = 0o200;
+export const S_IXUSR = 0o100;
+export const S_IRWXG = 0o070;
+export const S_IRGRP = 0o040;
+export const S_IWGRP = 0o020;
+export const S_IXGRP = 0o010;
+export const S_IRWXO = 0o007;
+export const S_IROTH = 0o004;
+export const S_IWOTH = 0o002;
+export const S_IXOTH = 0o001;
+/** All bits chmod(2) can set. */
+export const S_IALLUGO = 0o7777;
+export const S_IXUGO = 0o111;
+
+export function isDirMode(mode: number): boolean {
+  return (mode & S_IFMT) === S_IFDIR;
+}
+export function isRegMode(mode: number): boolean {
+  return (mode & S_IFMT) === S_IFREG;
+}
+export function isLinkMode(mode: number): boolean {
+  return (mode & S_IFMT) === S_IFLNK;
+}
+
+/** A device number from its two halves (new_encode_dev in Linux). */
+export function makedev(major: number, minor: number): number {
+  return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & 0xfff00) << 12)) >>> 0;
+}
+export function devMajor(dev: number): number {
+  return (dev >>> 8) & 0xfff;
+}
+export function devMinor(dev: number): number {
+  return (dev & 0xff) | ((dev >>> 12) & 0xfff00);
+}
+
+/** A file's attributes. One object is reused by its caller; file systems fill every field. Times: seconds + nanoseconds. */
+export class Stat {
+  dev = 0;
+  ino = 0;
+  mode = 0;
+  nlink = 0;
+  uid = 0;
+  gid = 0;
+  rdev = 0;
+  /** Bytes. */
+  size = 0;
+  blksize = 4096;
+  /** 512-byte units. */
+  blocks = 0;
+  atimeSec = 0;
+  atimeNsec = 0;
+  mtimeSec = 0;
+  mtimeNsec = 0;
+  ctimeSec = 0;
+  ctimeNsec = 0;
+  /** Birth time; both 0 when unknown. */
+  btimeSec = 0;
+  btimeNsec = 0;
+  /** STATX_ATTR_* (set by the VFS: mount root). */
+  attributes = 0;
+  /** Id of the mount, for statx (set by the VFS). */
+  mountId = 0;
+}
+
+/** sizeof(struct stat) on amd64. */
+export const STAT_SIZE = 144;
+
+function putU64(v: DataView, off: number, n: number): void {
+  v.setUint32(off, n >>> 0, true);
+  v.setInt32(off + 4, Math.floor(n / 0x100000000), true);
+}
+
+/** Writes `struct stat` (amd64 layout) at `off`. */
+export function writeStat(v: DataView, off: number, s: Stat): void {
+  putU64(v, off, s.dev);
+  putU64(v, off + 8, s.ino);
+  putU64(v, off + 16, s.nlink);
+  v.setUint32(off + 24, s.mode, true);
+  v.setUint32(off + 28, s.uid, true);
+  v.setUint32(off + 32, s.gid, true);
+  v.setUint32(off + 36, 0, true);
+  putU64(v, off + 40, s.rdev);
+  putU64(v, off + 48, s.size);
+  putU64(v, off + 56, s.blksize);
+  putU64(v, off + 64, s.blocks);
+  putU64(v, off + 72, s.atimeSec);
+  putU64(v, off + 80, s.atimeNsec);
+  putU64(v, off + 88, s.mtimeSec);
+  putU64(v, off + 96, s.mtimeNsec);
+  putU64(v, off + 104, s.ctimeSec);
+  putU64(v, off + 112, s.ctimeNsec);
+  putU64(v, off + 120, 0);
+  putU64(v, off + 128, 0);
+  putU64(v, off + 136, 0);
+}
+
+export const STATX_TYPE = 0x1;
+export const STATX_MODE = 0x2;
+export const STATX_NLINK = 0x4;
+export const STATX_UID = 0x8;
+export const STATX_GID = 0x10;
+export const STATX_ATIME = 0x20;
+export const STATX_MTIME = 0x40;
+export const STATX_CTIME = 0x80;
+export const STATX_INO = 0x100;
+export const STATX_SIZE = 0x200;
+export const STATX_BLOCKS = 0x400;
+export const STATX_BASIC_STATS = 0x7ff;
+export const STATX_BTIME = 0x800;
+export const STATX_MNT_ID = 0x1000;
+export const STATX__RESERVED = 0x80000000;
+export const STATX_ATTR_MOUNT_ROOT = 0x2000;
+
+/** sizeof(struct statx). */
+export const STATX_SIZE_BYTES = 256;
+
+/** Writes `struct statx` (256 bytes) at `off`. All basic fields are always given, as Linux does. */
+export function writeStatx(v: DataView, off: number, s: Stat): void {
+  for (let i = 0; i < 256; i += 4) v.setUint32(off + i, 0, true);
+  const hasBirth = s.btimeSec !== 0 || s.btimeNsec !== 0;
+  v.setUint32(off, STATX_BASIC_STATS | STATX_MNT_ID | (hasBirth ? STATX_BTIME : 0), true);
+  v.setUint32(off + 4, s.blksize, true);
+  putU64(v, off + 8, s.attributes);
+  v.setUint32(off + 16, s.nlink, true);
+  v.setUint32(off + 20, s.uid, true);
+  v.setUint32(off + 24, s.gid, true);
+  v.setUint16(off + 28, s.mode, true);
+  putU64(v, off + 32, s.ino);
+  putU64(v, off + 40, s.size);
+  putU64(v, off + 48, s.blocks);
+  putU64(v, off + 56, STATX_ATTR_MOUNT_ROOT);
+  putStatxTime(v, off + 64, s.atimeSec, s.atimeNsec);
+  putStatxTime(v, off + 80, s.btimeSec, s.btimeNsec);
+  putStatxTime(v, off + 96, s.ctimeSec, s.ctimeNsec);
+  putStatxTime(v, off + 112, s.mtimeSec, s.mtimeNsec);
+  v.setUint32(off + 128, devMajor(s.rdev), true);
+  v.setUint32(off + 132, devMinor(s.rdev), true);
+  v.setUint32(off + 136, devMajor(s.dev), true);
+  v.setUint32(off + 140, devMinor(s.dev), true);
+  putU64(v, off + 144, s.mountId);
+}
+
+function putStatxTime(v: DataView, off: number, sec: number, nsec: number): void {
+  putU64(v, off, sec);
+  v.setUint32(off + 8, nsec, true);
+}
+
+/** utimensat(2) special tv_nsec values. */
+export const UTIME_NOW = 0x3fffffff;
+export const UTIME_OMIT = 0x3ffffffe;

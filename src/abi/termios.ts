@@ -1,0 +1,185 @@
+/** Terminal ioctls, `struct termios` flags and codecs (ioctl_tty(2), termios(3); kernel layouts). */
+
+export const TCGETS = 0x5401;
+export const TCSETS = 0x5402;
+export const TCSETSW = 0x5403;
+export const TCSETSF = 0x5404;
+export const TCSBRK = 0x5409;
+export const TCXONC = 0x540a;
+export const TCFLSH = 0x540b;
+export const TIOCEXCL = 0x540c;
+export const TIOCNXCL = 0x540d;
+export const TIOCSCTTY = 0x540e;
+export const TIOCGPGRP = 0x540f;
+export const TIOCSPGRP = 0x5410;
+export const TIOCOUTQ = 0x5411;
+export const TIOCSTI = 0x5412;
+export const TIOCGWINSZ = 0x5413;
+export const TIOCSWINSZ = 0x5414;
+export const TIOCMGET = 0x5415;
+export const TIOCINQ = 0x541b;
+export const TIOCPKT = 0x5420;
+export const TIOCNOTTY = 0x5422;
+export const TIOCSETD = 0x5423;
+export const TIOCGETD = 0x5424;
+export const TCSBRKP = 0x5425;
+export const TIOCGSID = 0x5429;
+export const TCGETS2 = 0x802c542a;
+export const TCSETS2 = 0x402c542b;
+export const TCSETSW2 = 0x402c542c;
+export const TCSETSF2 = 0x402c542d;
+export const TIOCGPTN = 0x80045430;
+export const TIOCSPTLCK = 0x40045431;
+export const TIOCGPTLCK = 0x80045439;
+export const TIOCGPTPEER = 0x5441;
+
+/** c_iflag */
+export const IGNBRK = 0o1;
+export const BRKINT = 0o2;
+export const IGNPAR = 0o4;
+export const PARMRK = 0o10;
+export const INPCK = 0o20;
+export const ISTRIP = 0o40;
+export const INLCR = 0o100;
+export const IGNCR = 0o200;
+export const ICRNL = 0o400;
+export const IUCLC = 0o1000;
+export const IXON = 0o2000;
+export const IXANY = 0o4000;
+export const IXOFF = 0o10000;
+export const IMAXBEL = 0o20000;
+export const IUTF8 = 0o40000;
+/** c_oflag */
+export const OPOST = 0o1;
+export const OLCUC = 0o2;
+export const ONLCR = 0o4;
+export const OCRNL = 0o10;
+export const ONOCR = 0o20;
+export const ONLRET = 0o40;
+export const OFILL = 0o100;
+export const OFDEL = 0o200;
+export const TABDLY = 0o14000;
+export const XTABS = 0o14000;
+/** c_cflag */
+export const CBAUD = 0o10017;
+export const B38400 = 0o17;
+export const CSIZE = 0o60;
+export const CS8 = 0o60;
+export const CSTOPB = 0o100;
+export const CREAD = 0o200;
+export const PARENB = 0o400;
+export const PARODD = 0o1000;
+export const HUPCL = 0o2000;
+export const CLOCAL = 0o4000;
+/** c_lflag */
+export const ISIG = 0o1;
+export const ICANON = 0o2;
+export const XCASE = 0o4;
+export const ECHO = 0o10;
+export const ECHOE = 0o20;
+export const ECHOK = 0o40;
+export const ECHONL = 0o100;
+export const NOFLSH = 0o200;
+export const TOSTOP = 0o400;
+export const ECHOCTL = 0o1000;
+export const ECHOPRT = 0o2000;
+export const ECHOKE = 0o4000;
+export const FLUSHO = 0o10000;
+export const PENDIN = 0o40000;
+export const IEXTEN = 0o100000;
+export const EXTPROC = 0o200000;
+/** c_cc indices */
+export const VINTR = 0;
+export const VQUIT = 1;
+export const VERASE = 2;
+export const VKILL = 3;
+export const VEOF = 4;
+export const VTIME = 5;
+export const VMIN = 6;
+export const VSWTC = 7;
+export const VSTART = 8;
+export const VSTOP = 9;
+export const VSUSP = 10;
+export const VEOL = 11;
+export const VREPRINT = 12;
+export const VDISCARD = 13;
+export const VWERASE = 14;
+export const VLNEXT = 15;
+export const VEOL2 = 16;
+/** Control characters in `struct termios`. */
+export const NCCS = 19;
+/** tcflow / tcflush arguments. */
+export const TCOOFF = 0;
+export const TCOON = 1;
+export const TCIOFF = 2;
+export const TCION = 3;
+export const TCIFLUSH = 0;
+export const TCOFLUSH = 1;
+export const TCIOFLUSH = 2;
+
+/** sizeof kernel struct termios / termios2 / winsize. */
+export const TERMIOS_SIZE = 36;
+export const TERMIOS2_SIZE = 44;
+export const WINSIZE_SIZE = 8;
+
+/** Terminal settings. */
+export class Termios {
+  iflag = 0;
+  oflag = 0;
+  cflag = 0;
+  lflag = 0;
+  line = 0;
+  readonly cc: Uint8Array = new Uint8Array(NCCS);
+  ispeed = 38400;
+  ospeed = 38400;
+
+  copyFrom(t: Termios): void {
+    this.iflag = t.iflag;
+    this.oflag = t.oflag;
+    this.cflag = t.cflag;
+    this.lflag = t.lflag;
+    this.line = t.line;
+    this.cc.set(t.cc);
+    this.ispeed = t.ispeed;
+    this.ospeed = t.ospeed;
+  }
+}
+
+/** Settings of a fresh terminal (tty_std_termios in Linux). */
+export function defaultTermios(): Termios {
+  const t = new Termios();
+  t.iflag = ICRNL | IXON;
+  t.oflag = OPOST | ONLCR;
+  t.cflag = B38400 | CS8 | CREAD | HUPCL;
+  t.lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN;
+  t.cc.set([3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0]);
+  return t;
+}
+
+/** Writes struct termios (36 bytes), or termios2 (44) when `withSpeeds`. */
+export function writeTermios(v: DataView, off: number, t: Termios, withSpeeds: boolean): void {
+  v.setUint32(off, t.iflag, true);
+  v.setUint32(off + 4, t.oflag, true);
+  v.setUint32(off + 8, t.cflag, true);
+  v.setUint32(off + 12, t.lflag, true);
+  v.setUint8(off + 16, t.line);
+  for (let i = 0; i < NCCS; i++) v.setUint8(off + 17 + i, t.cc[i]!);
+  if (withSpeeds) {
+    v.setUint32(off + 36, t.ispeed, true);
+    v.setUint32(off + 40, t.ospeed, true);
+  }
+}
+
+/** Reads what {@link writeTermios} writes. */
+export function readTermios(v: DataView, off: number, t: Termios, withSpeeds: boolean): void {
+  t.iflag = v.getUint32(off, true);
+  t.oflag = v.getUint32(off + 4, true);
+  t.cflag = v.getUint32(off + 8, true);
+  t.lflag = v.getUint32(off + 12, true);
+  t.line = v.getUint8(off + 16);
+  for (let i = 0; i < NCCS; i++) t.cc[i] = v.getUint8(off + 17 + i);
+  if (withSpeeds) {
+    t.ispeed = v.getUint32(off + 36, true);
+    t.ospeed = v.getUint32(off + 40, true);
+  }
+}
