@@ -98,7 +98,7 @@ function checkRelative(
   if (isTest(target) && !isTestFile) say(`only tests may import ${target}`);
   for (const { folder, may } of hostileFolders) {
     if (!file.startsWith(`${folder}/`) || isTestFile) continue;
-    if (![folder, ...may].some((path) => target.startsWith(`${path}/`))) {
+    if (![folder, ...may].some((path) => target === path || target.startsWith(`${path}/`))) {
       say(`${folder} parses hostile bytes and may not import ${target}`);
     }
   }
