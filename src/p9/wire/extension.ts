@@ -1,0 +1,363 @@
+/**
+ * Messages of the version "9P2000.L.tsvisor1". They do in one round trip what plain 9P needs several for, and hand over
+ * host file descriptors: a reply marked "+fd" comes with exactly one SCM_RIGHTS descriptor.
+ */
+import { EBADMSG } from "../../abi/errno.ts";
+import { MAX_CLUNKS, MAX_WALK } from "./constants.ts";
+import type { Reader, Writer } from "./cursor.ts";
+import type { Message } from "./message.ts";
+import { Attr, SetAttr } from "./records.ts";
+
+/**
+ * fid[4] nwname[2] nwname*(newfid[4] name[s]): walk, making each file on the way a fid of its own. The walk ends before
+ * the first name that is missing and after the first file that is no directory (a symbolic link, say), whichever comes
+ * first. With no names it only reads the attributes of fid.
+ */
+export class Twalkattr implements Message {
+  fid = 0;
+  count = 0;
+  readonly newFids: number[] = [];
+  readonly names: string[] = [];
+
+  encode(w: Writer): void {
+    w.u32(this.fid);
+    w.u16(this.count);
+    for (let i = 0; i < this.count; i++) {
+      w.u32(this.newFids[i]!);
+      w.str(this.names[i]!);
+    }
+  }
+
+  decode(r: Reader): number {
+    this.fid = r.u32();
+    this.count = r.u16();
+    if (this.count > MAX_WALK) return -EBADMSG;
+    for (let i = 0; i < this.count; i++) {
+      this.newFids[i] = r.u32();
+      this.names[i] = r.str();
+    }
+    return r.finish();
+  }
+}
+
+/**
+ * status[4] target[s] nattr[2] nattr*(attr[108]). `status` is the errno of the first name that could not be reached
+ * (ENOENT, ENOTDIR is not reported), or 0. `target` is the last file's, when that is a symbolic link.
+ */
+export class Rwalkattr implements Message {
+  status = 0;
+  target = "";
+  count = 0;
+  readonly attrs: Attr[] = [];
+
+  /** The i-th record, made when missing. */
+  attr(i: number): Attr {
+    return (this.attrs[i] ??= new Attr());
+  }
+
+  encode(w: Writer): void {
+    w.u32(this.status);
+    w.str(this.target);
+    w.u16(this.count);
+    for (let i = 0; i < this.count; i++) this.attrs[i]!.encode(w);
+  }
+
+  decode(r: Reader): number {
+    this.status = r.u32();
+    this.target = r.str();
+    this.count = r.u16();
+    if (this.count > MAX_WALK) return -EBADMSG;
+    for (let i = 0; i < this.count; i++) this.attr(i).decode(r);
+    return r.finish();
+  }
+}
+
+/**
+ * fid[4] newfid[4] flags[4] name[s]: open a regular file and get its descriptor. `name` in directory fid, or fid itself
+ * when it is empty; newfid, unless NOFID, becomes a fid of the file. Reply: attr[108] +fd.
+ */
+export class Topenat implements Message {
+  fid = 0;
+  newFid = 0;
+  flags = 0;
+  name = "";
+
+  encode(w: Writer): void {
+    w.u32(this.fid);
+    w.u32(this.newFid);
+    w.u32(this.flags);
+    w.str(this.name);
+  }
+
+  decode(r: Reader): number {
+    this.fid = r.u32();
+    this.newFid = r.u32();
+    this.flags = r.u32();
+    this.name = r.str();
+    return r.finish();
+  }
+}
+
+/** attr[108]: Ropenat, Rcreateat, Rmakeat, Rsetattrx, Rallocate, Rlinkattr. */
+export class AttrOnly implements Message {
+  readonly attr: Attr = new Attr();
+
+  encode(w: Writer): void {
+    this.attr.encode(w);
+  }
+
+  decode(r: Reader): number {
+    this.attr.decode(r);
+    return r.finish();
+  }
+}
+
+/**
+ * fid[4] newfid[4] flags[4] mode[4] uid[4] gid[4] name[s]: create a regular file in directory fid (always O_EXCL), give
+ * it its owner, mode bits included that chown would clear, and open it. newfid may be NOFID. Reply: attr[108] +fd.
+ */
+export class Tcreateat implements Message {
+  fid = 0;
+  newFid = 0;
+  flags = 0;
+  mode = 0;
+  uid = 0;
+  gid = 0;
+  name = "";
+
+  encode(w: Writer): void {
+    w.u32(this.fid);
+    w.u32(this.newFid);
+    w.u32(this.flags);
+    w.u32(this.mode);
+    w.u32(this.uid);
+    w.u32(this.gid);
+    w.str(this.name);
+  }
+
+  decode(r: Reader): number {
+    this.fid = r.u32();
+    this.newFid = r.u32();
+    this.flags = r.u32();
+    this.mode = r.u32();
+    this.uid = r.u32();
+    this.gid = r.u32();
+    this.name = r.str();
+    return r.finish();
+  }
+}
+
+/**
+ * fid[4] newfid[4] mode[4] uid[4] gid[4] rdev[8] name[s] target[s]: mkdir, mknod or symlink, by the type bits of mode.
+ * newfid may be NOFID. Reply: attr[108].
+ */
+export class Tmakeat implements Message {
+  fid = 0;
+  newFid = 0;
+  mode = 0;
+  uid = 0;
+  gid = 0;
+  rdev = 0;
+  name = "";
+  target = "";
+
+  encode(w: Writer): void {
+    w.u32(this.fid);
+    w.u32(this.newFid);
+    w.u32(this.mode);
+    w.u32(this.uid);
+    w.u32(this.gid);
+    w.i64(this.rdev);
+    w.str(this.name);
+    w.str(this.target);
+  }
+
+  decode(r: Reader): number {
+    this.fid = r.u32();
+    this.newFid = r.u32();
+    this.mode = r.u32();
+    this.uid = r.u32();
+    this.gid = r.u32();
+    this.rdev = r.u64();
+    this.name = r.str();
+    this.target = r.str();
+    return r.finish();
+  }
+}
+
+/** fid[4] offset[8] count[4]: entries from `offset` (0, or `next` of the last reply) in at most `count` bytes. No prior open. */
+export class Treaddirattr implements Message {
+  fid = 0;
+  offset = 0;
+  count = 0;
+
+  encode(w: Writer): void {
+    w.u32(this.fid);
+    w.i64(this.offset);
+    w.u32(this.count);
+  }
+
+  decode(r: Reader): number {
+    this.fid = r.u32();
+    this.offset = r.u64();
+    this.count = r.u32();
+    return r.finish();
+  }
+}
+
+/** flags[4] next[8] count[4] data[count]: DirEntryAttr records without "." and "..". READDIR_EOF: nothing follows. */
+export class Rreaddirattr implements Message {
+  flags = 0;
+  next = 0;
+  buf: Uint8Array = new Uint8Array(0);
+  off = 0;
+  count = 0;
+
+  encode(w: Writer): void {
+    w.u32(this.flags);
+    w.i64(this.next);
+    w.u32(this.count);
+    w.bytes(this.buf, this.off, this.count);
+  }
+
+  decode(r: Reader): number {
+    this.flags = r.u32();
+    this.next = r.u64();
+    this.count = r.u32();
+    this.off = r.take(this.count);
+    this.buf = r.buf;
+    return r.finish();
+  }
+}
+
+/** Bytes of Rreaddirattr before its data. */
+export const READDIRATTR_OVERHEAD = 16;
+
+/** nfid[2] nfid*(fid[4]). Fids that are not there are passed over. */
+export class Tclunkbatch implements Message {
+  count = 0;
+  readonly fids: number[] = [];
+
+  encode(w: Writer): void {
+    w.u16(this.count);
+    for (let i = 0; i < this.count; i++) w.u32(this.fids[i]!);
+  }
+
+  decode(r: Reader): number {
+    this.count = r.u16();
+    if (this.count > MAX_CLUNKS) return -EBADMSG;
+    for (let i = 0; i < this.count; i++) this.fids[i] = r.u32();
+    return r.finish();
+  }
+}
+
+/** fid[4] mode[4] offset[8] length[8]: fallocate(2). Reply: attr[108]. */
+export class Tallocate implements Message {
+  fid = 0;
+  mode = 0;
+  offset = 0;
+  length = 0;
+
+  encode(w: Writer): void {
+    w.u32(this.fid);
+    w.u32(this.mode);
+    w.i64(this.offset);
+    w.i64(this.length);
+  }
+
+  decode(r: Reader): number {
+    this.fid = r.u32();
+    this.mode = r.u32();
+    this.offset = r.u64();
+    this.length = r.u64();
+    return r.finish();
+  }
+}
+
+/** Tsetattr whose reply carries the attributes afterwards: attr[108]. */
+export class Tsetattrx implements Message {
+  fid = 0;
+  readonly set: SetAttr = new SetAttr();
+
+  encode(w: Writer): void {
+    w.u32(this.fid);
+    this.set.encode(w);
+  }
+
+  decode(r: Reader): number {
+    this.fid = r.u32();
+    this.set.decode(r);
+    return r.finish();
+  }
+}
+
+/** olddirfid[4] oldname[s] newdirfid[4] newname[s] flags[4]: renameat2(2). */
+export class Trename2 implements Message {
+  oldDirFid = 0;
+  oldName = "";
+  newDirFid = 0;
+  newName = "";
+  flags = 0;
+
+  encode(w: Writer): void {
+    w.u32(this.oldDirFid);
+    w.str(this.oldName);
+    w.u32(this.newDirFid);
+    w.str(this.newName);
+    w.u32(this.flags);
+  }
+
+  decode(r: Reader): number {
+    this.oldDirFid = r.u32();
+    this.oldName = r.str();
+    this.newDirFid = r.u32();
+    this.newName = r.str();
+    this.flags = r.u32();
+    return r.finish();
+  }
+}
+
+/** fid[4] name[s]: Tgetxattr (reply: Data, the whole value) and Tremovexattr. */
+export class FidName implements Message {
+  fid = 0;
+  name = "";
+
+  encode(w: Writer): void {
+    w.u32(this.fid);
+    w.str(this.name);
+  }
+
+  decode(r: Reader): number {
+    this.fid = r.u32();
+    this.name = r.str();
+    return r.finish();
+  }
+}
+
+/** fid[4] name[s] flags[4] count[4] data[count]. */
+export class Tsetxattr implements Message {
+  fid = 0;
+  name = "";
+  flags = 0;
+  buf: Uint8Array = new Uint8Array(0);
+  off = 0;
+  count = 0;
+
+  encode(w: Writer): void {
+    w.u32(this.fid);
+    w.str(this.name);
+    w.u32(this.flags);
+    w.u32(this.count);
+    w.bytes(this.buf, this.off, this.count);
+  }
+
+  decode(r: Reader): number {
+    this.fid = r.u32();
+    this.name = r.str();
+    this.flags = r.u32();
+    this.count = r.u32();
+    this.off = r.take(this.count);
+    this.buf = r.buf;
+    return r.finish();
+  }
+}
