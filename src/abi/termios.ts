@@ -32,6 +32,16 @@ export const TIOCGPTN = 0x80045430;
 export const TIOCSPTLCK = 0x40045431;
 export const TIOCGPTLCK = 0x80045439;
 export const TIOCGPTPEER = 0x5441;
+export const TIOCGPKT = 0x80045438;
+
+// Packet mode control bytes (tty_ioctl(4), TIOCPKT).
+export const TIOCPKT_DATA = 0;
+export const TIOCPKT_FLUSHREAD = 1;
+export const TIOCPKT_FLUSHWRITE = 2;
+export const TIOCPKT_STOP = 4;
+export const TIOCPKT_START = 8;
+export const TIOCPKT_NOSTOP = 16;
+export const TIOCPKT_DOSTOP = 32;
 
 /** c_iflag */
 export const IGNBRK = 0o1;

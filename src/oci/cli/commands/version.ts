@@ -1,0 +1,17 @@
+/** `tsvisor version`. */
+import { readFileSync } from "node:fs";
+import { packageRoot } from "../../../host/package-root.ts";
+import type { Command } from "../command.ts";
+
+export const versionCommand: Command = {
+  name: "version",
+  summary: "print the version",
+  usage: "",
+  flags: [],
+  run(): number {
+    const text = readFileSync(`${packageRoot()}/package.json`, "utf8");
+    const { version } = JSON.parse(text) as { version: string };
+    process.stdout.write(`tsvisor version ${version}\nspec: 1.2.0\n`);
+    return 0;
+  },
+};

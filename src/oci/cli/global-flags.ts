@@ -1,0 +1,25 @@
+/** Flags that every command accepts, before or after the command's name. */
+import { CliError, EXIT_USAGE } from "../errors.ts";
+import type { FlagSpec, FlagValues } from "./flags.ts";
+
+export const GLOBAL_FLAGS: readonly FlagSpec[] = [
+  {
+    name: "platform",
+    kind: "string",
+    value: "NAME",
+    help: "how guest code is run: systrap or ptrace",
+    defaultText: "systrap, or ptrace where systrap cannot work",
+  },
+  { name: "strace", kind: "bool", help: "log every system call of the guest to the debug log (or stderr)" },
+  { name: "debug", kind: "bool", help: "log what the Sentry does" },
+  { name: "debug-log", kind: "string", value: "FILE", help: "append logs to FILE instead of stderr" },
+  { name: "help", kind: "bool", help: "show help" },
+];
+
+/** The platform asked for; null: not given (fallback allowed). */
+export function platformFlag(flags: FlagValues): "systrap" | "ptrace" | null {
+  const name = flags.string("platform");
+  if (name === undefined) return null;
+  if (name === "systrap" || name === "ptrace") return name;
+  throw new CliError(`unknown platform '${name}': systrap and ptrace are available`, EXIT_USAGE);
+}

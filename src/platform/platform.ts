@@ -1,0 +1,125 @@
+/**
+ * The platform contract: how guest code is run. Implementations: `systrap/`, `ptrace/` (later `kvm/`), all passing
+ * `conformance.test.ts`. The kernel above does not know which one runs.
+ *
+ * Concurrency contract: one Sentry thread calls everything here. Guest threads ("contexts") run in parallel with it;
+ * each is either *running* (guest code may execute) or *stopped* (parked; its registers are valid in `regs`).
+ * A context is stopped from `newContext` until the first `resume`, and from the moment that `wait` reported it.
+ *
+ * Trust: all that a stopped context reports was copied once into Sentry-private memory before `wait` returned.
+ */
+
+/** Words (u32) of one context's slot in {@link Platform.regs}. */
+export const CTX_WORDS = 64;
+/** Slot layout: words 0-53 are registers (arch/amd64/registers.ts), then: */
+export const CTX_EVENT = 54; // EV_* of the last stop
+export const CTX_SIGNO = 55; // EV_FAULT: SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP
+export const CTX_SICODE = 56; // EV_FAULT: si_code
+export const CTX_ADDR = 58; // EV_FAULT: lo/hi of si_addr (cr2 for page faults)
+export const CTX_ERR = 60; // EV_FAULT: x86 page-fault error code (bit 0 present, 1 write, 4 instruction fetch), when trapno is 14
+export const CTX_TRAPNO = 61; // EV_FAULT: x86 trap number
+
+/** The guest executed a `syscall` instruction: rax (and orig_rax) = number, rip behind the instruction. */
+export const EV_SYSCALL = 1;
+/** The guest faulted: see CTX_SIGNO and following. */
+export const EV_FAULT = 2;
+/** {@link Platform.interrupt} took effect (or a spurious stop): nothing else happened. */
+export const EV_INTERRUPT = 3;
+/** The host thread died (killed from outside, or corrupted itself beyond repair): the context is gone and cannot be resumed. */
+export const EV_DIED = 4;
+
+/** Protection bits, as in mmap(2). */
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const PROT_EXEC = 4;
+
+/** Something on the host that can be mapped: a memory file or a donated host file. */
+export interface HostBacking {
+  /** The Sentry's fd; stays open and keeps its meaning until {@link Platform.forgetBacking}. */
+  readonly fd: number;
+  /** Platform's own book-keeping (its fd number in the stubs' table); -1 until first used. */
+  platformFd: number;
+}
+
+/** One guest address space: a host process. */
+export interface AddressSpace {
+  /**
+   * Queue: map [addr, addr+len) to `backing` from `offset`, replacing what is there.
+   * `shared`: host MAP_SHARED (memory files, shared file mappings), else MAP_PRIVATE (only ever used read-only).
+   * All page-aligned. `populate` asks the host to fault pages in.
+   */
+  mapFile(addr: number, len: number, backing: HostBacking, offset: number, prot: number, shared: boolean, populate: boolean): void;
+  /** Queue: remove all host mappings of the range. */
+  unmap(addr: number, len: number): void;
+  /** Queue: host mprotect of a range that is wholly mapped. */
+  protect(addr: number, len: number, prot: number): void;
+  /** Queue: host mremap of a mapped range (MREMAP_MAYMOVE|MREMAP_FIXED) to newAddr, same length. */
+  move(oldAddr: number, len: number, newAddr: number): void;
+  /**
+   * Perform all queued operations now. 0, or the -errno of the first that failed (ENOMEM for the map count limit).
+   * `resume` flushes by itself, but pages may be freed for other use only after an explicit flush.
+   */
+  flush(): number;
+  /** True when operations are queued. */
+  readonly dirty: boolean;
+  /** A new stopped context in this address space with cleared registers and initial FP state: id >= 0, or -errno (EAGAIN). */
+  newContext(): number;
+  /**
+   * Give the address space back. All its contexts must have been released. After this returns no guest code of it
+   * runs and none of its mappings exist.
+   */
+  release(): void;
+  /** Owner's tag (the kernel's object); the platform never looks at it. */
+  owner: unknown;
+}
+
+/** How {@link Platform.wait} found things. */
+export interface WaitResult {
+  /** Ids of contexts that stopped, for i < stoppedCount. */
+  readonly stopped: Int32Array;
+  stoppedCount: number;
+  /** Tokens and event masks (EPOLLIN ...) of ready host fds: pairs token, mask for i < readyCount. */
+  readonly ready: Int32Array;
+  readyCount: number;
+}
+
+/** A way of running guest code. */
+export interface Platform {
+  readonly name: "systrap" | "ptrace" | "kvm";
+  /** Lowest and one-past-highest guest address that may be mapped. */
+  readonly minAddress: number;
+  readonly maxAddress: number;
+  /** Bytes of one context's xsave area as {@link Platform.getFpState} gives it (standard, non-compacted XSAVE format). */
+  readonly fpStateSize: number;
+  /** The register file: CTX_WORDS words per context, at id * CTX_WORDS. Sentry-private. May be replaced by a larger one inside newContext: read it anew after. */
+  readonly regs: Uint32Array;
+  readonly result: WaitResult;
+  newAddressSpace(): AddressSpace | number;
+  /** Continue a stopped context with the registers in its slot. Flushes its address space first. */
+  resume(id: number): void;
+  /** Make a running context stop soon (EV_INTERRUPT, or whatever else happens first). No effect on a stopped one. Never blocks. */
+  interrupt(id: number): void;
+  /** End a stopped (or died) context's host thread, or keep it for re-use. */
+  releaseContext(id: number): void;
+  /** Copy out / in the xsave area of a stopped context. 0 or -errno (EINVAL: malformed state, refused). */
+  getFpState(id: number, buf: Uint8Array, off: number): number;
+  setFpState(id: number, buf: Uint8Array, off: number): number;
+  /** dst gets src's FP state (both stopped). */
+  copyFpState(src: number, dst: number): void;
+  /** dst gets the initial FP state (execve). */
+  resetFpState(id: number): void;
+  /**
+   * Collect stopped contexts and ready host fds into `result`; block until there is at least one, a wake-up, or the
+   * deadline. `timeoutNs` < 0: for ever, 0: do not block. Returns stoppedCount + readyCount. Spins for a bounded time
+   * first while the sandbox is hot.
+   */
+  wait(timeoutNs: number): number;
+  /** Watch a host fd (epoll, level-triggered EPOLL* mask); token is given back in result.ready. 0 or -errno (EPERM: always-ready regular file). */
+  watch(fd: number, events: number, token: number): number;
+  rewatch(fd: number, events: number, token: number): number;
+  unwatch(fd: number): number;
+  /** The backing's fd will be closed: drop the stubs' copy of it. */
+  forgetBacking(backing: HostBacking): void;
+  /** End every stub process and free everything. */
+  shutdown(): void;
+}

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ECHO, ICANON, ISIG, OPOST, VMIN } from "../../../abi/termios.ts";
+import { LineDiscipline } from "./line-discipline.ts";
+
+function bytes(text: string): Uint8Array {
+  return Uint8Array.from(text, (c) => c.charCodeAt(0));
+}
+
+/** A discipline with its hooks recorded. */
+function make(): { ld: LineDiscipline; signals: number[]; type(text: string): void; screen(): string; line(): string | null } {
+  const signals: number[] = [];
+  const ld = new LineDiscipline({
+    signalForeground: (s) => signals.push(s),
+    inputReady: () => {},
+    outputReady: () => {},
+    flowChanged: () => {},
+  });
+  return {
+    ld,
+    signals,
+    type(text) {
+      const b = bytes(text);
+      assert.equal(ld.input(b, 0, b.length), b.length);
+    },
+    screen() {
+      const buf = new Uint8Array(ld.out.length);
+      ld.out.pull(buf, 0, buf.length);
+      return Buffer.from(buf).toString("latin1");
+    },
+    line() {
+      const n = ld.available(4096);
+      if (n < 0) return null;
+      const buf = new Uint8Array(n);
+      ld.take(buf, 0, n);
+      return Buffer.from(buf).toString("latin1");
+    },
+  };
+}
+
+test("canonical input is readable a line at a time and echoed", () => {
+  const t = make();
+  t.type("ab");
+  assert.equal(t.line(), null);
+  t.type("c\rnext\n");
+  assert.equal(t.screen(), "abc\r\nnext\r\n");
+  assert.equal(t.line(), "abc\n");
+  assert.equal(t.line(), "next\n");
+  assert.equal(t.line(), null);
+});
+
+test("erase, word erase and kill edit the line and the screen", () => {
+  const t = make();
+  t.type("ax\x7fb foo\x17c\n");
+  assert.equal(t.line(), "ab c\n");
+  assert.match(t.screen(), /^ax\x08 \x08b foo(\x08 \x08){3}c\r\n$/);
+  t.type("junk\x15ok\n");
+  assert.equal(t.line(), "ok\n");
+});
+
+test("the end-of-file character ends a line without being part of it", () => {
+  const t = make();
+  t.type("abc\x04");
+  assert.equal(t.line(), "abc");
+  t.type("\x04");
+  assert.equal(t.ld.atEof(), true);
+  assert.equal(t.line(), "");
+  assert.equal(t.line(), null);
+});
+
+test("signal characters signal, echo as ^X and flush", () => {
+  const t = make();
+  t.type("abc\x03");
+  assert.deepEqual(t.signals, [2]);
+  assert.equal(t.screen(), "^C");
+  t.type("x\n");
+  assert.equal(t.line(), "x\n");
+  t.type("\x1a\x1c");
+  assert.deepEqual(t.signals, [2, 20, 3]);
+});
+
+test("a quoted character is taken literally", () => {
+  const t = make();
+  t.type("\x16\x03\n");
+  assert.deepEqual(t.signals, []);
+  assert.equal(t.line(), "\x03\n");
+});
+
+test("raw mode passes every byte and honours VMIN", () => {
+  const t = make();
+  t.ld.termios.lflag &= ~(ICANON | ECHO | ISIG);
+  t.ld.settingsChanged(true);
+  t.ld.termios.cc[VMIN] = 3;
+  t.type("\x03a");
+  assert.equal(t.ld.readable(), false);
+  t.type("b");
+  assert.equal(t.ld.readable(), true);
+  assert.equal(t.line(), "\x03ab");
+  assert.equal(t.screen(), "");
+});
+
+test("output processing maps newlines unless OPOST is off", () => {
+  const t = make();
+  t.ld.output(bytes("a\nb"), 0, 3);
+  assert.equal(t.screen(), "a\r\nb");
+  t.ld.termios.oflag &= ~OPOST;
+  t.ld.output(bytes("a\nb"), 0, 3);
+  assert.equal(t.screen(), "a\nb");
+});
+
+test("stop and start characters hold output back", () => {
+  const t = make();
+  t.type("\x13");
+  assert.equal(t.ld.output(bytes("x"), 0, 1), 0);
+  t.type("\x11");
+  assert.equal(t.ld.output(bytes("x"), 0, 1), 1);
+});
+
+test("input typed before ICANON is cleared becomes readable", () => {
+  const t = make();
+  t.type("half");
+  assert.equal(t.ld.readable(), false);
+  t.ld.termios.lflag &= ~ICANON;
+  t.ld.settingsChanged(true);
+  assert.equal(t.line(), "half");
+});
