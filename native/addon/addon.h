@@ -104,11 +104,15 @@ void define_methods(napi_env env, napi_value exports, const struct method *metho
 #define ARG_U32S(name, i) ARG_ARRAY(name, i, uint32_t, napi_uint32_array)
 #define ARG_F64S(name, i) ARG_ARRAY(name, i, double, napi_float64_array)
 
-/* Throws unless [off, off+len) lies inside an array of `size` elements. All three are integers below 2^63. */
+/* Whether [off, off+len) lies inside an array of `size` elements. */
+static inline bool in_range(int64_t off, int64_t len, size_t size) {
+  return off >= 0 && len >= 0 && (uint64_t)off <= size && (uint64_t)len <= size - (uint64_t)off;
+}
+
+/* Throws unless it does. */
 #define CHECK_RANGE(off, len, size)                                                                                    \
   do {                                                                                                                 \
-    if ((off) < 0 || (len) < 0 || (uint64_t)(off) > (size) || (uint64_t)(len) > (size) - (uint64_t)(off))              \
-      return bad_range(env);                                                                                           \
+    if (!in_range(off, len, size)) return bad_range(env);                                                              \
   } while (0)
 
 /* Throws a TypeError "argument i must be WHAT" and gives NULL. */

@@ -1,0 +1,36 @@
+/**
+ * Finds and loads the native addon, build/tsvisor.node. Only src/host and src/platform use it.
+ *
+ * The addon lies beside the package's code: `../../build` from src/host, `../build` from a bundle in dist. The
+ * environment variable TSVISOR_ADDON names another file.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+const ADDON = "build/tsvisor.node";
+
+let loaded: unknown;
+
+/** The addon's path; throws when it has not been built. */
+export function addonPath(): string {
+  const named = process.env.TSVISOR_ADDON;
+  if (named !== undefined && named !== "") return named;
+  for (const up of ["..", "../.."]) {
+    const path = join(import.meta.dirname, up, ADDON);
+    if (existsSync(path)) return path;
+  }
+  throw new Error(`${ADDON} is missing: run 'npm run build:native'`);
+}
+
+/**
+ * The addon's functions, loaded once. `T` is the caller's view of them: an interface of the functions it uses, as
+ * native/addon/*.c registers them.
+ */
+export function loadAddon<T>(): T {
+  if (loaded === undefined) {
+    const module: { exports: unknown } = { exports: {} };
+    process.dlopen(module, addonPath());
+    loaded = module.exports;
+  }
+  return loaded as T;
+}
