@@ -1,0 +1,2 @@
+/** Futex wait queues: futex(2), futex(7). */
+export class FutexTable {}

@@ -1,0 +1,4 @@
+/** POSIX interval timers: timer_create(2). */
+export class PosixTimer {
+  id = 0;
+}

@@ -1,0 +1,140 @@
+/** A process: the threads that share a pid, with what they have in common. */
+import { Timer } from "./timers.ts";
+import type { TimerListener } from "./timers.ts";
+import { WaitQueue } from "../../base/waiter.ts";
+import type { LimitSet } from "../limits/limits.ts";
+import type { Kernel } from "./kernel.ts";
+import { PendingSignals } from "./pending-signals.ts";
+import type { PosixTimer } from "./posix-timers.ts";
+import type { ProcessGroup, Session } from "./sessions.ts";
+import type { SignalHandlers } from "./sighand.ts";
+import type { Task } from "./task.ts";
+
+/** CPU time and I/O counts: getrusage(2). ns. */
+export class Usage {
+  userNs = 0;
+  systemNs = 0;
+  maxRssKb = 0;
+  minorFaults = 0;
+  majorFaults = 0;
+  voluntarySwitches = 0;
+  involuntarySwitches = 0;
+  readChars = 0;
+  writeChars = 0;
+  readCalls = 0;
+  writeCalls = 0;
+
+  add(u: Usage): void {
+    this.userNs += u.userNs;
+    this.systemNs += u.systemNs;
+    this.maxRssKb = Math.max(this.maxRssKb, u.maxRssKb);
+    this.minorFaults += u.minorFaults;
+    this.majorFaults += u.majorFaults;
+    this.voluntarySwitches += u.voluntarySwitches;
+    this.involuntarySwitches += u.involuntarySwitches;
+    this.readChars += u.readChars;
+    this.writeChars += u.writeChars;
+    this.readCalls += u.readCalls;
+    this.writeCalls += u.writeCalls;
+  }
+}
+
+/** An interval timer: setitimer(2). For ITIMER_VIRTUAL and ITIMER_PROF `nextNs` is CPU time, for ITIMER_REAL see `timer`. */
+export class IntervalTimer {
+  intervalNs = 0;
+  /** 0 = off. */
+  nextNs = 0;
+}
+
+/** See the header. */
+export class ThreadGroup {
+  readonly kernel: Kernel;
+  /** The pid. */
+  readonly id: number;
+  leader!: Task;
+  /** Live threads (exited ones leave; the leader stays until the process is reaped). */
+  tasks: Task[] = [];
+  parent: ThreadGroup | null = null;
+  readonly children: Set<ThreadGroup> = new Set();
+  pgrp!: ProcessGroup;
+  sighand: SignalHandlers;
+  readonly pending: PendingSignals = new PendingSignals();
+  limits: LimitSet;
+
+  // --- leaving ---
+  /** exit_group or a fatal signal happened: every thread must exit with `exitStatus`. */
+  exiting = false;
+  /** wait(2) status word. */
+  exitStatus = 0;
+  /** All threads have exited. */
+  isZombie = false;
+  /** Waited for (or nobody will): no longer in the pid table. */
+  reaped = false;
+  /** Sent to the parent when the process ends: SIGCHLD, 0 = none (clone's low byte). */
+  exitSignal = 0;
+  /** The thread that performs execve and waits for the others to go. */
+  execTask: Task | null = null;
+
+  // --- job control ---
+  /** In a group stop. */
+  stopped = false;
+  stopSignal = 0;
+  /** Stop / continue not yet reported to a waiting parent. */
+  stopPending = false;
+  continuePending = false;
+
+  // --- waiting ---
+  /** wait4 callers of this process: notified (EV_IN) when a child changes state. */
+  readonly childQueue: WaitQueue = new WaitQueue();
+  /** Notified (EV_IN) when the process has ended (pidfd) and when threads exit (execve, vfork). */
+  readonly exitQueue: WaitQueue = new WaitQueue();
+  /** signalfd readers. */
+  readonly signalQueue: WaitQueue = new WaitQueue();
+
+  // --- figures ---
+  /** Of exited threads. */
+  readonly usage: Usage = new Usage();
+  /** Of waited-for children. */
+  readonly childUsage: Usage = new Usage();
+  /** Monotonic ns. */
+  startNs = 0;
+
+  // --- timers ---
+  readonly realTimer: Timer;
+  realIntervalNs = 0;
+  readonly virtualTimer: IntervalTimer = new IntervalTimer();
+  readonly profTimer: IntervalTimer = new IntervalTimer();
+  /** By timer id. */
+  readonly posixTimers: Map<number, PosixTimer> = new Map();
+  nextTimerId = 0;
+
+  // --- attributes ---
+  /** prctl(PR_SET_CHILD_SUBREAPER) */
+  isSubreaper = false;
+  /** Init: adopts orphans. */
+  isReaper = false;
+  /** execve has happened since fork: setpgid by the parent gives EACCES. */
+  hasExeced = false;
+  dumpable = 1;
+  oomScoreAdj = 0;
+  personality = 0;
+  /** membarrier(2) registrations. */
+  membarrier = 0;
+
+  constructor(kernel: Kernel, id: number, sighand: SignalHandlers, limits: LimitSet, onRealTimer: TimerListener) {
+    this.kernel = kernel;
+    this.id = id;
+    this.sighand = sighand;
+    this.limits = limits;
+    this.realTimer = new Timer(onRealTimer);
+  }
+
+  get session(): Session {
+    return this.pgrp.session;
+  }
+
+  /** Number of threads that have not exited. */
+  get liveThreads(): number {
+    return this.tasks.length;
+  }
+}
