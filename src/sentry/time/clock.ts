@@ -1,0 +1,47 @@
+/**
+ * The kernel's clocks. Monotonic and boot time are nanoseconds as i53 numbers and start near zero when the sandbox
+ * starts, so that a guest does not learn the host's uptime. Nanoseconds since the epoch do not fit into 53 bits: read
+ * the real-time clock with {@link Clock.realtime}, or with {@link Clock.realtimeNs} where 256 ns of rounding do not matter.
+ */
+export interface Clock {
+  /** CLOCK_MONOTONIC: never goes back, agrees with what guests read through the vDSO. */
+  monotonicNs(): number;
+  /** CLOCK_REALTIME since the epoch, rounded to a multiple of 256 ns. */
+  realtimeNs(): number;
+  /** CLOCK_REALTIME, exact. */
+  realtime(out: TimeValue): void;
+  /** CLOCK_BOOTTIME. */
+  boottimeNs(): number;
+}
+
+/** Seconds and nanoseconds (0 <= nsec < 1e9); reused by the caller. */
+export class TimeValue {
+  sec = 0;
+  nsec = 0;
+}
+
+/** A clock that a test moves by hand. */
+export class ManualClock implements Clock {
+  /** Monotonic time. */
+  nowNs = 1_000_000_000;
+  /** Seconds of real time at monotonic time 0. */
+  epochSec = 1_700_000_000;
+
+  monotonicNs(): number {
+    return this.nowNs;
+  }
+
+  realtimeNs(): number {
+    return this.epochSec * 1e9 + this.nowNs;
+  }
+
+  realtime(out: TimeValue): void {
+    const sec = Math.floor(this.nowNs / 1e9);
+    out.sec = this.epochSec + sec;
+    out.nsec = this.nowNs - sec * 1e9;
+  }
+
+  boottimeNs(): number {
+    return this.nowNs;
+  }
+}
