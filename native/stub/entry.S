@@ -1,0 +1,272 @@
+/*
+ * The parts of the stub that must not use memory a guest can write: start-up, the helper loop, the start of guest threads.
+ * They keep everything in registers and read only pages that are read-only in the stub. A failing step ends the process
+ * (ud2 with every signal blocked is a kill).
+ */
+#include "layout.h"
+
+#define NR_write 1
+#define NR_mmap 9
+#define NR_munmap 11
+#define NR_rt_sigaction 13
+#define NR_rt_sigprocmask 14
+#define NR_rt_sigreturn 15
+#define NR_getpid 39
+#define NR_clone 56
+#define NR_sigaltstack 131
+#define NR_prctl 157
+#define NR_futex 202
+#define NR_sched_setaffinity 203
+#define NR_seccomp 317
+#define NR_close_range 436
+
+.macro must
+	cmp $-4095, %rax
+	jae die
+.endm
+
+.text
+.globl _start
+_start:
+	/* Nothing may interrupt a helper. */
+	mov $NR_rt_sigprocmask, %eax
+	mov $2, %edi
+	lea all_signals(%rip), %rsi
+	xor %edx, %edx
+	mov $8, %r10d
+	syscall
+	must
+
+	lea signals(%rip), %rbx
+1:	movzbl (%rbx), %edi
+	test %edi, %edi
+	jz 2f
+	mov $NR_rt_sigaction, %eax
+	lea action(%rip), %rsi
+	xor %edx, %edx
+	mov $8, %r10d
+	syscall
+	must
+	inc %rbx
+	jmp 1b
+
+	/* The global page. */
+2:	mov $NR_mmap, %eax
+	movabs $STUB_AREAS, %rdi
+	mov $0x1000, %esi
+	mov $1, %edx
+	mov $0x11, %r10d
+	mov $STUB_FD_CONTROL, %r8d
+	xor %r9d, %r9d
+	syscall
+	must
+
+	/* Drop what the host's exec mapped: stack, vdso, vvar. */
+	mov $NR_munmap, %eax
+	xor %edi, %edi
+	movabs $STUB_BASE, %rsi
+	syscall
+	must
+	mov $NR_munmap, %eax
+	movabs $STUB_END, %rdi
+	movabs $(TASK_TOP - STUB_END), %rsi
+	syscall
+	must
+
+	mov $NR_prctl, %eax
+	mov $38, %edi /* PR_SET_NO_NEW_PRIVS */
+	mov $1, %esi
+	xor %edx, %edx
+	xor %r10d, %r10d
+	xor %r8d, %r8d
+	syscall
+	must
+	mov $NR_seccomp, %eax
+	mov $1, %edi
+	xor %esi, %esi
+	lea wide_program(%rip), %rdx
+	syscall
+	must
+
+	mov $AREA_SIZE, %r9d /* the template's own area is number 1 */
+
+/* A stub process begins here; r9: offset of its area in the control file. */
+process_start:
+	mov %r9, %r15
+	mov $NR_prctl, %eax
+	mov $1, %edi /* PR_SET_PDEATHSIG */
+	mov $9, %esi
+	syscall
+	must
+	mov $NR_mmap, %eax
+	movabs $STUB_CMD, %rdi
+	mov $STUB_CMD_SIZE, %esi
+	mov $1, %edx
+	mov $0x11, %r10d
+	mov $STUB_FD_CONTROL, %r8d
+	mov %r15, %r9
+	syscall
+	must
+	mov $NR_mmap, %eax
+	movabs $STUB_RES, %rdi
+	mov $STUB_RES_SIZE, %esi
+	mov $3, %edx
+	mov $0x11, %r10d
+	mov $STUB_FD_CONTROL, %r8d
+	lea STUB_CMD_SIZE(%r15), %r9
+	syscall
+	must
+	xor %r14d, %r14d
+
+/*
+ * The helper: executes batches of host calls that the Sentry put into the command page, up to the first that fails.
+ * The end is told through an eventfd that guest threads do not have, with a value out of a constant table, so that a
+ * guest can forge neither the end nor the error. r14d: last sequence number done.
+ */
+helper:
+	movabs $STUB_CMD, %r12
+1:	mov CMD_SEQ(%r12), %eax
+	cmp %r14d, %eax
+	jne 2f
+	mov $NR_futex, %eax
+	mov %r12, %rdi
+	xor %esi, %esi /* FUTEX_WAIT */
+	mov %r14d, %edx
+	xor %r10d, %r10d
+	syscall
+	jmp 1b
+2:	mov %eax, %r14d
+	mov CMD_COUNT(%r12), %ebx
+	lea CMD_OPS(%r12), %r15
+	movabs $STUB_RES, %r13
+	xor %ebp, %ebp
+3:	test %ebx, %ebx
+	jz 4f
+	mov 0(%r15), %rax
+	mov %eax, %ebp /* kept here: when a clone looks, the page may hold the next batch */
+	mov 8(%r15), %rdi
+	mov 16(%r15), %rsi
+	mov 24(%r15), %rdx
+	mov 32(%r15), %r10
+	mov 40(%r15), %r8
+	mov 48(%r15), %r9
+	syscall
+	test %rax, %rax
+	jz 6f
+5:	mov %rax, (%r13)
+	cmp $-4095, %rax
+	jae 7f
+	add $CMD_OP_SIZE, %r15
+	add $8, %r13
+	dec %ebx
+	xor %ebp, %ebp
+	jmp 3b
+6:	cmp $NR_clone, %ebp
+	jne 5b
+	/* We are the clone. */
+	test $0x100, %edi
+	jz process_start
+	jmp thread_start
+7:	neg %rax
+	cmp $140, %eax
+	jbe 8f
+	mov $22, %eax
+8:	mov %eax, %ebp
+4:	lea error_table(%rip), %rsi
+	lea (%rsi, %rbp, 8), %rsi
+	mov $NR_write, %eax
+	mov $STUB_FD_DONE, %edi
+	mov $8, %edx
+	syscall
+	jmp helper
+
+/* A guest thread begins here; r9: address of its area, r8: THREAD_*. */
+thread_start:
+	mov %r9, %r12
+	mov %r8, %r13
+	mov $NR_close_range, %eax
+	mov $(STUB_FD_WAKE + 1), %edi
+	mov $-1, %esi
+	mov $2, %edx /* CLOSE_RANGE_UNSHARE */
+	syscall
+	must
+	mov $NR_rt_sigprocmask, %eax
+	mov $2, %edi
+	lea no_signals(%rip), %rsi
+	xor %edx, %edx
+	mov $8, %r10d
+	cmp $THREAD_PTRACE, %r13
+	je 1f
+	mov $NR_sigaltstack, %eax
+	lea AREA_STACK(%r12), %rdi
+	xor %esi, %esi
+	syscall
+	must
+	mov $NR_sched_setaffinity, %eax
+	xor %edi, %edi
+	mov $128, %esi
+	movabs $(STUB_AREAS + GLOBAL_CPUS), %rdx
+	syscall
+	mov $NR_rt_sigprocmask, %eax
+	mov $2, %edi
+	lea no_signals(%rip), %rsi
+	xor %edx, %edx
+	mov $8, %r10d
+	syscall
+	must
+	mov $NR_seccomp, %eax
+	mov $1, %edi
+	xor %esi, %esi
+	lea guest_program(%rip), %rdx
+	syscall
+	must
+	/* Not allowed any more: parks this thread in its signal handler, in a frame that is then filled in. */
+	mov $NR_getpid, %eax
+	syscall
+	jmp die
+
+1:	syscall
+	must
+	movl $STATE_STOPPED, (%r12)
+2:	mov $NR_futex, %eax
+	movabs $(STUB_AREAS + GLOBAL_ZERO), %rdi
+	xor %esi, %esi
+	xor %edx, %edx
+	xor %r10d, %r10d
+	syscall
+	jmp 2b
+
+die:
+	ud2
+	jmp die
+
+/* Where a signal handler returns to. */
+restorer:
+	mov $NR_rt_sigreturn, %eax
+	syscall
+	jmp die
+
+.section .rodata, "a"
+.balign 8
+all_signals:
+	.quad -1
+no_signals:
+	.quad 0
+/* struct sigaction: handler, SA_SIGINFO|SA_ONSTACK|SA_RESTORER, restorer, all signals blocked meanwhile. */
+action:
+	.quad stub_handler, 0x0c000004, restorer, -1
+wide_program:
+	.quad WIDE_FILTER_LENGTH, wide_filter
+guest_program:
+	.quad GUEST_FILTER_LENGTH, guest_filter
+/* Values for the completion eventfd: 1 + error number. */
+error_table:
+	.set i, 1
+	.rept 141
+	.quad i
+	.set i, i + 1
+	.endr
+/* SIGILL SIGTRAP SIGBUS SIGFPE SIGUSR1 SIGSEGV SIGSYS */
+signals:
+	.byte 4, 5, 7, 8, 10, 11, 31, 0
+.section .note.GNU-stack, "", @progbits

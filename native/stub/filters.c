@@ -1,0 +1,90 @@
+/*
+ * The seccomp filters.
+ *
+ * wide_filter holds for every stub thread from the template on: host calls only from the stub's own code, and only those
+ * that start-up and the helper need. guest_filter comes on top of it in guest threads (systrap); what it allows gives a guest
+ * that jumps to our call sites with registers of its choice nothing: its fd table holds only the wake-up eventfd.
+ * All else is trapped (SIGSYS). The check of the instruction pointer comes first: it is what guest calls fail.
+ */
+#include "layout.h"
+
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD_ARG(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + 8 * (n))
+#define LOAD_ARG_HIGH(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + 8 * (n) + 4)
+#define EQUAL(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
+#define BELOW(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (value), (no), (yes))
+#define TRAP BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)
+#define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define ALLOW_NR(nr) EQUAL((nr), 0, 1), ALLOW
+
+#define INSTRUCTION_POINTER_LOW BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 8)
+#define INSTRUCTION_POINTER_HIGH BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12)
+_Static_assert(offsetof(struct seccomp_data, instruction_pointer) == 8, "seccomp_data");
+
+#define FROM_STUB                                                                                                      \
+  INSTRUCTION_POINTER_HIGH, EQUAL(STUB_HIGH, 1, 0), TRAP, INSTRUCTION_POINTER_LOW, BELOW(STUB_TEXT_SIZE + 1, 1, 0),     \
+      TRAP, LOAD(arch), EQUAL(AUDIT_ARCH_X86_64, 1, 0), TRAP, LOAD(nr)
+
+const struct sock_filter wide_filter[] = {
+    FROM_STUB,
+    ALLOW_NR(202), /* futex */
+    ALLOW_NR(1),   /* write */
+    ALLOW_NR(15),  /* rt_sigreturn */
+    ALLOW_NR(9),   /* mmap */
+    ALLOW_NR(11),  /* munmap */
+    ALLOW_NR(10),  /* mprotect */
+    ALLOW_NR(25),  /* mremap */
+    ALLOW_NR(28),  /* madvise */
+    ALLOW_NR(60),  /* exit */
+    ALLOW_NR(436), /* close_range */
+    ALLOW_NR(14),  /* rt_sigprocmask */
+    ALLOW_NR(131), /* sigaltstack */
+    ALLOW_NR(203), /* sched_setaffinity */
+    ALLOW_NR(317), /* seccomp */
+    ALLOW_NR(157), /* prctl */
+    ALLOW_NR(47),  /* recvmsg */
+    ALLOW_NR(3),   /* close */
+    EQUAL(56, 1, 0), /* clone, with our two sets of flags */
+    TRAP,
+    LOAD_ARG_HIGH(0),
+    EQUAL(0, 1, 0),
+    TRAP,
+    LOAD_ARG(0),
+    EQUAL(THREAD_CLONE_FLAGS, 1, 0),
+    EQUAL(PROCESS_CLONE_FLAGS, 0, 1),
+    ALLOW,
+    TRAP,
+};
+_Static_assert(sizeof(wide_filter) / sizeof(wide_filter[0]) == WIDE_FILTER_LENGTH, "WIDE_FILTER_LENGTH");
+
+const struct sock_filter guest_filter[] = {
+    FROM_STUB,
+    ALLOW_NR(15), /* rt_sigreturn: sets the caller's own registers and signal mask */
+    ALLOW_NR(60), /* exit: of this thread */
+    EQUAL(1, 0, 10), /* write: 8 bytes to the wake-up eventfd */
+    LOAD_ARG(0),
+    EQUAL(STUB_FD_WAKE, 1, 0),
+    TRAP,
+    LOAD_ARG_HIGH(2),
+    EQUAL(0, 1, 0),
+    TRAP,
+    LOAD_ARG(2),
+    EQUAL(8, 1, 0),
+    TRAP,
+    ALLOW,
+    EQUAL(202, 1, 0), /* futex: wait and wake, on the shared areas */
+    TRAP,
+    LOAD_ARG_HIGH(0),
+    EQUAL(STUB_HIGH, 1, 0),
+    TRAP,
+    LOAD_ARG(1),
+    EQUAL(0 /* FUTEX_WAIT */, 1, 0),
+    EQUAL(1 /* FUTEX_WAKE */, 0, 1),
+    ALLOW,
+    TRAP,
+};
+_Static_assert(sizeof(guest_filter) / sizeof(guest_filter[0]) == GUEST_FILTER_LENGTH, "GUEST_FILTER_LENGTH");
