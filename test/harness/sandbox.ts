@@ -1,5 +1,7 @@
 /** What the suites that start sandboxes share: where the command is, which platforms there are, a clean environment. */
 import { dirname, join } from "node:path";
+import { buildNative } from "../../tools/build-native.ts";
+import { build } from "../../tools/build.ts";
 
 /** The repository's root. */
 export const root: string = dirname(dirname(import.meta.dirname));
@@ -7,11 +9,21 @@ export const root: string = dirname(dirname(import.meta.dirname));
 /** The command under test. */
 export const tsvisor: string = join(root, "bin/tsvisor");
 
+/**
+ * Brings what bin/tsvisor runs up to date: the native parts and the bundles, or the native parts alone when
+ * TSVISOR_SOURCE makes it run the sources. Throws Error when that fails; the reasons have been told on stderr.
+ */
+export async function ensureBuilt(): Promise<void> {
+  const isBuilt = process.env.TSVISOR_SOURCE ? buildNative() : await build();
+  if (!isBuilt) throw new Error("the build failed");
+}
+
 /** Platforms that every suite covers. */
 export const platforms: readonly string[] = ["systrap", "ptrace"];
 
 /** The environment of tested programs, the same natively and in the sandbox. */
 export const cleanEnv: Readonly<Record<string, string>> = {
+  ...(process.env.TSVISOR_SOURCE ? { TSVISOR_SOURCE: process.env.TSVISOR_SOURCE } : {}),
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   HOME: "/root",
   LANG: "C.UTF-8",

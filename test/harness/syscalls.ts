@@ -14,7 +14,7 @@ import { run } from "./process.ts";
 import type { Outcome } from "./process.ts";
 import { compile } from "./program.ts";
 import type { Program } from "./program.ts";
-import { cleanEnv, forEachParallel, parseSuiteOptions, root, tsvisor } from "./sandbox.ts";
+import { cleanEnv, ensureBuilt, forEachParallel, parseSuiteOptions, root, tsvisor } from "./sandbox.ts";
 import type { SuiteOptions } from "./sandbox.ts";
 import { reportCount } from "./summary.ts";
 
@@ -143,6 +143,7 @@ function clip(text: string, maxLines: number): string {
 }
 
 const options = parseSuiteOptions(process.argv.slice(2));
+if (options.platforms.some((platform) => platform !== "native")) await ensureBuilt();
 const sources = readdirSync(sourceDir)
   .filter((file) => file.endsWith(".c"))
   .filter((file) => options.names.length === 0 || options.names.some((name) => file.includes(name)))
