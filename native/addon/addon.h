@@ -133,6 +133,8 @@ bool member(napi_env env, napi_value object, const char *name, napi_value *out);
 bool member_i32(napi_env env, napi_value object, const char *name, int32_t *out);
 bool member_u32(napi_env env, napi_value object, const char *name, uint32_t *out);
 bool member_i64(napi_env env, napi_value object, const char *name, int64_t *out);
+bool member_f64(napi_env env, napi_value object, const char *name, double *out);
+bool member_bool(napi_env env, napi_value object, const char *name, bool *out);
 /*
  * Reads an array of numbers into `out` as int32; returns how many, -E2BIG when there are more than `max`, or -EFAULT
  * when it is no array of numbers.

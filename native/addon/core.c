@@ -107,6 +107,16 @@ bool member_i64(napi_env env, napi_value object, const char *name, int64_t *out)
   return member(env, object, name, &value) && napi_get_value_int64(env, value, out) == napi_ok;
 }
 
+bool member_f64(napi_env env, napi_value object, const char *name, double *out) {
+  napi_value value;
+  return member(env, object, name, &value) && napi_get_value_double(env, value, out) == napi_ok;
+}
+
+bool member_bool(napi_env env, napi_value object, const char *name, bool *out) {
+  napi_value value;
+  return member(env, object, name, &value) && napi_get_value_bool(env, value, out) == napi_ok;
+}
+
 int get_i32_list(napi_env env, napi_value array, int32_t *out, size_t max) {
   uint32_t count;
   if (napi_get_array_length(env, array, &count) != napi_ok) return -EFAULT;

@@ -47,6 +47,8 @@ export interface IoVec {
 export type SpawnStep =
   | { op: "mount"; source: string; target: string; fstype: string; flags: number; data: string }
   | { op: "umount"; target: string; flags: number }
+  /** mount_setattr(2): `flags` AT_RECURSIVE ..., `set` and `clear` MOUNT_ATTR_*. */
+  | { op: "mount_setattr"; path: string; flags: number; set: number; clear: number }
   | { op: "pivot_root"; newRoot: string; putOld: string }
   | { op: "chroot"; path: string }
   | { op: "chdir"; path: string }
@@ -60,6 +62,7 @@ export type SpawnStep =
   | { op: "setresuid"; uid: number }
   /** Drop the bounding set to `bounding`, then capset the three sets; each is a 64-bit set as lo/hi. */
   | { op: "capset"; effective: CapPair; permitted: CapPair; inheritable: CapPair; ambient: CapPair; bounding: CapPair }
+  /** Infinity: no limit. */
   | { op: "setrlimit"; resource: number; soft: number; hard: number }
   | { op: "setsid" }
   | { op: "setpgid" }
@@ -67,7 +70,9 @@ export type SpawnStep =
   /** Move fd `from` to `to` in the child (dup3); `from === to` clears FD_CLOEXEC. */
   | { op: "dup"; from: number; to: number }
   | { op: "close_range"; first: number; last: number }
+  /** One write(2); the file is made (0644) when it is missing. */
   | { op: "writefile"; path: string; text: string }
+  /** The mask is emptied before exec in any case; this does it earlier. Dispositions are all default from the start. */
   | { op: "sigmask_empty" }
   /** Install a classic BPF seccomp filter (struct sock_filter array, 8 bytes an entry). */
   | { op: "seccomp"; flags: number; program: Uint8Array }
@@ -132,7 +137,8 @@ export interface Host {
   linkat(olddir: number, oldpath: string, newdir: number, newpath: string, flags: number): number;
   renameat2(olddir: number, oldpath: string, newdir: number, newpath: string, flags: number): number;
   fchmod(fd: number, mode: number): number;
-  fchmodat(dirfd: number, path: string, mode: number): number;
+  /** flags (AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW) need Linux 6.6, else -EOPNOTSUPP. */
+  fchmodat(dirfd: number, path: string, mode: number, flags?: number): number;
   fchownat(dirfd: number, path: string, uid: number, gid: number, flags: number): number;
   /** nsec may be UTIME_NOW / UTIME_OMIT. */
   utimensat(dirfd: number, path: string, atime: number, atimeNs: number, mtime: number, mtimeNs: number, flags: number): number;
@@ -169,7 +175,10 @@ export interface Host {
   accept(fd: number, flags: number): number;
   /** sendmsg with SCM_RIGHTS `fds`; returns bytes sent. */
   sendmsg(fd: number, buf: Uint8Array, off: number, len: number, fds: readonly number[], flags: number): number;
-  /** recvmsg; received fds (CLOEXEC) are put into `fdsOut` from 0, its [FDS_MAX] element gets the count. */
+  /**
+   * recvmsg; received fds (CLOEXEC) are put into `fdsOut` from 0, its [FDS_MAX] element gets the count. -EMSGSIZE: there
+   * were more than FDS_MAX, all of them were closed.
+   */
   recvmsg(fd: number, buf: Uint8Array, off: number, len: number, fdsOut: Int32Array, flags: number): number;
   shutdown(fd: number, how: number): number;
   /** poll(2) over `n` triples fd,events,revents in `set`. timeoutMs -1 = for ever. EINTR is returned. */
@@ -177,10 +186,13 @@ export interface Host {
 
   // --- processes ---
   spawn(program: SpawnProgram): SpawnResult;
+  /** Performs the steps in a child that exits after them; waits for that. `pid` and `pidfd` of the result are -1. */
+  runSteps(cloneFlags: number, steps: readonly SpawnStep[]): SpawnResult;
   /** waitid(P_PIDFD/P_PID...) wrapper: wait4(pid, options). Returns pid (0 with WNOHANG and none); status in out[0]. */
   wait4(pid: number, options: number, out: Int32Array): number;
   kill(pid: number, sig: number): number;
   pidfdSendSignal(pidfd: number, sig: number): number;
+  pidfdOpen(pid: number): number;
   getpid(): number;
   /** Self: prctl(2) with integer arguments. */
   prctl(option: number, arg2: number, arg3: number, arg4: number, arg5: number): number;
@@ -190,6 +202,8 @@ export interface Host {
   seccompTsync(program: Uint8Array): number;
   /** Block or observe signals: fd that reads as one byte per arrived signal (self-pipe, async-signal-safe handler). */
   signalPipe(signals: readonly number[]): number;
+  /** Ignore a signal, or give it its default action. */
+  ignoreSignal(sig: number, ignore: boolean): number;
   mount(source: string, target: string, fstype: string, flags: number, data: string): number;
   umount2(target: string, flags: number): number;
   schedSetaffinity(tid: number, cpus: readonly number[]): number;
@@ -197,18 +211,24 @@ export interface Host {
   cpuCount(): number;
 
   // --- clocks ---
-  /** Nanoseconds of a host clock, i53. */
+  /** Nanoseconds of a host clock, i53; the real-time clock's are rounded to 256 (tscSample has them exactly). */
   clockNs(clock: number): number;
-  /** [tsc lo, tsc hi, monotonic ns lo, hi, realtime ns lo, hi] taken together, for calibration. */
+  /**
+   * [tsc lo, tsc hi, monotonic ns lo, hi, realtime ns lo, hi] taken together, for calibration. Returns how many TSC ticks
+   * they may be apart.
+   */
   tscSample(out: Uint32Array): number;
   getrandom(buf: Uint8Array, off: number, len: number): number;
 
   // --- terminals ---
-  /** termios as the 60-byte kernel struct termios2 (TCGETS2/TCSETS2). */
+  /** termios as the kernel's struct termios2 (TCGETS2/TCSETS2): {@link TERMIOS_LEN} bytes. */
   tcgets(fd: number, buf: Uint8Array): number;
   tcsets(fd: number, buf: Uint8Array): number;
   isatty(fd: number): boolean;
 }
+
+/** Bytes of struct termios2. */
+export const TERMIOS_LEN = 44;
 
 /** Most fds one message carries (SCM_MAX_FD is 253; ours is smaller). */
 export const FDS_MAX = 64;

@@ -1,0 +1,157 @@
+/*
+ * What stub.c, systrap.c, ptrace.c and poller.c share: the tables of stub processes and guest threads ("contexts").
+ *
+ * One platform at a time for each process; everything here is used by the JavaScript main thread only, except for the
+ * SIGCHLD handler. Numbers that come out of shared memory are untrusted: see native/stub/layout.h.
+ */
+#ifndef TSVISOR_PLATFORM_H
+#define TSVISOR_PLATFORM_H
+
+#include "addon.h"
+
+#include "../stub/layout.h"
+
+#include <signal.h>
+#include <sys/types.h>
+
+#define MAX_SPACES 16384
+#define MAX_CONTEXTS 16384
+#define MAX_READY 256
+
+/* A context's slot in the register file, in 32-bit words: src/platform/platform.ts. */
+#define CTX_WORDS 64
+#define CTX_EVENT 54
+#define CTX_SIGNO 55
+#define CTX_SICODE 56
+#define CTX_ADDR 58
+#define CTX_ERR 60
+#define CTX_TRAPNO 61
+#define EV_SYSCALL 1
+#define EV_FAULT 2
+#define EV_INTERRUPT 3
+#define EV_DIED 4
+
+/* struct user_regs_struct, as indices of 64-bit words. */
+enum {
+  R15, R14, R13, R12, RBP, RBX, R11, R10, R9, R8, RAX, RCX, RDX, RSI, RDI, ORIG_RAX, RIP, CS, EFLAGS, RSP, SS,
+  FS_BASE, GS_BASE, DS, ES, FS, GS, REG_COUNT
+};
+#define USER_CS 0x33
+#define USER_SS 0x2b
+
+/* The signal that stops a running guest thread. */
+#define INTERRUPT_SIGNAL SIGUSR1
+
+enum status {
+  CTX_FREE,
+  CTX_STOPPED, /* the kernel owns its registers */
+  CTX_RUNNING, /* in the running list */
+  CTX_IDLE,    /* released, parked, kept for the next newContext of its address space */
+};
+
+struct context {
+  uint8_t status;
+  bool starting;    /* its thread has not parked for the first time */
+  bool interrupted; /* systrap: interrupt() came while it was starting */
+  int32_t space;
+  int32_t area;
+  int32_t next; /* in its space's idle list */
+  int32_t slot; /* index in the running list */
+  pid_t tid;
+  uint32_t frame; /* systrap: offsets of the ucontext and of the FP state in the area, checked */
+  uint32_t fp;
+  uint64_t fs_base; /* systrap: what the thread has loaded */
+  uint64_t gs_base;
+  uint64_t interrupt_ns; /* when an interrupt was first sent and not answered; 0: none */
+};
+
+struct space {
+  bool used;
+  bool dead; /* its process is gone (and reaped) */
+  pid_t pid; /* also the helper's thread id */
+  int32_t area;
+  uint32_t seq;
+  int32_t cpu; /* the CPU that the helper may run on; -1: any */
+  int32_t idle;
+  int32_t contexts; /* threads made */
+};
+
+enum kind { SYSTRAP, PTRACE };
+
+struct platform {
+  bool up;
+  enum kind kind;
+  int wake_fd, done_fd, control_fd, socket_fd, epoll_fd;
+  uint8_t *control; /* the control file, AREA_COUNT areas */
+  struct global *global;
+  struct space *spaces; /* 0 is the template, which never runs guest code */
+  struct context *contexts;
+  int32_t space_count, context_count;
+  int32_t free_spaces[MAX_SPACES];
+  int32_t free_space_count;
+  int32_t free_contexts[MAX_CONTEXTS];
+  int32_t free_context_count;
+  int32_t free_areas[AREA_COUNT];
+  int32_t free_area_count, area_count;
+  int32_t running[MAX_CONTEXTS];
+  int32_t running_count;
+  volatile sig_atomic_t children_changed;
+  uint32_t fp_size;     /* bytes of the standard XSAVE format, without state that needs permission (AMX) */
+  uint64_t fp_features; /* state components in it */
+  uint32_t mxcsr_mask;
+  int cpus; /* CPUs this process may use */
+  /* Shared with JavaScript: */
+  uint32_t *regs;
+  int32_t *stopped;
+  int32_t *ready;
+  int32_t *counts; /* stopped, ready */
+  double *ops;
+  struct sigaction old_sigchld;
+};
+
+extern struct platform P;
+
+static inline struct area *area_of(const struct context *c) {
+  return (struct area *)(P.control + (size_t)c->area * AREA_SIZE);
+}
+static inline uint64_t area_address(int32_t area) { return STUB_AREAS + (uint64_t)area * AREA_SIZE; }
+static inline uint64_t *regs_of(int32_t id) { return (uint64_t *)(P.regs + (size_t)id * CTX_WORDS); }
+static inline uint32_t *words_of(int32_t id) { return P.regs + (size_t)id * CTX_WORDS; }
+
+uint64_t now_ns(void);
+int futex_wake(uint32_t *word);
+
+/* stub.c */
+/* Takes `id` off the running list and reports it as stopped with this event. */
+void report(int32_t id, uint32_t event);
+void set_running(int32_t id);
+/* Kills a stub process that broke the rules; its contexts come back as EV_DIED. */
+void doom(struct space *space);
+/* Notes the deaths of stub processes. */
+void reap(void);
+void note_exit(pid_t pid);
+
+/* systrap.c */
+void systrap_collect(void);
+void systrap_resume(int32_t id);
+void systrap_interrupt(int32_t id);
+int systrap_get_fp(int32_t id, uint8_t *to);
+int systrap_set_fp(int32_t id, const uint8_t *from);
+
+/* ptrace.c */
+int ptrace_start(int32_t id);
+void ptrace_collect(void);
+void ptrace_resume(int32_t id);
+void ptrace_interrupt(int32_t id);
+int ptrace_get_fp(int32_t id, uint8_t *to);
+int ptrace_set_fp(int32_t id, const uint8_t *from);
+
+/* xstate.c */
+void xstate_probe(void);
+/* Makes a copied XSAVE image canonical: unknown bits dropped, components in initial state filled in. */
+void xstate_clean(uint8_t *image);
+/* Whether a hardware restore of this image cannot fault. */
+bool xstate_valid(const uint8_t *image);
+void xstate_initial(uint8_t *image);
+
+#endif

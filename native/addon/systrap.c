@@ -1,0 +1,161 @@
+/*
+ * systrap: guest threads stop in the stub's signal handler (native/stub/handler.c). The signal frame on the handler's stack
+ * is in memory shared with us; a hostile guest may change it at any time, so each value is read once and checked.
+ */
+#include "platform.h"
+
+#include <linux/audit.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* siginfo_t, relative to the ucontext. */
+#define INFO_CODE (HOST_UCONTEXT_SIZE + 8)
+#define INFO_ADDR (HOST_UCONTEXT_SIZE + 16)
+#define INFO_ARCH (HOST_UCONTEXT_SIZE + 28)
+#define INFO_END (HOST_UCONTEXT_SIZE + 128)
+#define SYS_SECCOMP 1
+#define TRAP_PAGE_FAULT 14
+#define TRAP_PROTECTION 13
+#define SI_KERNEL 0x80
+
+/* uc_flags: the FP state is extended, ss is saved and is to be restored. */
+#define UC_FLAGS 7
+/* Software bytes behind the legacy FP image, and what follows the whole image. */
+#define FP_SW 464
+#define FP_MAGIC1 0x46505853
+#define FP_MAGIC2 0x46505845
+
+/* eflags bits that user code may change, without interrupt flag and privileges. */
+#define EFLAGS_USER 0x250dd5
+#define EFLAGS_FIXED 0x202
+/* Above: not canonical, and wrfsbase would fault. */
+#define BASE_MAX ((uint64_t)1 << 47)
+
+/* Index in gregs of each of the registers from R15 to RDI, in the order of user_regs_struct. */
+static const uint8_t greg_of[15] = {7, 6, 5, 4, 10, 11, 3, 2, 1, 0, 13, 14, 12, 9, 8};
+#define G_RSP 15
+#define G_RIP 16
+#define G_EFLAGS 17
+#define G_SEGMENTS 18
+#define G_ERR 19
+#define G_TRAPNO 20
+#define G_CR2 22
+
+static uint64_t load64(const uint8_t *at) { return __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED); }
+static uint32_t load32(const uint8_t *at) { return __atomic_load_n((const uint32_t *)at, __ATOMIC_RELAXED); }
+
+/* Finds the frame of a thread that says it stopped: offsets into c. False: it does not lie inside the area. */
+static bool find_frame(struct context *c) {
+  const struct area *area = area_of(c);
+  uint64_t base = area_address(c->area);
+  uint64_t frame = load64((const uint8_t *)&area->frame) - base;
+  if (frame > AREA_SIZE - INFO_END || (frame & 7) != 0) return false;
+  const struct host_ucontext *uc = (const struct host_ucontext *)((const uint8_t *)area + frame);
+  uint64_t fp = load64((const uint8_t *)&uc->fpstate) - base;
+  if (fp > AREA_SIZE || fp + P.fp_size + 4 > AREA_SIZE || (fp & 63) != 0) return false;
+  c->frame = (uint32_t)frame;
+  c->fp = (uint32_t)fp;
+  return true;
+}
+
+/* Copies a stopped thread's registers into its slot; gives the event. */
+static uint32_t take(int32_t id) {
+  struct context *c = &P.contexts[id];
+  const struct area *area = area_of(c);
+  const uint8_t *uc = (const uint8_t *)area + c->frame;
+  const uint64_t *gregs = ((const struct host_ucontext *)uc)->gregs;
+  uint64_t *regs = regs_of(id);
+  uint32_t *words = words_of(id);
+  for (int i = 0; i < 15; i++) regs[i] = load64((const uint8_t *)&gregs[greg_of[i]]);
+  regs[RIP] = load64((const uint8_t *)&gregs[G_RIP]);
+  regs[RSP] = load64((const uint8_t *)&gregs[G_RSP]);
+  regs[EFLAGS] = load64((const uint8_t *)&gregs[G_EFLAGS]);
+  regs[CS] = USER_CS;
+  regs[SS] = USER_SS;
+  c->fs_base = regs[FS_BASE] = load64((const uint8_t *)&area->fs_base);
+  c->gs_base = regs[GS_BASE] = load64((const uint8_t *)&area->gs_base);
+  regs[DS] = regs[ES] = regs[FS] = regs[GS] = 0;
+  regs[ORIG_RAX] = UINT64_MAX;
+  uint32_t signo = load32((const uint8_t *)&area->signo);
+  int32_t code = (int32_t)load32(uc + INFO_CODE);
+  switch (signo) {
+  case SIGSYS:
+    if (code != SYS_SECCOMP) return EV_INTERRUPT;
+    if (load32(uc + INFO_ARCH) == AUDIT_ARCH_X86_64) {
+      regs[ORIG_RAX] = regs[RAX];
+      return EV_SYSCALL;
+    }
+    /* int $0x80: as on a kernel without 32-bit calls. */
+    regs[RIP] -= 2;
+    words[CTX_SIGNO] = SIGSEGV;
+    words[CTX_SICODE] = SI_KERNEL;
+    words[CTX_ADDR] = words[CTX_ADDR + 1] = 0;
+    words[CTX_TRAPNO] = TRAP_PROTECTION;
+    words[CTX_ERR] = 0x80 * 8 + 2;
+    return EV_FAULT;
+  case SIGSEGV:
+  case SIGBUS:
+  case SIGFPE:
+  case SIGILL:
+  case SIGTRAP: {
+    if (code <= 0) return EV_INTERRUPT; /* sent by somebody, not by the processor */
+    uint32_t trapno = load32((const uint8_t *)&gregs[G_TRAPNO]);
+    uint64_t address = trapno == TRAP_PAGE_FAULT ? load64((const uint8_t *)&gregs[G_CR2]) : load64(uc + INFO_ADDR);
+    words[CTX_SIGNO] = signo;
+    words[CTX_SICODE] = (uint32_t)code;
+    words[CTX_ADDR] = (uint32_t)address;
+    words[CTX_ADDR + 1] = (uint32_t)(address >> 32);
+    words[CTX_TRAPNO] = trapno;
+    words[CTX_ERR] = load32((const uint8_t *)&gregs[G_ERR]);
+    return EV_FAULT;
+  }
+  default:
+    return EV_INTERRUPT;
+  }
+}
+
+/* Writes the slot's registers into the frame and lets the thread go on. */
+static void give(int32_t id) {
+  struct context *c = &P.contexts[id];
+  struct area *area = area_of(c);
+  struct host_ucontext *uc = (struct host_ucontext *)((uint8_t *)area + c->frame);
+  const uint64_t *regs = regs_of(id);
+  for (int i = 0; i < 15; i++) uc->gregs[greg_of[i]] = regs[i];
+  uc->gregs[G_RSP] = regs[RSP];
+  uc->gregs[G_RIP] = regs[RIP];
+  uc->gregs[G_EFLAGS] = (regs[EFLAGS] & EFLAGS_USER) | EFLAGS_FIXED;
+  uc->gregs[G_SEGMENTS] = USER_CS | (uint64_t)USER_SS << 48;
+  uc->flags = UC_FLAGS;
+  uc->link = 0;
+  uc->stack_sp = area->stack_sp;
+  uc->stack_flags = 0;
+  uc->stack_size = AREA_SIZE - sizeof(struct area);
+  uc->fpstate = area_address(c->area) + c->fp;
+  uc->sigmask = 0;
+  if (regs[FS_BASE] != c->fs_base && regs[FS_BASE] < BASE_MAX) area->fs_base = regs[FS_BASE];
+  if (regs[GS_BASE] != c->gs_base && regs[GS_BASE] < BASE_MAX) area->gs_base = regs[GS_BASE];
+  if (__atomic_exchange_n(&area->state, STATE_RUN, __ATOMIC_SEQ_CST) != STATE_STOPPED) futex_wake(&area->state);
+}
+
+void systrap_collect(void) {
+  for (int32_t i = P.running_count - 1; i >= 0; i--) {
+    int32_t id = P.running[i];
+    struct context *c = &P.contexts[id];
+    if (__atomic_load_n(&area_of(c)->state, __ATOMIC_ACQUIRE) == STATE_RUN) {
+      if (P.spaces[c->space].dead) report(id, EV_DIED);
+      continue;
+    }
+    if (!find_frame(c)) {
+      doom(&P.spaces[c->space]);
+      report(id, EV_DIED);
+    } else if (c->starting && !c->interrupted) {
+      c->starting = false;
+      take(-1 - 0 == id ? 0 : MAX_CONTEXTS); /* placeholder */
+      give(id);
+    } else {
+      report(id, take(id));
+    }
+  }
+}
