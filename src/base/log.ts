@@ -12,7 +12,7 @@ const letters = "EWID";
 
 /** See the header. */
 export class Logger {
-  level = LOG_WARN;
+  level: number = LOG_WARN;
   sink: LogSink;
 
   constructor(sink: LogSink, level: number = LOG_WARN) {

@@ -8,6 +8,8 @@ export class PendingSignals {
   lo = 0;
   hi = 0;
   /** Arrivals by signal number; undefined until first used. */
+  /** Real-time signals queued. */
+  realtimeCount = 0;
   private queues: (SigInfo[] | undefined)[] = [];
 
   /**
@@ -17,6 +19,7 @@ export class PendingSignals {
   add(info: SigInfo): boolean {
     const sig = info.signo;
     if (sig < SIGRTMIN && this.has(sig)) return false;
+    if (sig >= SIGRTMIN) this.realtimeCount++;
     const q = this.queues[sig];
     if (q === undefined) this.queues[sig] = [info];
     else q.push(info);
@@ -48,6 +51,7 @@ export class PendingSignals {
   takeSignal(sig: number): SigInfo | null {
     const q = this.queues[sig];
     const info = q?.shift() ?? null;
+    if (info !== null && sig >= SIGRTMIN) this.realtimeCount--;
     if (q === undefined || q.length === 0) {
       this.lo &= ~sigBitLo(sig);
       this.hi &= ~sigBitHi(sig);
@@ -63,6 +67,7 @@ export class PendingSignals {
       const q = this.queues[sig];
       if (q !== undefined) {
         n += q.length;
+        if (sig >= SIGRTMIN) this.realtimeCount -= q.length;
         q.length = 0;
       }
     }
@@ -77,6 +82,7 @@ export class PendingSignals {
     const i = q === undefined ? -1 : q.indexOf(info);
     if (q === undefined || i < 0) return;
     q.splice(i, 1);
+    if (sig >= SIGRTMIN) this.realtimeCount--;
     if (q.length === 0) {
       this.lo &= ~sigBitLo(sig);
       this.hi &= ~sigBitHi(sig);

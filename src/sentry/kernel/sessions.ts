@@ -44,7 +44,7 @@ export class ProcessGroup {
     for (const g of this.members) {
       if (g === leaving || g.isZombie) continue;
       const p = g.parent;
-      if (p !== null && p.pgrp !== this && p.pgrp.session === this.session && !p.isReaper) return false;
+      if (p !== null && p.pgrp !== this && p.pgrp.session === this.session) return false;
     }
     return true;
   }

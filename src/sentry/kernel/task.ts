@@ -10,12 +10,15 @@
  *
  * Await points: none.
  */
-import type { PathContext } from "../vfs/context.ts";
-import { WaitEntry } from "../../base/waiter.ts";
-import type { WaitListener, WaitQueue } from "../../base/waiter.ts";
+import { WaitEntry, WaitQueue } from "../../base/waiter.ts";
+import type { WaitListener } from "../../base/waiter.ts";
 import { CTX_WORDS } from "../../platform/platform.ts";
 import type { Credentials } from "../auth/credentials.ts";
+import { readTimespec } from "../../abi/time.ts";
+import { EINVAL } from "../../abi/errno.ts";
 import type { MemoryManager } from "../mm/mm.ts";
+import type { PathContext, VfsPath } from "../vfs/path.ts";
+import type { VirtualFileSystem } from "../vfs/vfs.ts";
 import type { FdTable } from "./fd-table.ts";
 import type { FsContext } from "./fs-context.ts";
 import type { Kernel } from "./kernel.ts";
@@ -55,10 +58,16 @@ class TaskPathContext implements PathContext {
   constructor(t: Task) {
     this.t = t;
   }
-  get root(): FsContext["root"] {
+  get vfs(): VirtualFileSystem {
+    return this.t.kernel.vfs;
+  }
+  get owner(): unknown {
+    return this.t;
+  }
+  get root(): VfsPath {
     return this.t.fs.root;
   }
-  get cwd(): FsContext["cwd"] {
+  get cwd(): VfsPath {
     return this.t.fs.cwd;
   }
   get umask(): number {
@@ -87,7 +96,7 @@ export class Task implements WaitListener, TimerListener {
 
   // --- running ---
   /** RUN_* */
-  run = RUN_READY;
+  run: number = RUN_READY;
   /** In the kernel's ready queue. */
   queued = false;
   /** A system call is in progress: the next step runs its attempt. */
@@ -110,8 +119,11 @@ export class Task implements WaitListener, TimerListener {
   onInterrupted: InterruptHandler | null = null;
   /** Only a fatal signal may interrupt (vfork). */
   killableOnly = false;
-  /** The restart_syscall(2) handler after ERESTART_RESTARTBLOCK. */
+  /** A static function that goes on with the call as restart_syscall(2), after -ERESTART_RESTARTBLOCK; its facts are in `restartState`. */
   restartFn: InterruptHandler | null = null;
+  readonly restartState: Float64Array = new Float64Array(4);
+  /** The call's result was this -ERESTART*, to be settled before the guest goes on; 0 = none. */
+  restartKind = 0;
   private waits: WaitEntry[] = [];
   private waitCount = 0;
   private readonly deadline: Timer;
@@ -137,8 +149,9 @@ export class Task implements WaitListener, TimerListener {
   robustList = 0;
   /** prctl(PR_SET_PDEATHSIG) */
   pdeathSignal = 0;
-  /** vfork: the parent waits until this child has exec'ed or exited. Notified through group.exitQueue. */
-  vforkParent: Task | null = null;
+  /** vfork: this child holds its parent up until it has exec'ed or exited; then `vforkQueue` is notified. */
+  isVforkChild = false;
+  readonly vforkQueue: WaitQueue = new WaitQueue();
   /** Exit code (wait status) of this thread. */
   exitStatus = 0;
   /** This thread has stopped for the group's stop. */
@@ -287,6 +300,7 @@ export class Task implements WaitListener, TimerListener {
   readTimespec(addr: number): number {
     const err = this.mm.copyInExact(addr, this.kernel.scratch, 0, 16);
     if (err !== 0) return err;
-    return this.kernel.decodeTimespec(0);
+    const ns = readTimespec(this.kernel.scratchView, 0);
+    return ns < 0 ? -EINVAL : ns;
   }
 }

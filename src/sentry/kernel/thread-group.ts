@@ -46,6 +46,12 @@ export class IntervalTimer {
   nextNs = 0;
 }
 
+/** Who handles a process's own timers (itimers.ts). */
+export interface GroupTimers {
+  readonly real: TimerListener;
+  readonly cpu: TimerListener;
+}
+
 /** See the header. */
 export class ThreadGroup {
   readonly kernel: Kernel;
@@ -76,7 +82,9 @@ export class ThreadGroup {
   execTask: Task | null = null;
 
   // --- job control ---
-  /** In a group stop. */
+  /** A group stop has been asked for; threads stop one by one, each sets its `stopAcknowledged`. */
+  stopRequested = false;
+  /** All threads have stopped. */
   stopped = false;
   stopSignal = 0;
   /** Stop / continue not yet reported to a waiting parent. */
@@ -104,6 +112,9 @@ export class ThreadGroup {
   realIntervalNs = 0;
   readonly virtualTimer: IntervalTimer = new IntervalTimer();
   readonly profTimer: IntervalTimer = new IntervalTimer();
+  /** Looks at the CPU-time timers and RLIMIT_CPU again; armed only while they matter (`watchesCpu`) and a thread runs. */
+  readonly cpuTimer: Timer;
+  watchesCpu = false;
   /** By timer id. */
   readonly posixTimers: Map<number, PosixTimer> = new Map();
   nextTimerId = 0;
@@ -121,12 +132,13 @@ export class ThreadGroup {
   /** membarrier(2) registrations. */
   membarrier = 0;
 
-  constructor(kernel: Kernel, id: number, sighand: SignalHandlers, limits: LimitSet, onRealTimer: TimerListener) {
+  constructor(kernel: Kernel, id: number, sighand: SignalHandlers, limits: LimitSet, timers: GroupTimers) {
     this.kernel = kernel;
     this.id = id;
     this.sighand = sighand;
     this.limits = limits;
-    this.realTimer = new Timer(onRealTimer);
+    this.realTimer = new Timer(timers.real);
+    this.cpuTimer = new Timer(timers.cpu);
   }
 
   get session(): Session {

@@ -1,0 +1,64 @@
+/** prctl(2), arch_prctl(2), membarrier(2), personality(2). */
+export const PR_SET_PDEATHSIG = 1;
+export const PR_GET_PDEATHSIG = 2;
+export const PR_GET_DUMPABLE = 3;
+export const PR_SET_DUMPABLE = 4;
+export const PR_GET_UNALIGN = 5;
+export const PR_SET_UNALIGN = 6;
+export const PR_GET_KEEPCAPS = 7;
+export const PR_SET_KEEPCAPS = 8;
+export const PR_GET_TIMING = 13;
+export const PR_SET_TIMING = 14;
+export const PR_SET_NAME = 15;
+export const PR_GET_NAME = 16;
+export const PR_GET_SECCOMP = 21;
+export const PR_SET_SECCOMP = 22;
+export const PR_CAPBSET_READ = 23;
+export const PR_CAPBSET_DROP = 24;
+export const PR_GET_TSC = 25;
+export const PR_SET_TSC = 26;
+export const PR_GET_SECUREBITS = 27;
+export const PR_SET_SECUREBITS = 28;
+export const PR_SET_TIMERSLACK = 29;
+export const PR_GET_TIMERSLACK = 30;
+export const PR_MCE_KILL = 33;
+export const PR_MCE_KILL_GET = 34;
+export const PR_SET_MM = 35;
+export const PR_SET_CHILD_SUBREAPER = 36;
+export const PR_GET_CHILD_SUBREAPER = 37;
+export const PR_SET_NO_NEW_PRIVS = 38;
+export const PR_GET_NO_NEW_PRIVS = 39;
+export const PR_GET_TID_ADDRESS = 40;
+export const PR_SET_THP_DISABLE = 41;
+export const PR_GET_THP_DISABLE = 42;
+export const PR_CAP_AMBIENT = 47;
+export const PR_CAP_AMBIENT_IS_SET = 1;
+export const PR_CAP_AMBIENT_RAISE = 2;
+export const PR_CAP_AMBIENT_LOWER = 3;
+export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
+export const PR_GET_SPECULATION_CTRL = 52;
+export const PR_SET_SPECULATION_CTRL = 53;
+export const PR_SET_VMA = 0x53564d41;
+export const PR_SET_PTRACER = 0x59616d61;
+
+export const ARCH_SET_GS = 0x1001;
+export const ARCH_SET_FS = 0x1002;
+export const ARCH_GET_FS = 0x1003;
+export const ARCH_GET_GS = 0x1004;
+export const ARCH_GET_CPUID = 0x1011;
+export const ARCH_SET_CPUID = 0x1012;
+export const ARCH_CET_STATUS = 0x3001;
+
+export const SECBIT_NOROOT = 1;
+export const SECBIT_NO_SETUID_FIXUP = 4;
+export const SECBIT_KEEP_CAPS = 16;
+export const SECBIT_NO_CAP_AMBIENT_RAISE = 64;
+
+export const MEMBARRIER_CMD_QUERY = 0;
+export const MEMBARRIER_CMD_GLOBAL = 1;
+export const MEMBARRIER_CMD_GLOBAL_EXPEDITED = 2;
+export const MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED = 4;
+export const MEMBARRIER_CMD_PRIVATE_EXPEDITED = 8;
+export const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 16;
+
+export const ADDR_NO_RANDOMIZE = 0x0040000;
