@@ -1,0 +1,82 @@
+/** Dentries: the cache of names. */
+import type { FileSystem } from "./filesystem.ts";
+import type { Inode } from "./inode.ts";
+
+/**
+ * A name in a directory, as far as the VFS has seen it. `inode === null`: known not to exist (negative). Several
+ * dentries may have the same inode (hard links).
+ *
+ * Life: made by a lookup, held in its parent's `children` until it is dropped (evicted, unlinked, replaced). A dropped
+ * one stays usable for those who hold it, but is no longer found.
+ */
+export class Dentry {
+  readonly fs: FileSystem;
+  parent: Dentry | null;
+  name: string;
+  inode: Inode | null;
+  /** Cached entries of a directory. */
+  children: Map<string, Dentry> | null = null;
+  /** References that keep it cached: see VfsPath.incRef. */
+  pins = 0;
+  /** How many mounts have it as their mount point. */
+  mountCount = 0;
+  /** Its name was removed (unlink, rmdir, replaced by rename). */
+  deleted = false;
+  /** In its parent's `children`. */
+  cached = false;
+  /** Second chance for the eviction clock. */
+  referenced = false;
+  ringPrev: Dentry | null = null;
+  ringNext: Dentry | null = null;
+
+  constructor(fs: FileSystem, parent: Dentry | null, name: string, inode: Inode | null) {
+    this.fs = fs;
+    this.parent = parent;
+    this.name = name;
+    this.inode = inode;
+    if (inode !== null) inode.dentries++;
+  }
+
+  /** Nobody holds it, nothing hangs below it. */
+  get isEvictable(): boolean {
+    return this.pins === 0 && this.mountCount === 0 && (this.children === null || this.children.size === 0);
+  }
+
+  /** Puts a dentry made for this directory into the cache. */
+  insert(child: Dentry): void {
+    let c = this.children;
+    if (c === null) c = this.children = new Map();
+    c.set(child.name, child);
+    child.cached = true;
+    this.fs.cacheDentry(child);
+  }
+
+  /** Takes it out of its parent; tells the inode when it has no other name left here. */
+  drop(): void {
+    this.unhash();
+    this.releaseInode();
+  }
+
+  /** Takes it out of its parent and the eviction ring, keeping the inode (rename). */
+  unhash(): void {
+    if (!this.cached) return;
+    this.cached = false;
+    const siblings = this.parent!.children;
+    if (siblings !== null && siblings.get(this.name) === this) siblings.delete(this.name);
+    this.fs.uncacheDentry(this);
+  }
+
+  unpin(): void {
+    if (--this.pins === 0 && !this.cached) this.releaseInode();
+  }
+
+  /** Gives up the inode's dentry reference, once nobody can reach the inode through here any more. */
+  private releaseInode(): void {
+    const inode = this.inode;
+    if (inode === null || this.pins > 0 || this.released) return;
+    this.released = true;
+    inode.decDentry();
+  }
+
+  private released = false;
+}

@@ -1,0 +1,123 @@
+/** Mounts and mount namespaces: mount(2), umount(2), mount_namespaces(7). */
+import type { Dentry } from "./dentry.ts";
+import type { FileSystem } from "./filesystem.ts";
+import { VfsPath } from "./path.ts";
+
+/** A file system (or a part of it) shown at a place of a mount tree. */
+export class Mount {
+  readonly id: number;
+  readonly fs: FileSystem;
+  /** The dentry shown at the mount point (the file system's root, or any for bind mounts). */
+  readonly root: Dentry;
+  /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, MS_NODIRATIME, MS_RELATIME, MS_NOSYMFOLLOW. */
+  flags = 0;
+  /** First column of /proc/mounts. */
+  source: string;
+  ns: MountNamespace | null = null;
+  /** Where it hangs; null for a namespace's root and for detached mounts. */
+  parent: Mount | null = null;
+  mountpoint: Dentry | null = null;
+  /** Mounts that hang on this one, by mount point. */
+  children: Map<Dentry, Mount> | null = null;
+  /** References: working directories, roots, open files. */
+  users = 0;
+  /** MNT_DETACH-ed, still in use. */
+  detached = false;
+  /** MS_PRIVATE, MS_SHARED, MS_SLAVE or MS_UNBINDABLE as asked; shown, not acted upon. */
+  propagation = 0;
+  /** VfsPath of its root, made once. */
+  readonly rootPath: VfsPath;
+
+  constructor(id: number, fs: FileSystem, root: Dentry, flags: number, source: string) {
+    this.id = id;
+    this.fs = fs;
+    this.root = root;
+    this.flags = flags;
+    this.source = source;
+    this.rootPath = new VfsPath(this, root);
+    root.pins++;
+    fs.mounts++;
+  }
+
+  /** The mount on `d` as seen through this mount, or null. Only the top one of a stack hangs there. */
+  childAt(d: Dentry): Mount | null {
+    const c = this.children;
+    if (c === null) return null;
+    const m = c.get(d);
+    return m === undefined ? null : m;
+  }
+
+  /** Hangs `child` on dentry `at` (nothing may hang there yet). */
+  attachChild(child: Mount, at: Dentry): void {
+    let c = this.children;
+    if (c === null) c = this.children = new Map();
+    c.set(at, child);
+    child.parent = this;
+    child.mountpoint = at;
+    at.mountCount++;
+    at.pins++;
+  }
+
+  /** Takes it off its mount point. */
+  detachFromParent(): void {
+    const parent = this.parent;
+    const at = this.mountpoint;
+    if (parent === null || at === null) return;
+    parent.children!.delete(at);
+    at.mountCount--;
+    at.unpin();
+    this.parent = null;
+    this.mountpoint = null;
+  }
+
+  /** Gives its hold on the file system back; once, when it left the tree. */
+  destroy(): void {
+    this.root.unpin();
+    if (--this.fs.mounts === 0) {
+      this.fs.shrink();
+      this.fs.release();
+    }
+  }
+}
+
+/** A tree of mounts. Tasks share it; CLONE_NEWNS copies it. */
+export class MountNamespace {
+  readonly id: number;
+  root: Mount;
+  refs = 1;
+
+  constructor(id: number, root: Mount) {
+    this.id = id;
+    this.root = root;
+    root.ns = this;
+  }
+
+  incRef(): void {
+    this.refs++;
+  }
+
+  /** The last task left: every mount goes. */
+  decRef(): void {
+    if (--this.refs > 0) return;
+    const all = this.list();
+    for (let i = all.length - 1; i >= 0; i--) {
+      const m = all[i]!;
+      m.detachFromParent();
+      m.ns = null;
+      m.destroy();
+    }
+  }
+
+  /** All mounts, parents before children, in order of mounting below each parent. */
+  list(): Mount[] {
+    const out: Mount[] = [];
+    collect(this.root, out);
+    return out;
+  }
+}
+
+/** Appends `m` and everything mounted below it. */
+export function collect(m: Mount, out: Mount[]): void {
+  out.push(m);
+  if (m.children !== null) for (const c of m.children.values()) collect(c, out);
+}
