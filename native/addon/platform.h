@@ -72,7 +72,8 @@ struct space {
   int32_t area;
   uint32_t seq;
   int32_t cpu; /* the CPU that the helper may run on; -1: any */
-  int32_t idle;
+  int32_t idle;   /* list of parked contexts for re-use */
+  int32_t broken; /* list of contexts that could not be made */
   int32_t contexts; /* threads made */
 };
 

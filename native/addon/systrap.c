@@ -18,7 +18,6 @@
 #define SYS_SECCOMP 1
 #define TRAP_PAGE_FAULT 14
 #define TRAP_PROTECTION 13
-#define SI_KERNEL 0x80
 
 /* uc_flags: the FP state is extended, ss is saved and is to be restored. */
 #define UC_FLAGS 7
@@ -129,7 +128,7 @@ static void give(int32_t id) {
   uc->gregs[G_SEGMENTS] = USER_CS | (uint64_t)USER_SS << 48;
   uc->flags = UC_FLAGS;
   uc->link = 0;
-  uc->stack_sp = area->stack_sp;
+  uc->stack_sp = area_address(c->area) + sizeof(struct area);
   uc->stack_flags = 0;
   uc->stack_size = AREA_SIZE - sizeof(struct area);
   uc->fpstate = area_address(c->area) + c->fp;
@@ -150,12 +149,85 @@ void systrap_collect(void) {
     if (!find_frame(c)) {
       doom(&P.spaces[c->space]);
       report(id, EV_DIED);
-    } else if (c->starting && !c->interrupted) {
-      c->starting = false;
-      take(-1 - 0 == id ? 0 : MAX_CONTEXTS); /* placeholder */
-      give(id);
-    } else {
+    } else if (!c->starting) {
       report(id, take(id));
+    } else {
+      c->starting = false;
+      if (c->interrupted)
+        report(id, EV_INTERRUPT);
+      else
+        give(id);
+      c->interrupted = false;
     }
   }
+}
+
+/* Waits until a new thread has parked. 0, or -ESRCH when it is gone. */
+static int ready(int32_t id) {
+  struct context *c = &P.contexts[id];
+  struct space *space = &P.spaces[c->space];
+  if (space->dead) return -ESRCH;
+  if (!c->starting) return 0;
+  struct area *area = area_of(c);
+  while (__atomic_load_n(&area->state, __ATOMIC_ACQUIRE) == STATE_RUN) {
+    struct timespec pause = {0, 20000};
+    nanosleep(&pause, NULL);
+    reap();
+    if (space->dead) return -ESRCH;
+  }
+  if (!find_frame(c)) {
+    doom(space);
+    return -ESRCH;
+  }
+  c->starting = false;
+  return 0;
+}
+
+void systrap_resume(int32_t id) {
+  struct context *c = &P.contexts[id];
+  set_running(id);
+  if (P.spaces[c->space].dead) return; /* the next collect reports it */
+  if (c->starting) return;             /* collect lets it go once it has parked */
+  give(id);
+}
+
+void systrap_interrupt(int32_t id) {
+  struct context *c = &P.contexts[id];
+  if (c->starting) {
+    c->interrupted = true;
+    return;
+  }
+  if (syscall(SYS_tgkill, P.spaces[c->space].pid, c->tid, INTERRUPT_SIGNAL) != 0 && errno == ESRCH) {
+    /* The thread made itself exit. */
+    doom(&P.spaces[c->space]);
+    report(id, EV_DIED);
+  }
+}
+
+int systrap_get_fp(int32_t id, uint8_t *to) {
+  struct context *c = &P.contexts[id];
+  int error = ready(id);
+  if (error != 0) return error;
+  memcpy(to, (uint8_t *)area_of(c) + c->fp, P.fp_size);
+  xstate_clean(to);
+  return 0;
+}
+
+int systrap_set_fp(int32_t id, const uint8_t *from) {
+  struct context *c = &P.contexts[id];
+  int error = ready(id);
+  if (error != 0) return error;
+  uint8_t *fp = (uint8_t *)area_of(c) + c->fp;
+  memcpy(fp, from, FP_SW);
+  memcpy(fp + 512, from + 512, P.fp_size - 512);
+  struct {
+    uint32_t magic1, extended_size;
+    uint64_t features;
+    uint32_t size, pad[7];
+  } software = {FP_MAGIC1, P.fp_size + 4, P.fp_features, P.fp_size, {0}};
+  _Static_assert(sizeof(software) == 512 - FP_SW, "software bytes");
+  memcpy(fp + FP_SW, &software, sizeof(software));
+  uint32_t magic2 = FP_MAGIC2;
+  memcpy(fp + P.fp_size, &magic2, 4);
+  return 0;
 }

@@ -1,0 +1,737 @@
+/* Stub processes: starting the template, forking address spaces from it, executing batches of mapping operations. */
+#include "platform.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct platform P;
+
+/* Added to the completion eventfd when a child changed state, so that a flush never waits for a dead helper. */
+#define CHILD_CHANGED ((uint64_t)1 << 32)
+
+/* What a batch entry from JavaScript is made of. */
+#define OP_WORDS 6
+#define OP_MAP 1
+#define OP_UNMAP 2
+#define OP_PROTECT 3
+#define OP_MOVE 4
+#define MAP_OP_SHARED 8
+#define MAP_OP_POPULATE 16
+#define OPS_CAPACITY 4096
+/* Fds below are the stubs' own and never mapped for a guest. */
+#define FIRST_DONATED 4
+
+uint64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+int futex_wake(uint32_t *word) { return (int)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0); }
+
+static void on_sigchld(int signo) {
+  (void)signo;
+  int saved = errno;
+  uint64_t one = 1, changed = CHILD_CHANGED;
+  P.children_changed = 1;
+  if (P.up) {
+    if (write(P.wake_fd, &one, 8) < 0 || write(P.done_fd, &changed, 8) < 0) {
+    }
+  }
+  errno = saved;
+}
+
+/* --- contexts in and out of the running list --- */
+
+void set_running(int32_t id) {
+  struct context *c = &P.contexts[id];
+  c->status = CTX_RUNNING;
+  c->interrupt_ns = 0;
+  c->slot = P.running_count;
+  P.running[P.running_count++] = id;
+}
+
+void report(int32_t id, uint32_t event) {
+  struct context *c = &P.contexts[id];
+  int32_t last = P.running[--P.running_count];
+  P.running[c->slot] = last;
+  P.contexts[last].slot = c->slot;
+  c->status = CTX_STOPPED;
+  words_of(id)[CTX_EVENT] = event;
+  P.stopped[P.counts[0]++] = id;
+}
+
+/* --- areas of the control file --- */
+
+static int32_t take_area(void) {
+  if (P.free_area_count > 0) return P.free_areas[--P.free_area_count];
+  if (P.area_count == AREA_COUNT) return -EAGAIN;
+  return P.area_count++;
+}
+
+/* The area's memory goes back to the host; it reads as zeros after. */
+static void free_area(int32_t area) {
+  fallocate(P.control_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)area * AREA_SIZE, AREA_SIZE);
+  P.free_areas[P.free_area_count++] = area;
+}
+
+/* --- batches --- */
+
+static uint8_t *command_page(const struct space *space) { return P.control + (size_t)space->area * AREA_SIZE; }
+static uint64_t *result_page(const struct space *space) { return (uint64_t *)(command_page(space) + STUB_CMD_SIZE); }
+
+static void put_op(struct space *space, int i, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+                   uint64_t f) {
+  uint64_t *op = (uint64_t *)(command_page(space) + CMD_OPS + (size_t)i * CMD_OP_SIZE);
+  op[0] = nr;
+  op[1] = a;
+  op[2] = b;
+  op[3] = c;
+  op[4] = d;
+  op[5] = e;
+  op[6] = f;
+}
+
+/* The helper runs on our CPU: waking a thread on a sleeping CPU costs ten times as much as a switch. */
+static void follow(struct space *space) {
+  int cpu = sched_getcpu();
+  if (cpu == space->cpu || cpu < 0) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  if (sched_setaffinity(space->pid, sizeof(set), &set) == 0) space->cpu = cpu;
+}
+
+/*
+ * Lets the helper execute the `count` ops in its command page and waits for the end. 0, the -errno of the op that failed,
+ * or -ESRCH when the process died.
+ */
+static int run_batch(struct space *space, int count) {
+  if (space->dead) return -ESRCH;
+  uint32_t *command = (uint32_t *)command_page(space);
+  command[CMD_COUNT / 4] = (uint32_t)count;
+  follow(space);
+  __atomic_store_n(&command[CMD_SEQ / 4], ++space->seq, __ATOMIC_SEQ_CST);
+  futex_wake(&command[CMD_SEQ / 4]);
+  for (;;) {
+    uint64_t value;
+    if (read(P.done_fd, &value, 8) != 8) {
+      if (errno == EINTR) continue;
+      return -errno;
+    }
+    if ((uint32_t)value != 0) return 1 - (int)(uint32_t)value;
+    reap();
+    if (!space->dead) continue;
+    /* It may have finished before it died. */
+    value = CHILD_CHANGED;
+    if (write(P.done_fd, &value, 8) == 8 && read(P.done_fd, &value, 8) == 8 && (uint32_t)value != 0)
+      return 1 - (int)(uint32_t)value;
+    return -ESRCH;
+  }
+}
+
+/* Translates and checks one operation from JavaScript. */
+static int put_js_op(struct space *space, int i, const double *op) {
+  int kind = (int)op[0];
+  uint64_t addr = (uint64_t)op[1], len = (uint64_t)op[2];
+  if (((addr | len) & 4095) != 0 || len == 0 || addr < GUEST_MIN || len > GUEST_MAX || addr > GUEST_MAX - len)
+    return -EINVAL;
+  switch (kind) {
+  case OP_MAP: {
+    uint64_t fd = (uint64_t)op[3], offset = (uint64_t)op[4];
+    unsigned flags = (unsigned)op[5];
+    if (fd < FIRST_DONATED || (offset & 4095) != 0) return -EINVAL;
+    put_op(space, i, SYS_mmap, addr, len, flags & 7,
+           MAP_FIXED | ((flags & MAP_OP_SHARED) != 0 ? MAP_SHARED : MAP_PRIVATE) |
+               ((flags & MAP_OP_POPULATE) != 0 ? MAP_POPULATE : 0),
+           fd, offset);
+    return 0;
+  }
+  case OP_UNMAP:
+    put_op(space, i, SYS_munmap, addr, len, 0, 0, 0, 0);
+    return 0;
+  case OP_PROTECT:
+    put_op(space, i, SYS_mprotect, addr, len, (unsigned)op[3] & 7, 0, 0, 0);
+    return 0;
+  case OP_MOVE: {
+    uint64_t to = (uint64_t)op[3];
+    if ((to & 4095) != 0 || to < GUEST_MIN || to > GUEST_MAX - len) return -EINVAL;
+    put_op(space, i, SYS_mremap, addr, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to, 0);
+    return 0;
+  }
+  default:
+    return -EINVAL;
+  }
+}
+
+/* --- deaths --- */
+
+void doom(struct space *space) {
+  if (!space->dead) kill(space->pid, SIGKILL);
+}
+
+void note_exit(pid_t pid) {
+  for (int32_t i = 0; i < P.space_count; i++)
+    if (P.spaces[i].used && !P.spaces[i].dead && P.spaces[i].pid == pid) {
+      P.spaces[i].dead = true;
+      return;
+    }
+}
+
+void reap(void) {
+  if (!P.children_changed) return;
+  P.children_changed = 0;
+  if (P.kind == PTRACE) {
+    ptrace_collect();
+    return;
+  }
+  pid_t pid;
+  int status;
+  while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    if (WIFEXITED(status) || WIFSIGNALED(status)) note_exit(pid);
+}
+
+/* --- spaces --- */
+
+static int32_t take_space(void) {
+  int32_t index;
+  if (P.free_space_count > 0)
+    index = P.free_spaces[--P.free_space_count];
+  else if (P.space_count < MAX_SPACES)
+    index = P.space_count++;
+  else
+    return -EAGAIN;
+  int32_t area = take_area();
+  if (area < 0) {
+    P.free_spaces[P.free_space_count++] = index;
+    return area;
+  }
+  struct space *space = &P.spaces[index];
+  *space = (struct space){.used = true, .dead = true, .area = area, .cpu = -1, .idle = -1, .broken = -1};
+  return index;
+}
+
+static void free_space(int32_t index) {
+  struct space *space = &P.spaces[index];
+  free_area(space->area);
+  space->used = false;
+  P.free_spaces[P.free_space_count++] = index;
+}
+
+/* Forks a stub process off the template, whose results nobody else can write. */
+static int fork_space(void) {
+  int32_t index = take_space();
+  if (index < 0) return index;
+  struct space *space = &P.spaces[index], *template = &P.spaces[0];
+  put_op(template, 0, SYS_clone, PROCESS_CLONE_FLAGS, 0, 0, 0, 0, (uint64_t)space->area * AREA_SIZE);
+  int error = run_batch(template, 1);
+  if (error == 0) {
+    space->pid = (pid_t)result_page(template)[0];
+    space->dead = false;
+    space->cpu = template->cpu;
+    return index;
+  }
+  free_space(index);
+  return error;
+}
+
+static void free_context(int32_t id) {
+  struct context *c = &P.contexts[id];
+  free_area(c->area);
+  c->status = CTX_FREE;
+  P.free_contexts[P.free_context_count++] = id;
+}
+
+static void free_list(int32_t id) {
+  while (id >= 0) {
+    int32_t next = P.contexts[id].next;
+    free_context(id);
+    id = next;
+  }
+}
+
+static void wait_dead(struct space *space) {
+  while (!space->dead) {
+    int status;
+    pid_t pid = waitpid(space->pid, &status, __WALL);
+    if (pid == space->pid && (WIFEXITED(status) || WIFSIGNALED(status))) space->dead = true;
+    if (pid < 0 && errno != EINTR) space->dead = true;
+  }
+}
+
+static void release_space(int32_t index) {
+  struct space *space = &P.spaces[index];
+  doom(space);
+  wait_dead(space);
+  free_list(space->idle);
+  free_list(space->broken);
+  free_space(index);
+}
+
+static int new_context(int32_t index) {
+  struct space *space = &P.spaces[index];
+  if (space->dead) return -EAGAIN;
+  int32_t id = space->idle;
+  if (id >= 0) {
+    struct context *c = &P.contexts[id];
+    space->idle = c->next;
+    c->status = CTX_STOPPED;
+    uint8_t image[AREA_SIZE];
+    xstate_initial(image);
+    if (P.kind == SYSTRAP)
+      systrap_set_fp(id, image);
+    else
+      ptrace_set_fp(id, image);
+  } else {
+    if (P.free_context_count > 0)
+      id = P.free_contexts[--P.free_context_count];
+    else if (P.context_count < MAX_CONTEXTS)
+      id = P.context_count++;
+    else
+      return -EAGAIN;
+    int32_t number = take_area();
+    if (number < 0) {
+      P.free_contexts[P.free_context_count++] = id;
+      return number;
+    }
+    struct context *c = &P.contexts[id];
+    *c = (struct context){.status = CTX_STOPPED, .starting = true, .space = index, .area = number};
+    struct area *area = area_of(c);
+    memset(area, 0, sizeof(*area));
+    area->stack_sp = area_address(number) + sizeof(struct area);
+    area->stack_size = AREA_SIZE - sizeof(struct area);
+    put_op(space, 0, SYS_mmap, area_address(number), AREA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+           STUB_FD_CONTROL, (uint64_t)number * AREA_SIZE);
+    put_op(space, 1, SYS_clone, THREAD_CLONE_FLAGS, area_address(number) + AREA_SIZE, 0, 0,
+           P.kind == PTRACE ? THREAD_PTRACE : THREAD_SYSTRAP, area_address(number));
+    int error = run_batch(space, 2);
+    if (error == 0) {
+      /* Any guest thread can write the result page: believe no number that is not a thread of this process. */
+      uint64_t tid = result_page(space)[1];
+      c->tid = (pid_t)tid;
+      if (tid > INT32_MAX || c->tid == space->pid || syscall(SYS_tgkill, space->pid, c->tid, 0) != 0) error = -ESRCH;
+      if (error == 0 && P.kind == PTRACE) error = ptrace_start(id);
+      if (error != 0) doom(space);
+    }
+    if (error != 0) {
+      /* Its area may be mapped in the process: it can be used again when that is gone. */
+      c->status = CTX_IDLE;
+      c->next = space->broken;
+      space->broken = id;
+      return error == -ENOMEM ? error : -EAGAIN;
+    }
+    space->contexts++;
+  }
+  uint64_t *regs = regs_of(id);
+  memset(regs, 0, CTX_WORDS * 4);
+  regs[CS] = USER_CS;
+  regs[SS] = USER_SS;
+  regs[EFLAGS] = 0x202;
+  regs[ORIG_RAX] = UINT64_MAX;
+  return id;
+}
+
+/* --- start and end --- */
+
+/* In the vfork child: only plain calls, nothing that allocates. Returns errno. */
+static int exec_stub(int stub_fd) {
+  static char name[] = "tsvisor-stub";
+  char *argv[] = {name, NULL}, *envp[] = {NULL};
+  int from[5] = {P.wake_fd, P.done_fd, P.control_fd, P.socket_fd, stub_fd};
+  for (int i = 0; i < 5; i++)
+    if ((from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 16)) < 0) return errno;
+  for (int i = 0; i < 4; i++)
+    if (dup3(from[i], i, O_CLOEXEC) < 0 || fcntl(i, F_SETFD, 0) < 0) return errno;
+  if (dup3(from[4], 4, O_CLOEXEC) < 0) return errno;
+  syscall(SYS_close_range, 5, ~0U, 0);
+  struct rlimit none = {0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  syscall(SYS_execveat, 4, "", argv, envp, AT_EMPTY_PATH);
+  return errno;
+}
+
+static int start_template(int stub_fd, int stub_socket) {
+  int32_t index = take_space(); /* 0, with area 1 */
+  struct space *space = &P.spaces[index];
+  sigset_t all, old;
+  volatile int error = 0;
+  int saved_socket = P.socket_fd;
+  P.socket_fd = stub_socket;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  pid_t pid = vfork();
+  if (pid == 0) {
+    error = exec_stub(stub_fd);
+    _exit(127);
+  }
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  P.socket_fd = saved_socket;
+  if (pid < 0) return -errno;
+  space->pid = pid;
+  space->dead = false;
+  if (error != 0) return -error;
+  return run_batch(space, 0);
+}
+
+static void stop(void) {
+  for (int32_t i = 0; i < P.space_count; i++)
+    if (P.spaces[i].used) doom(&P.spaces[i]);
+  for (int32_t i = 0; i < P.space_count; i++)
+    if (P.spaces[i].used) wait_dead(&P.spaces[i]);
+  P.up = false;
+  if (P.old_sigchld.sa_handler != NULL || (P.old_sigchld.sa_flags & SA_SIGINFO) != 0)
+    sigaction(SIGCHLD, &P.old_sigchld, NULL);
+  else
+    signal(SIGCHLD, SIG_DFL);
+  int fds[5] = {P.wake_fd, P.done_fd, P.control_fd, P.socket_fd, P.epoll_fd};
+  for (int i = 0; i < 5; i++)
+    if (fds[i] >= 0) close(fds[i]);
+  if (P.control != NULL) munmap(P.control, (size_t)AREA_COUNT * AREA_SIZE);
+  free(P.spaces);
+  free(P.contexts);
+  P.control = NULL;
+  P.spaces = NULL;
+  P.contexts = NULL;
+}
+
+int poller_start(void);
+
+static int start(enum kind kind, int stub_fd) {
+  /* What JavaScript holds views of lives as long as the process. */
+  uint32_t *regs = P.regs;
+  int32_t *stopped = P.stopped, *ready = P.ready, *counts = P.counts;
+  double *ops = P.ops;
+  memset(&P, 0, sizeof(P));
+  P.regs = regs;
+  P.stopped = stopped;
+  P.ready = ready;
+  P.counts = counts;
+  P.ops = ops;
+  P.kind = kind;
+  P.wake_fd = P.done_fd = P.control_fd = P.socket_fd = P.epoll_fd = -1;
+  xstate_probe();
+  if (P.fp_size + 4096 > AREA_SIZE) return -EOVERFLOW;
+  int pair[2];
+  if ((P.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 || (P.done_fd = eventfd(0, EFD_CLOEXEC)) < 0 ||
+      (P.control_fd = memfd_create("tsvisor-control", MFD_CLOEXEC | MFD_ALLOW_SEALING)) < 0 ||
+      ftruncate(P.control_fd, (off_t)AREA_COUNT * AREA_SIZE) != 0 ||
+      fcntl(P.control_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0 ||
+      socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+    return -errno;
+  P.socket_fd = pair[0];
+  P.control =
+      mmap(NULL, (size_t)AREA_COUNT * AREA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, P.control_fd, 0);
+  P.spaces = calloc(MAX_SPACES, sizeof(*P.spaces));
+  P.contexts = calloc(MAX_CONTEXTS, sizeof(*P.contexts));
+  int error = 0;
+  if (P.control == MAP_FAILED) {
+    error = -errno;
+    P.control = NULL;
+  } else if (P.spaces == NULL || P.contexts == NULL) {
+    error = -ENOMEM;
+  }
+  if (error == 0) {
+    P.area_count = 1;
+    P.global = (struct global *)P.control;
+    sched_getaffinity(0, sizeof(P.global->cpus), (cpu_set_t *)P.global->cpus);
+    P.cpus = CPU_COUNT((cpu_set_t *)P.global->cpus);
+    error = poller_start();
+  }
+  if (error == 0) {
+    struct sigaction action = {.sa_handler = on_sigchld, .sa_flags = SA_RESTART};
+    sigaction(SIGCHLD, &action, &P.old_sigchld);
+    P.up = true;
+    error = start_template(stub_fd, pair[1]);
+  }
+  close(pair[1]);
+  return error;
+}
+
+/* --- for JavaScript --- */
+
+/* platformStart(kind, stubFd): 0 or -errno. */
+static napi_value js_start(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  ARG_I32(kind, 0);
+  ARG_I32(stub_fd, 1);
+  if (P.up) return ret(env, -EBUSY);
+  int error = start(kind == 1 ? PTRACE : SYSTRAP, stub_fd);
+  if (error != 0) stop();
+  return ret(env, error);
+}
+
+static napi_value js_stop(napi_env env, napi_callback_info info) {
+  (void)info;
+  if (P.up) stop();
+  return ret(env, 0);
+}
+
+/* platformNewSpace(): its index or -errno. */
+static napi_value js_new_space(napi_env env, napi_callback_info info) {
+  (void)info;
+  return ret(env, P.up ? fork_space() : -EAGAIN);
+}
+
+static bool space_valid(int32_t index) { return index > 0 && index < P.space_count && P.spaces[index].used; }
+
+#define ARG_SPACE(name, i)                                                                                             \
+  ARG_I32(name, i);                                                                                                    \
+  if (!P.up || !space_valid(name)) return bad_range(env)
+#define ARG_CONTEXT(name, i)                                                                                           \
+  ARG_I32(name, i);                                                                                                    \
+  if (!P.up || name < 0 || name >= P.context_count) return bad_range(env)
+#define ARG_STOPPED(name, i)                                                                                           \
+  ARG_CONTEXT(name, i);                                                                                                \
+  if (P.contexts[name].status != CTX_STOPPED) return ret(env, -EBUSY)
+
+static napi_value js_release_space(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_SPACE(index, 0);
+  release_space(index);
+  return ret(env, 0);
+}
+
+/* platformFlush(space, count): performs the first `count` operations of the ops array. 0 or -errno. */
+static napi_value js_flush(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  ARG_SPACE(index, 0);
+  ARG_I32(count, 1);
+  if (count < 0 || count > OPS_CAPACITY) return bad_range(env);
+  struct space *space = &P.spaces[index];
+  for (int done = 0; done < count;) {
+    int n = 0;
+    for (; n < CMD_MAX_OPS && done + n < count; n++) {
+      int error = put_js_op(space, n, P.ops + (size_t)(done + n) * OP_WORDS);
+      if (error != 0) return ret(env, error);
+    }
+    int error = run_batch(space, n);
+    if (error != 0) return ret(env, error);
+    done += n;
+  }
+  return ret(env, 0);
+}
+
+static napi_value js_new_context(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_SPACE(index, 0);
+  return ret(env, new_context(index));
+}
+
+static napi_value js_resume(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_STOPPED(id, 0);
+  if (P.kind == SYSTRAP)
+    systrap_resume(id);
+  else
+    ptrace_resume(id);
+  return ret(env, 0);
+}
+
+static napi_value js_interrupt(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_CONTEXT(id, 0);
+  struct context *c = &P.contexts[id];
+  if (c->status != CTX_RUNNING || P.spaces[c->space].dead) return ret(env, 0);
+  if (c->interrupt_ns == 0) c->interrupt_ns = now_ns();
+  if (P.kind == SYSTRAP)
+    systrap_interrupt(id);
+  else
+    ptrace_interrupt(id);
+  return ret(env, 0);
+}
+
+static napi_value js_release_context(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_STOPPED(id, 0);
+  struct context *c = &P.contexts[id];
+  struct space *space = &P.spaces[c->space];
+  c->status = CTX_IDLE;
+  c->next = space->idle;
+  space->idle = id;
+  return ret(env, 0);
+}
+
+static int get_fp(int32_t id, uint8_t *to) { return P.kind == SYSTRAP ? systrap_get_fp(id, to) : ptrace_get_fp(id, to); }
+static int set_fp(int32_t id, const uint8_t *from) {
+  return P.kind == SYSTRAP ? systrap_set_fp(id, from) : ptrace_set_fp(id, from);
+}
+
+static napi_value js_get_fp(napi_env env, napi_callback_info info) {
+  ARGS(3);
+  ARG_STOPPED(id, 0);
+  ARG_U8S(buf, 1);
+  ARG_I64(off, 2);
+  CHECK_RANGE(off, (int64_t)P.fp_size, buf_len);
+  return ret(env, get_fp(id, buf + off));
+}
+
+static napi_value js_set_fp(napi_env env, napi_callback_info info) {
+  ARGS(3);
+  ARG_STOPPED(id, 0);
+  ARG_U8S(buf, 1);
+  ARG_I64(off, 2);
+  CHECK_RANGE(off, (int64_t)P.fp_size, buf_len);
+  uint8_t image[AREA_SIZE];
+  memcpy(image, buf + off, P.fp_size); /* once: the guest may write the original */
+  if (!xstate_valid(image)) return ret(env, -EINVAL);
+  return ret(env, set_fp(id, image));
+}
+
+static napi_value js_copy_fp(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  ARG_STOPPED(from, 0);
+  ARG_STOPPED(to, 1);
+  uint8_t image[AREA_SIZE];
+  int error = get_fp(from, image);
+  return ret(env, error != 0 ? error : set_fp(to, image));
+}
+
+static napi_value js_reset_fp(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_STOPPED(id, 0);
+  uint8_t image[AREA_SIZE];
+  xstate_initial(image);
+  return ret(env, set_fp(id, image));
+}
+
+/* platformDonate(fd): the fd's number in the stubs' table, or -errno. */
+static napi_value js_donate(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_I32(fd, 0);
+  if (!P.up) return ret(env, -EAGAIN);
+  struct space *template = &P.spaces[0];
+  /* The receiving side's msghdr lies in the template's result page, which no guest has. */
+  struct message {
+    struct msghdr header;
+    struct iovec iov;
+    char byte[8];
+    char control[CMSG_SPACE(sizeof(int))];
+  } *message = (struct message *)((uint8_t *)result_page(template) + RES_MSG);
+  uint64_t address = STUB_RES + RES_MSG;
+  char byte = 0;
+  char control[CMSG_SPACE(sizeof(int))] = {0};
+  struct iovec iov = {&byte, 1};
+  struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+  struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
+  cmsg->cmsg_level = SOL_SOCKET;
+  cmsg->cmsg_type = SCM_RIGHTS;
+  cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+  int64_t sent = RETRY(sendmsg(P.socket_fd, &header, MSG_NOSIGNAL));
+  if (sent < 0) return ret(env, sent);
+  memset(message, 0, sizeof(*message));
+  message->header.msg_iov = (void *)(address + offsetof(struct message, iov));
+  message->header.msg_iovlen = 1;
+  message->header.msg_control = (void *)(address + offsetof(struct message, control));
+  message->header.msg_controllen = sizeof(message->control);
+  message->iov.iov_base = (void *)(address + offsetof(struct message, byte));
+  message->iov.iov_len = 1;
+  put_op(template, 0, SYS_recvmsg, STUB_FD_SOCKET, address, MSG_CMSG_CLOEXEC, 0, 0, 0);
+  int error = run_batch(template, 1);
+  if (error != 0) return ret(env, error);
+  struct cmsghdr *received = (struct cmsghdr *)message->control;
+  if (message->header.msg_controllen < sizeof(struct cmsghdr) || received->cmsg_type != SCM_RIGHTS)
+    return ret(env, -EMFILE);
+  int number;
+  memcpy(&number, CMSG_DATA(received), sizeof(int));
+  return ret(env, number);
+}
+
+static napi_value js_forget(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_I32(number, 0);
+  if (!P.up || number < FIRST_DONATED) return ret(env, -EINVAL);
+  put_op(&P.spaces[0], 0, SYS_close, (uint64_t)number, 0, 0, 0, 0, 0);
+  return ret(env, run_batch(&P.spaces[0], 1));
+}
+
+static void *share(napi_env env, napi_value array, uint32_t index, void *old, size_t size) {
+  void *memory = old != NULL ? old
+                             : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return NULL;
+  napi_value buffer;
+  if (napi_create_external_arraybuffer(env, memory, size, NULL, NULL, &buffer) == napi_ok)
+    napi_set_element(env, array, index, buffer);
+  return memory;
+}
+
+/* platformShared(): the ArrayBuffers regs, stopped, ready, counts, ops. Once for each process. */
+static napi_value js_shared(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value array;
+  napi_create_array(env, &array);
+  if (P.regs != NULL) return array;
+  P.regs = share(env, array, 0, P.regs, (size_t)MAX_CONTEXTS * CTX_WORDS * 4);
+  P.stopped = share(env, array, 1, P.stopped, MAX_CONTEXTS * 4);
+  P.ready = share(env, array, 2, P.ready, MAX_READY * 8);
+  P.counts = share(env, array, 3, P.counts, 4096);
+  P.ops = share(env, array, 4, P.ops, (size_t)OPS_CAPACITY * OP_WORDS * 8);
+  return array;
+}
+
+/* platformFact(n): 0 guest minimum, 1 guest maximum, 2 FP bytes, 3 whether FSGSBASE may be used. */
+static napi_value js_fact(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_I32(n, 0);
+  switch (n) {
+  case 0:
+    return ret(env, GUEST_MIN);
+  case 1:
+    return ret(env, GUEST_MAX);
+  case 2:
+    return ret(env, P.fp_size);
+  case 3:
+    return ret(env, (getauxval(AT_HWCAP2) & 2) != 0);
+  case 4:
+    return ret(env, P.running_count);
+  default:
+    return ret(env, -EINVAL);
+  }
+}
+
+/* platformSpacePid(space), platformContextTid(id): for tests and for accounting. */
+static napi_value js_space_pid(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_SPACE(index, 0);
+  return ret(env, P.spaces[index].pid);
+}
+
+void stub_register(napi_env env, napi_value exports);
+
+void stub_register(napi_env env, napi_value exports) {
+  static const struct method methods[] = {
+      {"platformStart", js_start},
+      {"platformStop", js_stop},
+      {"platformShared", js_shared},
+      {"platformFact", js_fact},
+      {"platformNewSpace", js_new_space},
+      {"platformReleaseSpace", js_release_space},
+      {"platformSpacePid", js_space_pid},
+      {"platformFlush", js_flush},
+      {"platformNewContext", js_new_context},
+      {"platformResume", js_resume},
+      {"platformInterrupt", js_interrupt},
+      {"platformReleaseContext", js_release_context},
+      {"platformGetFp", js_get_fp},
+      {"platformSetFp", js_set_fp},
+      {"platformCopyFp", js_copy_fp},
+      {"platformResetFp", js_reset_fp},
+      {"platformDonate", js_donate},
+      {"platformForget", js_forget},
+  };
+  DEFINE_METHODS(env, exports, methods);
+}
