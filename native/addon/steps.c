@@ -200,27 +200,32 @@ static int done(long result) { return result == -1 ? -errno : 0; }
 /* mount(2) takes NULL where a string does not matter. */
 static const char *or_null(const char *string) { return string[0] == 0 ? NULL : string; }
 
+/* `sets`: low and high half of each of the five sets, as decode_caps left them. */
 static int perform_capset(const int64_t *sets) {
-  const int64_t *bounding = sets + 8;
-  for (int cap = 0; cap < 64; cap++) {
-    if (bounding[cap / 32] >> (cap % 32) & 1) continue;
-    /* EINVAL: past the last capability that this kernel knows. */
-    if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1) {
-      if (errno == EINVAL) break;
-      return -errno;
-    }
-  }
+  const int64_t *effective = sets, *permitted = sets + 2, *inheritable = sets + 4, *ambient = sets + 6,
+                *bounding = sets + 8;
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   struct __user_cap_data_struct data[2];
+  /* A change of user ids empties the effective set; what follows needs CAP_SETPCAP in it, where it is permitted. */
+  if (syscall(SYS_capget, &header, data) == -1) return -errno;
+  for (int half = 0; half < 2; half++) data[half].effective = data[half].permitted;
+  if (syscall(SYS_capset, &header, data) == -1) return -errno;
+  for (int cap = 0; cap < 64; cap++) {
+    if (bounding[cap / 32] >> (cap % 32) & 1) continue;
+    /* Past the last capability that this kernel knows: EINVAL. Not in the set: nothing to drop. */
+    int present = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+    if (present == -1) break;
+    if (present == 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1) return -errno;
+  }
   for (int half = 0; half < 2; half++) {
-    data[half].effective = (uint32_t)sets[half];
-    data[half].permitted = (uint32_t)sets[2 + half];
-    data[half].inheritable = (uint32_t)sets[4 + half];
+    data[half].effective = (uint32_t)effective[half];
+    data[half].permitted = (uint32_t)permitted[half];
+    data[half].inheritable = (uint32_t)inheritable[half];
   }
   if (syscall(SYS_capset, &header, data) == -1) return -errno;
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1) return -errno;
   for (int cap = 0; cap < 64; cap++) {
-    if ((sets[6 + cap / 32] >> (cap % 32) & 1) == 0) continue;
+    if ((ambient[cap / 32] >> (cap % 32) & 1) == 0) continue;
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) == -1) return -errno;
   }
   return 0;

@@ -1,0 +1,303 @@
+/**
+ * The set-up programs of our own processes (policy; the mechanism is {@link Host.spawn}).
+ *
+ * How a process of ours gets an empty root although Node, its shared libraries and the bundle come from the host's:
+ *
+ * 1. {@link sentrySteps} / {@link goferSteps} run between clone and exec. In a new mount namespace they build the later
+ *    root, a tmpfs over a scratch directory with the exports bind-mounted into it, and drop all privileges. Node is
+ *    executed while it still sees the host's root, since its dynamic loader, libraries and script come from there. It
+ *    has no capabilities from its first instruction on.
+ * 2. When the process has loaded all its code it says so, and waits before it touches anything hostile.
+ * 3. The spawner calls {@link finishSetup}: a short-lived child joins the mount namespace and does the pivot_root from
+ *    outside. pivot_root(2) moves the root and the working directory of every process that has the old root as its own,
+ *    then the old root is detached. The process cannot do that itself: it would need CAP_SYS_ADMIN in a thread of V8.
+ *
+ * What step 3 cannot reach is a working directory or an open fd elsewhere below the old root. The steps therefore set the
+ * working directory to "/" and close all fds that are not handed over; finishSetup checks root and working directory.
+ *
+ * Paths are latin1 strings, one char per byte: see {@link hostPath}.
+ */
+import type { CapPair, Host, SpawnStep } from "./host.ts";
+import { HSTAT_DEV, HSTAT_INO, HSTAT_LEN } from "./host.ts";
+
+// clone(2) flags.
+export const CLONE_NEWNS = 0x00020000;
+export const CLONE_NEWCGROUP = 0x02000000;
+export const CLONE_NEWUTS = 0x04000000;
+export const CLONE_NEWIPC = 0x08000000;
+export const CLONE_NEWUSER = 0x10000000;
+export const CLONE_NEWPID = 0x20000000;
+export const CLONE_NEWNET = 0x40000000;
+
+// mount(2), umount2(2), mount_setattr(2).
+const MS_NOSUID = 2;
+const MS_NODEV = 4;
+const MS_NOEXEC = 8;
+const MS_BIND = 4096;
+const MS_REC = 16384;
+const MS_PRIVATE = 1 << 18;
+const MNT_DETACH = 2;
+const MOUNT_ATTR_RDONLY = 1;
+const MOUNT_ATTR_NOSUID = 2;
+const MOUNT_ATTR_NODEV = 4;
+const AT_RECURSIVE = 0x8000;
+
+const PR_SET_PDEATHSIG = 1;
+const PR_SET_NO_NEW_PRIVS = 38;
+const SIGKILL = 9;
+const RLIMIT_CORE = 4;
+/** Last fd number that close_range(2) takes. */
+const LAST_FD = 0xffffffff;
+const AT_FDCWD = -100;
+const ENOTSUP = 95;
+
+/** No capability. */
+export const CAPS_NONE: CapPair = { lo: 0, hi: 0 };
+
+/** Numbers of capability.h. */
+export const CAP_CHOWN = 0;
+export const CAP_DAC_OVERRIDE = 1;
+export const CAP_DAC_READ_SEARCH = 2;
+export const CAP_FOWNER = 3;
+export const CAP_FSETID = 4;
+export const CAP_MKNOD = 27;
+
+/** What the gofer keeps: to act on files of every owner, as the guest's root may. */
+export const GOFER_CAPS: readonly number[] = [
+  CAP_CHOWN,
+  CAP_DAC_OVERRIDE,
+  CAP_DAC_READ_SEARCH,
+  CAP_FOWNER,
+  CAP_FSETID,
+];
+
+/** A set from capability numbers. */
+export function capPair(caps: readonly number[]): CapPair {
+  let lo = 0;
+  let hi = 0;
+  for (const cap of caps) {
+    if (cap < 32) lo = (lo | (1 << cap)) >>> 0;
+    else hi = (hi | (1 << (cap - 32))) >>> 0;
+  }
+  return { lo, hi };
+}
+
+/** An ordinary JavaScript string (a path of Node's, say) as the host interface wants it: its UTF-8 bytes, a char each. */
+export function hostPath(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** `parent` and `name` with one slash between. */
+function below(parent: string, name: string): string {
+  return `${parent === "/" ? "" : parent}/${name}`;
+}
+
+/**
+ * Gives the child the fds of `fds`, `fds[i]` as number i, and closes all others. -1 leaves a number unused. Sources that
+ * lie among the targets are moved out of the way first.
+ */
+export function fdSteps(fds: readonly number[]): SpawnStep[] {
+  const steps: SpawnStep[] = [];
+  const count = fds.length;
+  const sources = [...fds];
+  let spare = Math.max(count, ...fds) + 1;
+  for (let i = 0; i < count; i++) {
+    const from = sources[i]!;
+    if (from < 0 || from >= count || from === i) continue;
+    steps.push({ op: "dup", from, to: spare });
+    for (let j = i; j < count; j++) if (fds[j] === from && j !== from) sources[j] = spare;
+    spare++;
+  }
+  for (let i = 0; i < count; i++) {
+    const from = sources[i]!;
+    if (from < 0) steps.push({ op: "close_range", first: i, last: i });
+    else steps.push({ op: "dup", from, to: i });
+  }
+  steps.push({ op: "close_range", first: count, last: LAST_FD });
+  return steps;
+}
+
+/** Drops all capabilities but `keep` from every set; with `ambient`, `keep` survives exec of a user other than root. */
+export function capSteps(keep: readonly number[], ambient: boolean): SpawnStep[] {
+  const kept = capPair(keep);
+  return [
+    {
+      op: "capset",
+      effective: kept,
+      permitted: kept,
+      inheritable: ambient ? kept : CAPS_NONE,
+      ambient: ambient ? kept : CAPS_NONE,
+      bounding: kept,
+    },
+  ];
+}
+
+/** One tree (or file) of the host in a process's later root. */
+export interface BindMount {
+  /** Absolute path on the host. */
+  readonly source: string;
+  /** Name directly below the later root, without a slash. */
+  readonly name: string;
+  readonly readonly: boolean;
+  readonly isFile: boolean;
+  /** Mounts below `source` come along. */
+  readonly recursive: boolean;
+}
+
+/**
+ * Makes all mounts private and builds the later root on `scratch`, an existing directory that no bind source lies below:
+ * a small tmpfs, read-only in the end, with one entry for each bind. Binds are nosuid and nodev; not noexec, because the
+ * guest's code is mapped from them.
+ */
+export function rootSteps(scratch: string, binds: readonly BindMount[]): SpawnStep[] {
+  const steps: SpawnStep[] = [
+    { op: "mount", source: "", target: "/", fstype: "", flags: MS_REC | MS_PRIVATE, data: "" },
+    {
+      op: "mount",
+      source: "tsvisor",
+      target: scratch,
+      fstype: "tmpfs",
+      flags: MS_NOSUID | MS_NODEV | MS_NOEXEC,
+      data: `mode=0755,size=64k,nr_inodes=${binds.length + 2}`,
+    },
+  ];
+  for (const bind of binds) {
+    const target = below(scratch, bind.name);
+    const flags = bind.recursive ? AT_RECURSIVE : 0;
+    if (bind.isFile) steps.push({ op: "writefile", path: target, text: "" });
+    else steps.push({ op: "mkdir", path: target, mode: 0o755, ignoreExists: false });
+    steps.push(
+      { op: "mount", source: bind.source, target, fstype: "", flags: MS_BIND | (flags === 0 ? 0 : MS_REC), data: "" },
+      {
+        op: "mount_setattr",
+        path: target,
+        flags,
+        set: MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (bind.readonly ? MOUNT_ATTR_RDONLY : 0),
+        clear: 0,
+      },
+    );
+  }
+  steps.push({ op: "mount_setattr", path: scratch, flags: 0, set: MOUNT_ATTR_RDONLY, clear: 0 });
+  return steps;
+}
+
+/** What the set-up of every process of ours has in common. */
+export interface ProcessSetup {
+  /** Existing empty directory of the host; only the private mount namespace sees what is mounted on it. */
+  readonly scratch: string;
+  /** The child's fds, `fds[i]` as number i; see {@link fdSteps}. */
+  readonly fds: readonly number[];
+  /** Ids to run with; -1: the spawner's. Node, the bundle and the addon must be readable for them. */
+  readonly uid: number;
+  readonly gid: number;
+  /** Die (SIGKILL) with the thread that spawns; not for a detached sandbox. */
+  readonly diesWithParent: boolean;
+}
+
+/** Ids, session, limits, capabilities and fds: what comes after the mounts. */
+function privilegeSteps(setup: ProcessSetup, caps: readonly number[]): SpawnStep[] {
+  const steps: SpawnStep[] = [
+    { op: "chdir", path: "/" },
+    // Keyboard signals of the terminal go to the command line alone.
+    { op: "setsid" },
+    // A core file would hold the guest's memory.
+    { op: "setrlimit", resource: RLIMIT_CORE, soft: 0, hard: 0 },
+    ...fdSteps(setup.fds),
+  ];
+  const changesUser = setup.uid >= 0;
+  // Across setresuid the permitted set is kept only with this (PR_SET_KEEPCAPS, cleared by exec).
+  if (changesUser) steps.push({ op: "prctl", option: 8, arg2: 1, arg3: 0, arg4: 0, arg5: 0 });
+  if (setup.gid >= 0) steps.push({ op: "setgroups", groups: [] }, { op: "setresgid", gid: setup.gid });
+  if (changesUser) steps.push({ op: "setresuid", uid: setup.uid });
+  steps.push(...capSteps(caps, changesUser && caps.length > 0));
+  // After the changes of ids and capabilities, which clear it.
+  if (setup.diesWithParent) {
+    steps.push({ op: "prctl", option: PR_SET_PDEATHSIG, arg2: SIGKILL, arg3: 0, arg4: 0, arg5: 0 });
+  }
+  steps.push({ op: "prctl", option: PR_SET_NO_NEW_PRIVS, arg2: 1, arg3: 0, arg4: 0, arg5: 0 });
+  return steps;
+}
+
+/**
+ * Namespaces of the Sentry: own pids (its stubs die with it, and it cannot signal others), no network, an empty root, no
+ * System V objects, an own host name.
+ */
+export const SENTRY_NAMESPACES: number = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+
+/** Steps of the Sentry process, for clone flags {@link SENTRY_NAMESPACES}: an empty root and no capabilities. */
+export function sentrySteps(setup: ProcessSetup): SpawnStep[] {
+  return [...rootSteps(setup.scratch, []), ...privilegeSteps(setup, [])];
+}
+
+/** Namespaces of the gofer; the same, since it needs files only. */
+export const GOFER_NAMESPACES: number = SENTRY_NAMESPACES;
+
+/** The container's root file system in the gofer's root. */
+export const GOFER_ROOT = "root";
+
+/** Name of export i (a bind mount of the container) in the gofer's root. */
+export function goferExportName(i: number): string {
+  return `mount${i}`;
+}
+
+/** A tree (or file) that the gofer serves. */
+export interface GoferTree {
+  readonly hostPath: string;
+  readonly readonly: boolean;
+  readonly isFile: boolean;
+}
+
+/**
+ * Steps of a gofer, for clone flags {@link GOFER_NAMESPACES}. After {@link finishSetup} its root directory holds
+ * {@link GOFER_ROOT} and, for each of `mounts`, {@link goferExportName}, and nothing else; before that they are found
+ * below `setup.scratch`. They lie side by side and not at their places inside the container's root, because nobody
+ * trusts the symbolic links in there; the Sentry mounts them where they belong.
+ */
+export function goferSteps(
+  setup: ProcessSetup,
+  root: GoferTree,
+  mounts: readonly GoferTree[],
+  caps: readonly number[] = GOFER_CAPS,
+): SpawnStep[] {
+  const bind = (tree: GoferTree, name: string): BindMount => ({
+    source: tree.hostPath,
+    name,
+    readonly: tree.readonly,
+    isFile: tree.isFile,
+    recursive: true,
+  });
+  const binds = [bind(root, GOFER_ROOT), ...mounts.map((mount, i) => bind(mount, goferExportName(i)))];
+  return [...rootSteps(setup.scratch, binds), ...privilegeSteps(setup, caps)];
+}
+
+/** Device and inode of what `path` leads to; a negative errno on failure. */
+function identity(host: Host, path: string): string | number {
+  const out = new Float64Array(HSTAT_LEN);
+  const result = host.fstatat(AT_FDCWD, path, 0, out);
+  return result < 0 ? result : `${out[HSTAT_DEV]!}:${out[HSTAT_INO]!}`;
+}
+
+/**
+ * Gives a process that was spawned with {@link sentrySteps} or {@link goferSteps}, and has loaded all its code, its final
+ * root, and detaches the host's. `scratch` is the directory of the set-up.
+ * @returns 0 or a negative errno. -ENOTSUP: the root or the working directory did not move, because the spawner itself
+ * runs in a chroot whose root is no mount. On any error the process must be killed.
+ */
+export function finishSetup(host: Host, pid: number, pidfd: number, scratch: string): number {
+  const expected = identity(host, `/proc/${pid}/root${scratch}`);
+  if (typeof expected === "number") return expected;
+  const result = host.runSteps(0, [
+    { op: "setns", fd: pidfd, nstype: CLONE_NEWNS },
+    { op: "chdir", path: scratch },
+    // The old root ends up mounted over the new one, at the same place; there it is detached.
+    { op: "pivot_root", newRoot: ".", putOld: "." },
+    { op: "umount", target: ".", flags: MNT_DETACH },
+  ]);
+  if (result.error < 0) return result.error;
+  for (const link of ["root", "cwd"]) {
+    const actual = identity(host, `/proc/${pid}/${link}`);
+    if (typeof actual === "number") return actual;
+    if (actual !== expected) return -ENOTSUP;
+  }
+  return 0;
+}
