@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -257,9 +258,24 @@ UNUSED static char *anon(size_t length) {
 	return p;
 }
 
-// Runs before main: the same start for every program, however the runner was started (descriptors 0 to 2 only, default signals, umask 022).
+#ifndef CHECK_PLAIN_START
+
+// ---- The same start for every program, however the runner was started --------------------------------------------------------------
+
+static pid_t same_start_child;
+
+UNUSED static void same_start_timeout(int sig) {
+	(void)sig;
+	kill(-same_start_child, SIGKILL);
+	_exit(97);
+}
+
+// Runs before main. The program proper is a child of the process the runner started, so that it is never pid 1 (which has rules of its
+// own for signals and orphans), has a parent, and leads a process group in which it is alone. The outer process only passes the ending
+// on. Descriptors 0 to 2 only, default signals, umask 022, fixed limits. CHECK_DIRECT=1 leaves the child out, for a debugger's sake.
+// CHECK_KEEP is set by programs that run themselves again to look at what execve kept.
 __attribute__((constructor)) UNUSED static void same_start(void) {
-	if (getenv("CHECK_KEEP") != NULL) return;  // a program that runs itself again and looks at what it inherited
+	if (getenv("CHECK_KEEP") != NULL) return;
 	for (int fd = 3; fd < 64; fd++) close(fd);
 	sigset_t none;
 	sigemptyset(&none);
@@ -272,6 +288,27 @@ __attribute__((constructor)) UNUSED static void same_start(void) {
 	setrlimit(RLIMIT_NOFILE, &files);
 	struct rlimit core = {0, 0};
 	setrlimit(RLIMIT_CORE, &core);
+	if (getenv("CHECK_STARTED") != NULL || getenv("CHECK_DIRECT") != NULL) return;
+	setenv("CHECK_STARTED", "1", 1);
+	same_start_child = fork();
+	if (same_start_child == 0) {
+		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		return;
+	}
+	if (same_start_child < 0) die("the first fork");
+	setpgid(same_start_child, same_start_child);
+	signal(SIGALRM, same_start_timeout);
+	alarm(60);
+	int status = 0;
+	while (waitpid(same_start_child, &status, 0) < 0 && errno == EINTR) {
+	}
+	if (WIFSIGNALED(status)) {
+		signal(WTERMSIG(status), SIG_DFL);
+		raise(WTERMSIG(status));
+	}
+	_exit(WEXITSTATUS(status));
 }
 
+#endif  // CHECK_PLAIN_START
 #endif

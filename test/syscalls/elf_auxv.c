@@ -1,4 +1,5 @@
 // The auxiliary vector: which keys are there, and that what they say is true.
+#define CHECK_PLAIN_START  // looks at its own initial stack
 #include "check.h"
 #include <elf.h>
 #include <sys/auxv.h>

@@ -1,4 +1,5 @@
 // argv, envp and the initial stack after execve: order, empty strings, odd bytes, no environment, alignment.
+#define CHECK_PLAIN_START  // looks at its own initial stack
 #include "check.h"
 
 static void show(int argc, char **argv) {

@@ -1,6 +1,5 @@
 // What else execve keeps or resets: pid, parent, cwd, umask, limits, group and session, niceness; comm, cmdline and mappings are new.
 #include "check.h"
-#include <sys/prctl.h>
 
 int main(int argc, char **argv) {
 	if (argc > 1) {

@@ -60,7 +60,7 @@ int main(void) {
 	// MREMAP_DONTUNMAP leaves an empty mapping behind.
 	char *d = anon(2 * PAGE);
 	memset(d, 'd', 2 * PAGE);
-	char *e = mremap(d, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+	char *e = (char *)syscall(SYS_mremap, d, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
 	if (e == MAP_FAILED) say("dontunmap: %s\n", ename(errno));
 	else say("dontunmap: new %s, old %s\n", yes(filled(e, 2 * PAGE, 'd')), yes(filled(d, 2 * PAGE, 0)));
 	// Copy-on-write pages keep their content on both sides.

@@ -39,6 +39,7 @@ static __attribute__((noinline)) void far_end(void) {
 }
 
 int main(void) {
+	child("limit of 256 KiB", small_limit);
 	struct rlimit limit = {4 << 20, 8 << 20};
 	MUST(setrlimit(RLIMIT_STACK, &limit));
 	say("3 MiB deep: %ld\n", deep(2900));
@@ -62,7 +63,6 @@ int main(void) {
 	action.sa_flags = SA_SIGINFO;
 	sigaction(SIGSEGV, &action, NULL);
 	child("handler on the full stack", overflow);
-	child("limit of 256 KiB", small_limit);
 	signal(SIGSEGV, SIG_DFL);
 	// MAP_GROWSDOWN: the page below its start comes when touched.
 	char *area = mmap(NULL, 600 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
