@@ -117,8 +117,8 @@ static void follow(struct space *space) {
 }
 
 /*
- * Lets the helper execute the `count` ops in its command page and waits for the end. 0, the -errno of the op that failed,
- * or -ESRCH when the process died.
+ * Lets the helper execute the `count` ops in its command page and waits for the end. 0, the -errno of the first op that
+ * failed (the others are done), or -ESRCH when the process died.
  */
 static int run_batch(struct space *space, int count) {
   if (space->dead) return -ESRCH;
@@ -505,24 +505,27 @@ static napi_value js_release_space(napi_env env, napi_callback_info info) {
   return ret(env, 0);
 }
 
-/* platformFlush(space, count): performs the first `count` operations of the ops array. 0 or -errno. */
+/* platformFlush(space, count): performs the first `count` operations of the ops array, all of them. 0 or the first -errno. */
 static napi_value js_flush(napi_env env, napi_callback_info info) {
   ARGS(2);
   ARG_SPACE(index, 0);
   ARG_I32(count, 1);
   if (count < 0 || count > OPS_CAPACITY) return bad_range(env);
   struct space *space = &P.spaces[index];
+  int first_error = 0;
   for (int done = 0; done < count;) {
     int n = 0;
-    for (; n < CMD_MAX_OPS && done + n < count; n++) {
-      int error = put_js_op(space, n, P.ops + (size_t)(done + n) * OP_WORDS);
-      if (error != 0) return ret(env, error);
+    for (; n < CMD_MAX_OPS && done < count; done++) {
+      int error = put_js_op(space, n, P.ops + (size_t)done * OP_WORDS);
+      if (error == 0)
+        n++;
+      else if (first_error == 0)
+        first_error = error;
     }
     int error = run_batch(space, n);
-    if (error != 0) return ret(env, error);
-    done += n;
+    if (first_error == 0) first_error = error;
   }
-  return ret(env, 0);
+  return ret(env, first_error);
 }
 
 static napi_value js_new_context(napi_env env, napi_callback_info info) {

@@ -119,9 +119,9 @@ process_start:
 	xor %r14d, %r14d
 
 /*
- * The helper: executes batches of host calls that the Sentry put into the command page, up to the first that fails.
- * The end is told through an eventfd that guest threads do not have, with a value out of a constant table, so that a
- * guest can forge neither the end nor the error. r14d: last sequence number done.
+ * The helper: executes batches of host calls that the Sentry put into the command page, all of them even when one fails.
+ * The end and the first error are told through an eventfd that guest threads do not have, with a value out of a constant table, so that a
+ * guest can forge neither. r14d: last sequence number done.
  */
 helper:
 	movabs $STUB_CMD, %r12
@@ -138,10 +138,9 @@ helper:
 2:	mov %eax, %r14d
 	mov CMD_COUNT(%r12), %ebx
 	lea CMD_OPS(%r12), %r15
-	movabs $STUB_RES, %r13
-	xor %ebp, %ebp
+	xor %r13d, %r13d /* the first error */
 3:	test %ebx, %ebx
-	jz 4f
+	jz 8f
 	mov 0(%r15), %rax
 	mov %eax, %ebp /* kept here: when a clone looks, the page may hold the next batch */
 	mov 8(%r15), %rdi
@@ -152,28 +151,32 @@ helper:
 	mov 48(%r15), %r9
 	syscall
 	test %rax, %rax
-	jz 6f
-5:	mov %rax, (%r13)
-	cmp $-4095, %rax
-	jae 7f
-	add $CMD_OP_SIZE, %r15
-	add $8, %r13
-	dec %ebx
-	xor %ebp, %ebp
-	jmp 3b
-6:	cmp $NR_clone, %ebp
-	jne 5b
+	jnz 4f
+	cmp $NR_clone, %ebp
+	jne 4f
 	/* We are the clone. */
 	test $0x100, %edi
 	jz process_start
 	jmp thread_start
-7:	neg %rax
+4:	mov %r15, %rcx
+	sub %r12, %rcx
+	shr $3, %rcx /* CMD_OP_SIZE / 8: the size of a result */
+	movabs $(STUB_RES - CMD_OPS / 8), %rdx
+	mov %rax, (%rcx, %rdx)
+	cmp $-4095, %rax
+	jb 6f
+	test %r13d, %r13d
+	jnz 6f
+	neg %rax
 	cmp $140, %eax
-	jbe 8f
+	jbe 5f
 	mov $22, %eax
-8:	mov %eax, %ebp
-4:	lea error_table(%rip), %rsi
-	lea (%rsi, %rbp, 8), %rsi
+5:	mov %eax, %r13d
+6:	add $CMD_OP_SIZE, %r15
+	dec %ebx
+	jmp 3b
+8:	lea error_table(%rip), %rsi
+	lea (%rsi, %r13, 8), %rsi
 	mov $NR_write, %eax
 	mov $STUB_FD_DONE, %edi
 	mov $8, %edx

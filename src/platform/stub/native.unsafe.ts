@@ -1,0 +1,97 @@
+/**
+ * The addon's platform functions (native/addon/{stub,systrap,ptrace,poller}.c) as TypeScript sees them. There is one
+ * platform at a time for each process. Results are >= 0 or -errno unless said otherwise.
+ */
+import { addonPath, loadAddon } from "../../host/addon.unsafe.ts";
+
+/** Kinds of {@link NativePlatform.platformStart}. */
+export const KIND_SYSTRAP = 0;
+export const KIND_PTRACE = 1;
+
+/** Numbers of {@link NativePlatform.platformFact}. */
+export const FACT_GUEST_MIN = 0;
+export const FACT_GUEST_MAX = 1;
+export const FACT_FP_SIZE = 2;
+export const FACT_FSGSBASE = 3;
+
+/** Doubles of one entry in the ops array: kind, addr, len, and three that depend on the kind. */
+export const OP_WORDS = 6;
+/** Entries that the ops array holds. */
+export const OPS_CAPACITY = 4096;
+export const OP_MAP = 1; // fd, offset, prot | MAP_OP_*
+export const OP_UNMAP = 2;
+export const OP_PROTECT = 3; // prot
+export const OP_MOVE = 4; // newAddr
+export const MAP_OP_SHARED = 8;
+export const MAP_OP_POPULATE = 16;
+
+/** The functions. */
+export interface NativePlatform {
+  platformStart(kind: number, stubFd: number): number;
+  platformStop(): number;
+  /** ArrayBuffers: regs, stopped, ready, counts, ops. An empty list when asked for a second time. */
+  platformShared(): ArrayBuffer[];
+  platformFact(n: number): number;
+  platformNewSpace(): number;
+  platformReleaseSpace(space: number): number;
+  platformSpacePid(space: number): number;
+  platformFlush(space: number, count: number): number;
+  platformNewContext(space: number): number;
+  platformResume(id: number): number;
+  platformInterrupt(id: number): number;
+  platformReleaseContext(id: number): number;
+  platformGetFp(id: number, buf: Uint8Array, off: number): number;
+  platformSetFp(id: number, buf: Uint8Array, off: number): number;
+  platformCopyFp(from: number, to: number): number;
+  platformResetFp(id: number): number;
+  platformDonate(fd: number): number;
+  platformForget(stubFd: number): number;
+  platformWait(timeoutNs: number): number;
+  /** epoll_ctl with op EPOLL_CTL_ADD (1), DEL (2), MOD (3). */
+  platformWatch(fd: number, events: number, token: number, op: number): number;
+  platformTune(which: number, ns: number): number;
+  openat(dirfd: number, path: string, flags: number, mode: number): number;
+  close(fd: number): number;
+}
+
+/** Views of the memory that the addon shares with us, made once for each process. */
+export interface SharedViews {
+  readonly regs: Uint32Array;
+  readonly stopped: Int32Array;
+  readonly ready: Int32Array;
+  /** Stopped and ready counts of the last wait. */
+  readonly counts: Int32Array;
+  readonly ops: Float64Array;
+}
+
+let shared: SharedViews | undefined;
+
+/** The addon's functions; throws when it has not been built. */
+export function nativePlatform(): NativePlatform {
+  return loadAddon<NativePlatform>();
+}
+
+/** The shared views. */
+export function sharedViews(native: NativePlatform): SharedViews {
+  if (shared === undefined) {
+    const [regs, stopped, ready, counts, ops] = native.platformShared();
+    if (ops === undefined) throw new Error("the platform's shared memory is taken");
+    shared = {
+      regs: new Uint32Array(regs!),
+      stopped: new Int32Array(stopped!),
+      ready: new Int32Array(ready!),
+      counts: new Int32Array(counts!),
+      ops: new Float64Array(ops),
+    };
+  }
+  return shared;
+}
+
+const AT_FDCWD = -100;
+const O_RDONLY_CLOEXEC = 0o2000000;
+
+/** Opens the stub executable, which lies beside the addon: an fd or -errno. */
+export function openStub(native: NativePlatform): number {
+  const path = addonPath();
+  return native.openat(AT_FDCWD, `${path.slice(0, path.lastIndexOf("/") + 1)}stub.elf`, O_RDONLY_CLOEXEC, 0);
+}

@@ -1,0 +1,248 @@
+/**
+ * systrap and ptrace: both run guest code in stub processes (native/stub) and differ only in how guest threads stop. The
+ * mechanism is in the addon; here are the queues of mapping operations and the contract's objects.
+ */
+import type { AddressSpace, HostBacking, Platform, WaitResult } from "../platform.ts";
+import {
+  FACT_FP_SIZE,
+  FACT_FSGSBASE,
+  FACT_GUEST_MAX,
+  FACT_GUEST_MIN,
+  KIND_PTRACE,
+  KIND_SYSTRAP,
+  MAP_OP_POPULATE,
+  MAP_OP_SHARED,
+  OPS_CAPACITY,
+  OP_MAP,
+  OP_MOVE,
+  OP_PROTECT,
+  OP_UNMAP,
+  OP_WORDS,
+  nativePlatform,
+  openStub,
+  sharedViews,
+} from "./native.unsafe.ts";
+import type { NativePlatform, SharedViews } from "./native.unsafe.ts";
+
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLL_CTL_MOD = 3;
+const EINVAL = 22;
+
+/** What {@link StubPlatform.start} gives when the platform cannot run here. */
+export interface Unusable {
+  /** For the log. */
+  readonly reason: string;
+}
+
+class StubWaitResult implements WaitResult {
+  readonly stopped: Int32Array;
+  stoppedCount: number = 0;
+  readonly ready: Int32Array;
+  readyCount: number = 0;
+
+  constructor(views: SharedViews) {
+    this.stopped = views.stopped;
+    this.ready = views.ready;
+  }
+}
+
+/** A stub process. */
+class StubAddressSpace implements AddressSpace {
+  owner: unknown = undefined;
+  readonly index: number;
+  readonly #platform: StubPlatform;
+  /** Queued operations, OP_WORDS numbers each. */
+  readonly #queue: number[] = [];
+  /** The first error that queueing itself met (a backing that could not be donated). */
+  #error: number = 0;
+
+  constructor(platform: StubPlatform, index: number) {
+    this.#platform = platform;
+    this.index = index;
+  }
+
+  get dirty(): boolean {
+    return this.#queue.length > 0 || this.#error !== 0;
+  }
+
+  mapFile(
+    addr: number,
+    len: number,
+    backing: HostBacking,
+    offset: number,
+    prot: number,
+    shared: boolean,
+    populate: boolean,
+  ): void {
+    if (backing.platformFd < 0) {
+      const donated = this.#platform.native.platformDonate(backing.fd);
+      if (donated < 0) {
+        if (this.#error === 0) this.#error = donated;
+        return;
+      }
+      backing.platformFd = donated;
+    }
+    const flags = (prot & 7) | (shared ? MAP_OP_SHARED : 0) | (populate ? MAP_OP_POPULATE : 0);
+    this.#queue.push(OP_MAP, addr, len, backing.platformFd, offset, flags);
+  }
+
+  unmap(addr: number, len: number): void {
+    this.#queue.push(OP_UNMAP, addr, len, 0, 0, 0);
+  }
+
+  protect(addr: number, len: number, prot: number): void {
+    this.#queue.push(OP_PROTECT, addr, len, prot, 0, 0);
+  }
+
+  move(oldAddr: number, len: number, newAddr: number): void {
+    this.#queue.push(OP_MOVE, oldAddr, len, newAddr, 0, 0);
+  }
+
+  flush(): number {
+    const queue = this.#queue;
+    const ops = this.#platform.ops;
+    let error = this.#error;
+    this.#error = 0;
+    const total = queue.length / OP_WORDS;
+    for (let done = 0; done < total; ) {
+      const n = Math.min(total - done, OPS_CAPACITY);
+      const first = done * OP_WORDS;
+      for (let i = 0; i < n * OP_WORDS; i++) ops[i] = queue[first + i]!;
+      // The rest is done even when one fails: an unmap must never be forgotten because a mapping was refused.
+      const status = this.#platform.native.platformFlush(this.index, n);
+      if (status < 0 && error === 0) error = status;
+      done += n;
+    }
+    queue.length = 0;
+    return error;
+  }
+
+  newContext(): number {
+    const id = this.#platform.native.platformNewContext(this.index);
+    if (id >= 0) this.#platform.spaceOf[id] = this;
+    return id;
+  }
+
+  release(): void {
+    this.#queue.length = 0;
+    this.#platform.native.platformReleaseSpace(this.index);
+  }
+}
+
+/** The platform; one at a time for each process. */
+export class StubPlatform implements Platform {
+  readonly name: "systrap" | "ptrace";
+  readonly minAddress: number;
+  readonly maxAddress: number;
+  readonly fpStateSize: number;
+  readonly regs: Uint32Array;
+  readonly result: WaitResult;
+  /** The addon's functions. */
+  readonly native: NativePlatform;
+  /** Where a batch is handed over. */
+  readonly ops: Float64Array;
+  /** The address space of each context. */
+  readonly spaceOf: StubAddressSpace[] = [];
+  readonly #counts: Int32Array;
+
+  private constructor(name: "systrap" | "ptrace", native: NativePlatform) {
+    const views = sharedViews(native);
+    this.name = name;
+    this.native = native;
+    this.minAddress = native.platformFact(FACT_GUEST_MIN);
+    this.maxAddress = native.platformFact(FACT_GUEST_MAX);
+    this.fpStateSize = native.platformFact(FACT_FP_SIZE);
+    this.regs = views.regs;
+    this.ops = views.ops;
+    this.#counts = views.counts;
+    this.result = new StubWaitResult(views);
+  }
+
+  /**
+   * Starts the platform: the template of all stub processes. `stubFd` is the stub executable, -1 to open it beside the
+   * addon; it is not needed any more afterwards and stays the caller's.
+   */
+  static start(name: "systrap" | "ptrace", stubFd: number): StubPlatform | Unusable {
+    const native = nativePlatform();
+    if (name === "systrap" && native.platformFact(FACT_FSGSBASE) !== 1) {
+      return { reason: "systrap: the processor or the kernel does not allow FSGSBASE instructions" };
+    }
+    const fd = stubFd >= 0 ? stubFd : openStub(native);
+    if (fd < 0) return { reason: `${name}: the stub executable cannot be opened (errno ${-fd})` };
+    sharedViews(native);
+    const error = native.platformStart(name === "systrap" ? KIND_SYSTRAP : KIND_PTRACE, fd);
+    if (stubFd < 0) native.close(fd);
+    if (error < 0) return { reason: `${name}: the stub process cannot be started (errno ${-error})` };
+    return new StubPlatform(name, native);
+  }
+
+  newAddressSpace(): AddressSpace | number {
+    const index = this.native.platformNewSpace();
+    return index < 0 ? index : new StubAddressSpace(this, index);
+  }
+
+  resume(id: number): void {
+    const space = this.spaceOf[id]!;
+    if (space.dirty) space.flush();
+    this.native.platformResume(id);
+  }
+
+  interrupt(id: number): void {
+    this.native.platformInterrupt(id);
+  }
+
+  releaseContext(id: number): void {
+    this.native.platformReleaseContext(id);
+  }
+
+  getFpState(id: number, buf: Uint8Array, off: number): number {
+    return this.native.platformGetFp(id, buf, off);
+  }
+
+  setFpState(id: number, buf: Uint8Array, off: number): number {
+    return this.native.platformSetFp(id, buf, off);
+  }
+
+  copyFpState(src: number, dst: number): void {
+    this.native.platformCopyFp(src, dst);
+  }
+
+  resetFpState(id: number): void {
+    this.native.platformResetFp(id);
+  }
+
+  wait(timeoutNs: number): number {
+    const total = this.native.platformWait(timeoutNs);
+    this.result.stoppedCount = this.#counts[0]!;
+    this.result.readyCount = this.#counts[1]!;
+    return total;
+  }
+
+  watch(fd: number, events: number, token: number): number {
+    return this.native.platformWatch(fd, events, token, EPOLL_CTL_ADD);
+  }
+
+  rewatch(fd: number, events: number, token: number): number {
+    return this.native.platformWatch(fd, events, token, EPOLL_CTL_MOD);
+  }
+
+  unwatch(fd: number): number {
+    return this.native.platformWatch(fd, 0, 0, EPOLL_CTL_DEL);
+  }
+
+  forgetBacking(backing: HostBacking): void {
+    if (backing.platformFd < 0) return;
+    this.native.platformForget(backing.platformFd);
+    backing.platformFd = -1;
+  }
+
+  shutdown(): void {
+    this.native.platformStop();
+  }
+
+  /** Host process of an address space; for tests and accounting. */
+  pidOf(space: AddressSpace): number {
+    return space instanceof StubAddressSpace ? this.native.platformSpacePid(space.index) : -EINVAL;
+  }
+}
