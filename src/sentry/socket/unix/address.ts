@@ -1,0 +1,82 @@
+/** unix(7) addresses: unnamed, path names, and the abstract name space. */
+import { AF_UNIX, SOCKADDR_UN_SIZE } from "../../../abi/socket.ts";
+import { EINVAL } from "../../../abi/errno.ts";
+import type { UnixSocket } from "./socket.ts";
+
+/** A bound address. `path` is latin1; abstract names are without their leading NUL. */
+export class UnixAddress {
+  readonly isAbstract: boolean;
+  readonly path: string;
+  constructor(isAbstract: boolean, path: string) {
+    this.isAbstract = isAbstract;
+    this.path = path;
+  }
+
+  /** Writes a struct sockaddr_un into `buf` and returns its true length. */
+  encode(buf: Uint8Array): number {
+    buf[0] = AF_UNIX;
+    buf[1] = 0;
+    const at = this.isAbstract ? 3 : 2;
+    if (this.isAbstract) buf[2] = 0;
+    for (let i = 0; i < this.path.length; i++) buf[at + i] = this.path.charCodeAt(i);
+    const end = at + this.path.length;
+    if (this.isAbstract) return end;
+    buf[end] = 0;
+    return end + 1;
+  }
+}
+
+/**
+ * Parses a sockaddr_un of `len` bytes. Returns null for an unnamed one (autobind), -EINVAL when malformed. The path of
+ * a named one ends at its first NUL.
+ */
+export function parseUnixAddress(buf: Uint8Array, len: number): UnixAddress | null | number {
+  if (len < 2 || len > SOCKADDR_UN_SIZE) return -EINVAL;
+  if (buf[0]! + buf[1]! * 256 !== AF_UNIX) return -EINVAL;
+  if (len === 2) return null;
+  if (buf[2] === 0) {
+    let name = "";
+    for (let i = 3; i < len; i++) name += String.fromCharCode(buf[i]!);
+    return new UnixAddress(true, name);
+  }
+  let path = "";
+  for (let i = 2; i < len && buf[i] !== 0; i++) path += String.fromCharCode(buf[i]!);
+  return new UnixAddress(false, path);
+}
+
+/** Sockets by abstract name, and by the object of the inode they are bound to. */
+export class UnixNames {
+  private readonly abstract: Map<string, UnixSocket> = new Map();
+  private readonly byInode: WeakMap<object, UnixSocket> = new WeakMap();
+  private nextAuto = 0;
+
+  bindAbstract(name: string, socket: UnixSocket): boolean {
+    if (this.abstract.has(name)) return false;
+    this.abstract.set(name, socket);
+    return true;
+  }
+
+  /** A free five-digit hexadecimal name, as autobind gives. */
+  autoName(): string {
+    for (;;) {
+      const name = (this.nextAuto++ & 0xfffff).toString(16).padStart(5, "0");
+      if (!this.abstract.has(name)) return name;
+    }
+  }
+
+  releaseAbstract(name: string, socket: UnixSocket): void {
+    if (this.abstract.get(name) === socket) this.abstract.delete(name);
+  }
+
+  findAbstract(name: string): UnixSocket | undefined {
+    return this.abstract.get(name);
+  }
+
+  bindInode(inode: object, socket: UnixSocket): void {
+    this.byInode.set(inode, socket);
+  }
+
+  findInode(inode: object): UnixSocket | undefined {
+    return this.byInode.get(inode);
+  }
+}

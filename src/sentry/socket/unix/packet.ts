@@ -1,0 +1,109 @@
+/**
+ * What travels through a unix socket: packets of bytes with their ancillary data, in a queue with a byte limit.
+ * Stream sockets use the same queue; neighbouring packets without ancillary data are read as one.
+ */
+import type { FileDescription } from "../../vfs/file.ts";
+import type { UnixAddress } from "./address.ts";
+
+/** Sender's identity (SCM_CREDENTIALS). */
+export class PeerCred {
+  pid = 0;
+  uid = 65534;
+  gid = 65534;
+
+  set(pid: number, uid: number, gid: number): void {
+    this.pid = pid;
+    this.uid = uid;
+    this.gid = gid;
+  }
+}
+
+/** One message, or a piece of a stream. Owns one reference on each file in `rights`. */
+export class Packet {
+  data: Uint8Array;
+  /** First byte not yet read, and one past the last. */
+  start = 0;
+  end: number;
+  rights: FileDescription[] | null = null;
+  readonly cred: PeerCred = new PeerCred();
+  /** Credentials were sent explicitly, or either end had SO_PASSCRED. */
+  hasCred = false;
+  /** The sender's bound address (datagrams). */
+  from: UnixAddress | null = null;
+
+  constructor(data: Uint8Array, end: number) {
+    this.data = data;
+    this.end = end;
+  }
+
+  get length(): number {
+    return this.end - this.start;
+  }
+
+  /** Drops the files that nobody received. */
+  dropRights(): void {
+    const rights = this.rights;
+    this.rights = null;
+    if (rights !== null) for (const f of rights) f.decRef();
+  }
+
+  /** Whether bytes of `next` may be read together with this packet's in a stream. */
+  gluesWith(next: Packet): boolean {
+    if (this.rights !== null || next.rights !== null || this.hasCred !== next.hasCred) return false;
+    if (!this.hasCred) return true;
+    return this.cred.pid === next.cred.pid && this.cred.uid === next.cred.uid && this.cred.gid === next.cred.gid;
+  }
+}
+
+/** FIFO of packets: an array with a moving head, compacted now and then. */
+export class PacketQueue {
+  private packets: (Packet | undefined)[] = [];
+  private head = 0;
+  /** Unread bytes. */
+  bytes = 0;
+
+  get count(): number {
+    return this.packets.length - this.head;
+  }
+
+  /** The i-th unread packet. */
+  at(i: number): Packet | undefined {
+    return this.packets[this.head + i];
+  }
+
+  push(p: Packet): void {
+    this.packets.push(p);
+    this.bytes += p.length;
+  }
+
+  /** `n` bytes of the first packet were read. */
+  consume(n: number): void {
+    const p = this.packets[this.head];
+    if (p === undefined) return;
+    p.start += n;
+    this.bytes -= n;
+  }
+
+  /** Removes the first packet with whatever is left of it. */
+  shift(): void {
+    const p = this.packets[this.head];
+    if (p === undefined) return;
+    this.bytes -= p.length;
+    this.packets[this.head++] = undefined;
+    if (this.head === this.packets.length) {
+      this.packets.length = 0;
+      this.head = 0;
+    } else if (this.head >= 64 && this.head * 2 >= this.packets.length) {
+      this.packets.splice(0, this.head);
+      this.head = 0;
+    }
+  }
+
+  /** Throws everything away. */
+  clear(): void {
+    for (let i = this.head; i < this.packets.length; i++) this.packets[i]?.dropRights();
+    this.packets.length = 0;
+    this.head = 0;
+    this.bytes = 0;
+  }
+}

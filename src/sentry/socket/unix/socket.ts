@@ -1,0 +1,474 @@
+/**
+ * Unix domain sockets: unix(7), socket(2), socketpair(2). Streams, datagrams and sequenced packets.
+ *
+ * Every socket has one receive queue; sending appends to the peer's. Calls that would wait give -EAGAIN and the caller
+ * waits on `waitQueue()`, except sending to a datagram peer whose queue is full, where it waits on `sendQueue(peer)`.
+ */
+import {
+  EADDRINUSE,
+  EAGAIN,
+  ECONNREFUSED,
+  ECONNRESET,
+  EINVAL,
+  EISCONN,
+  EMSGSIZE,
+  ENOTCONN,
+  EOPNOTSUPP,
+  EPIPE,
+  EPROTOTYPE,
+} from "../../../abi/errno.ts";
+import { FIONREAD, SIOCATMARK } from "../../../abi/ioctl.ts";
+import { MSG_PEEK, MSG_TRUNC, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "../../../abi/socket.ts";
+import { TIOCOUTQ } from "../../../abi/termios.ts";
+import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_RDHUP, EV_RDNORM, EV_WRNORM, WaitQueue } from "../../../base/waiter.ts";
+import type { IoSequence } from "../../usermem/io.ts";
+import { FileDescription } from "../../vfs/file.ts";
+import type { IoctlContext } from "../../vfs/file.ts";
+import type { UnixAddress, UnixNames } from "./address.ts";
+import { Packet, PacketQueue, PeerCred } from "./packet.ts";
+
+/** net.core.wmem_default, as SO_SNDBUF reports it. */
+const DEFAULT_BUFFER = 212992;
+/** Longest piece of a stream kept as one packet. */
+const STREAM_PIECE = 32768;
+/** Most datagrams waiting in a queue (net.unix.max_dgram_qlen). */
+const DGRAM_QUEUE = 512;
+
+/** What a receive gave besides bytes: filled by {@link UnixSocket.receive}, reused by the caller. */
+export class ReceiveInfo {
+  /** MSG_* flags for msg_flags. */
+  flags = 0;
+  rights: FileDescription[] | null = null;
+  cred: PeerCred | null = null;
+  from: UnixAddress | null = null;
+
+  clear(): void {
+    this.flags = 0;
+    this.rights = null;
+    this.cred = null;
+    this.from = null;
+  }
+}
+
+/** What goes along with sent bytes. */
+export class SendInfo {
+  /** References are handed over when anything was sent. */
+  rights: FileDescription[] | null = null;
+  readonly cred: PeerCred = new PeerCred();
+  /** SCM_CREDENTIALS given explicitly. */
+  explicitCred = false;
+
+  clear(): void {
+    this.rights = null;
+    this.explicitCred = false;
+  }
+}
+
+const plainSend = new SendInfo();
+const plainReceive = new ReceiveInfo();
+
+/** See the header. */
+export class UnixSocket extends FileDescription {
+  readonly type: number;
+  private readonly names: UnixNames;
+  private readonly queue: WaitQueue = new WaitQueue();
+  private readonly packets: PacketQueue = new PacketQueue();
+  peer: UnixSocket | null = null;
+  address: UnixAddress | null = null;
+  /** Accepted sockets and connecting clients share their listener's address. */
+  private ownsAddress = false;
+  listening = false;
+  private backlog = 0;
+  /** Connections not yet accepted: server-side sockets. */
+  private readonly incoming: UnixSocket[] = [];
+  /** Datagram sockets connected to this one. */
+  private readonly senders: Set<UnixSocket> = new Set();
+  private readShut = false;
+  private writeShut = false;
+  /** The stream's peer went away (its `peer` pointer is null by then). */
+  private peerGone = false;
+  /** ECONNRESET to be told once. */
+  private pendingError = 0;
+  passCred = false;
+  sendBuffer = DEFAULT_BUFFER;
+  receiveBuffer = DEFAULT_BUFFER;
+  /** SO_RCVTIMEO, SO_SNDTIMEO in ns; 0 = none. */
+  receiveTimeoutNs = 0;
+  sendTimeoutNs = 0;
+  /** Who made or connected it: SO_PEERCRED of the other side. */
+  readonly ownCred: PeerCred = new PeerCred();
+  readonly peerCred: PeerCred = new PeerCred();
+  /** Flat SOL_SOCKET integer options that have no effect here (SO_KEEPALIVE, ...). */
+  readonly flatOptions: Map<number, number> = new Map();
+
+  constructor(type: number, names: UnixNames) {
+    super();
+    this.type = type;
+    this.names = names;
+  }
+
+  get isConnectionBased(): boolean {
+    return this.type !== SOCK_DGRAM;
+  }
+
+  /** Joins two fresh sockets (socketpair). */
+  static pair(a: UnixSocket, b: UnixSocket): void {
+    a.peer = b;
+    b.peer = a;
+    a.peerCred.set(b.ownCred.pid, b.ownCred.uid, b.ownCred.gid);
+    b.peerCred.set(a.ownCred.pid, a.ownCred.uid, a.ownCred.gid);
+    if (a.type === SOCK_DGRAM) {
+      a.senders.add(b);
+      b.senders.add(a);
+    }
+  }
+
+  // --- names ---
+
+  /** Binds to an abstract name. 0 or -errno. */
+  bindAbstract(address: UnixAddress): number {
+    if (this.address !== null) return -EINVAL;
+    if (!this.names.bindAbstract(address.path, this)) return -EADDRINUSE;
+    this.address = address;
+    this.ownsAddress = true;
+    return 0;
+  }
+
+  /** Binds to a socket inode that the caller just made at `address.path`. */
+  bindInode(address: UnixAddress, inode: object): void {
+    this.address = address;
+    this.names.bindInode(inode, this);
+  }
+
+  /** listen(2). */
+  listen(backlog: number): number {
+    if (!this.isConnectionBased) return -EOPNOTSUPP;
+    if (this.address === null) return -EINVAL;
+    if (this.peer !== null || this.peerGone) return -EINVAL;
+    this.listening = true;
+    this.backlog = backlog;
+    return 0;
+  }
+
+  /**
+   * connect(2) to the socket that the address led to. -EAGAIN: the backlog is full; wait on the listener's queue
+   * (EV_OUT).
+   */
+  connect(target: UnixSocket): number {
+    if (target.type !== this.type) return -EPROTOTYPE;
+    if (!this.isConnectionBased) {
+      if (target.readShut) return -ECONNREFUSED;
+      this.peer?.senders.delete(this);
+      this.peer = target;
+      target.senders.add(this);
+      this.peerGone = false;
+      this.queue.notify(EV_OUT | EV_WRNORM);
+      return 0;
+    }
+    if (this.listening) return -EINVAL;
+    if (this.peer !== null || this.peerGone) return -EISCONN;
+    if (!target.listening || target.readShut) return -ECONNREFUSED;
+    if (target.incoming.length > target.backlog) return -EAGAIN;
+    const server = new UnixSocket(this.type, this.names);
+    server.address = target.address;
+    server.ownCred.set(target.ownCred.pid, target.ownCred.uid, target.ownCred.gid);
+    server.passCred = target.passCred;
+    UnixSocket.pair(this, server);
+    target.incoming.push(server);
+    target.queue.notify(EV_IN | EV_RDNORM);
+    this.queue.notify(EV_OUT | EV_WRNORM);
+    return 0;
+  }
+
+  /** connect(2) with AF_UNSPEC on a datagram socket. */
+  disconnect(): void {
+    this.peer?.senders.delete(this);
+    this.peer = null;
+  }
+
+  /** accept(2): a connected socket (without path yet), or -errno. */
+  accept(): UnixSocket | number {
+    if (!this.listening) return this.isConnectionBased ? -EINVAL : -EOPNOTSUPP;
+    const s = this.incoming.shift();
+    if (s === undefined) return this.readShut ? -EINVAL : -EAGAIN;
+    this.queue.notify(EV_OUT | EV_WRNORM);
+    return s;
+  }
+
+  // --- sending ---
+
+  /** Where a sender waits when `send` gave -EAGAIN. */
+  sendQueue(target: UnixSocket | null): WaitQueue {
+    return (target ?? this.peer)?.type === SOCK_DGRAM ? (target ?? this.peer)!.queue : this.queue;
+  }
+
+  private roomFor(len: number): boolean {
+    if (this.type === SOCK_DGRAM && this.packets.count >= DGRAM_QUEUE) return false;
+    return this.packets.bytes === 0 || this.packets.bytes + len <= this.receiveBuffer;
+  }
+
+  /** Bytes sent or -errno; -EAGAIN: no room. `target`: datagram destination, null: the connected peer. */
+  send(seq: IoSequence, target: UnixSocket | null, info: SendInfo): number {
+    if (this.writeShut) return -EPIPE;
+    const to = target ?? this.peer;
+    if (to === null) {
+      if (this.peerGone) return this.type === SOCK_DGRAM ? -ECONNREFUSED : -EPIPE;
+      return -ENOTCONN;
+    }
+    if (to.readShut) return this.type === SOCK_DGRAM && target !== null ? -ECONNREFUSED : -EPIPE;
+    if (this.type === SOCK_STREAM) return this.sendStream(seq, to, info);
+    const len = seq.remaining;
+    if (len > this.sendBuffer - 32) return -EMSGSIZE;
+    if (!to.roomFor(len)) return -EAGAIN;
+    const data = new Uint8Array(len);
+    seq.read(data, 0, len);
+    to.deliver(this.packet(data, len, to, info));
+    return len;
+  }
+
+  private sendStream(seq: IoSequence, to: UnixSocket, info: SendInfo): number {
+    let sent = 0;
+    let first = true;
+    while (seq.remaining > 0) {
+      const room = to.receiveBuffer - to.packets.bytes;
+      if (room <= 0) break;
+      const len = Math.min(seq.remaining, room, STREAM_PIECE);
+      const data = new Uint8Array(len);
+      seq.read(data, 0, len);
+      const p = this.packet(data, len, to, info);
+      if (!first) p.rights = null;
+      first = false;
+      to.packets.push(p);
+      sent += len;
+    }
+    if (sent > 0) to.queue.notify(EV_IN | EV_RDNORM);
+    else if (seq.remaining > 0) return -EAGAIN;
+    return sent;
+  }
+
+  private packet(data: Uint8Array, len: number, to: UnixSocket, info: SendInfo): Packet {
+    const p = new Packet(data, len);
+    p.rights = info.rights;
+    p.cred.set(info.cred.pid, info.cred.uid, info.cred.gid);
+    p.hasCred = info.explicitCred || this.passCred || to.passCred;
+    p.from = this.address;
+    return p;
+  }
+
+  private deliver(p: Packet): void {
+    this.packets.push(p);
+    this.queue.notify(EV_IN | EV_RDNORM);
+  }
+
+  // --- receiving ---
+
+  /** Bytes received (0: end of file), or -errno. flags: MSG_PEEK, MSG_TRUNC. */
+  receive(seq: IoSequence, flags: number, info: ReceiveInfo): number {
+    info.clear();
+    if (this.listening) return this.type === SOCK_STREAM ? -EINVAL : -ENOTCONN;
+    if (this.pendingError !== 0) {
+      const e = this.pendingError;
+      this.pendingError = 0;
+      return -e;
+    }
+    const p = this.packets.at(0);
+    if (p === undefined) {
+      if (this.readShut || this.peerGone) return 0;
+      if (this.isConnectionBased && this.peer === null) return this.type === SOCK_STREAM ? -EINVAL : -ENOTCONN;
+      return -EAGAIN;
+    }
+    return this.type === SOCK_STREAM ? this.receiveStream(seq, flags, info, p) : this.receiveMessage(seq, flags, info, p);
+  }
+
+  private receiveMessage(seq: IoSequence, flags: number, info: ReceiveInfo, p: Packet): number {
+    const n = Math.min(seq.remaining, p.length);
+    seq.write(p.data, p.start, n);
+    this.ancillary(p, flags, info);
+    info.from = p.from;
+    const full = p.length;
+    if (n < full) info.flags |= MSG_TRUNC;
+    if ((flags & MSG_PEEK) === 0) {
+      this.packets.shift();
+      this.tellSenders();
+    }
+    return (flags & MSG_TRUNC) !== 0 ? full : n;
+  }
+
+  private receiveStream(seq: IoSequence, flags: number, info: ReceiveInfo, head: Packet): number {
+    const peek = (flags & MSG_PEEK) !== 0;
+    this.ancillary(head, flags, info);
+    let done = 0;
+    let peeked = 0;
+    let p = head;
+    while (seq.remaining > 0) {
+      const n = Math.min(seq.remaining, p.length);
+      seq.write(p.data, p.start, n);
+      done += n;
+      if (peek) peeked++;
+      else {
+        this.packets.consume(n);
+        if (p.length > 0) break;
+        this.packets.shift();
+      }
+      const next = this.packets.at(peeked);
+      if (info.rights !== null || next === undefined || !head.gluesWith(next)) break;
+      p = next;
+    }
+    if (!peek && done > 0) this.tellSenders();
+    return done;
+  }
+
+  private ancillary(p: Packet, flags: number, info: ReceiveInfo): void {
+    if (this.passCred) info.cred = p.cred;
+    if (p.rights === null) return;
+    if ((flags & MSG_PEEK) !== 0) {
+      for (const f of p.rights) f.incRef();
+      info.rights = p.rights.slice();
+    } else {
+      info.rights = p.rights;
+      p.rights = null;
+    }
+  }
+
+  /** Room came up in the receive queue. */
+  private tellSenders(): void {
+    if (this.type === SOCK_DGRAM) {
+      this.queue.notify(EV_OUT | EV_WRNORM);
+      for (const s of this.senders) s.queue.notify(EV_OUT | EV_WRNORM);
+    } else {
+      this.peer?.queue.notify(EV_OUT | EV_WRNORM);
+    }
+  }
+
+  // --- FileDescription ---
+
+  override read(seq: IoSequence): number {
+    const n = this.receive(seq, 0, plainReceive);
+    // read(2) has nowhere to put files: they are closed.
+    if (plainReceive.rights !== null) for (const f of plainReceive.rights) f.decRef();
+    return n;
+  }
+
+  override write(seq: IoSequence): number {
+    plainSend.clear();
+    plainSend.cred.set(this.ownCred.pid, this.ownCred.uid, this.ownCred.gid);
+    return this.send(seq, null, plainSend);
+  }
+
+  override readiness(): number {
+    let r = 0;
+    if (this.listening) return this.incoming.length > 0 ? EV_IN | EV_RDNORM : 0;
+    if (this.pendingError !== 0) r |= EV_ERR;
+    const readEnd = this.readShut || this.peerGone || (this.peer !== null && this.peer.writeShut && this.isConnectionBased);
+    if (this.packets.count > 0 || readEnd) r |= EV_IN | EV_RDNORM;
+    if (readEnd) r |= EV_RDHUP;
+    if (this.isConnectionBased) {
+      if (this.peerGone || (this.readShut && this.writeShut)) r |= EV_HUP;
+      if (this.peer === null && !this.peerGone) r |= EV_HUP;
+    }
+    const to = this.peer;
+    if (to === null || this.writeShut || to.roomFor(1)) r |= EV_OUT | EV_WRNORM;
+    return r;
+  }
+
+  override waitQueue(): WaitQueue {
+    return this.queue;
+  }
+
+  override bytesReadable(): number {
+    if (this.listening) return -EINVAL;
+    if (this.type === SOCK_STREAM) return this.packets.bytes;
+    return this.packets.at(0)?.length ?? 0;
+  }
+
+  override ioctl(ctx: IoctlContext, request: number, arg: number): number {
+    switch (request) {
+      case FIONREAD: {
+        const n = this.bytesReadable();
+        return n < 0 ? n : ctx.mm.writeU32(arg, n);
+      }
+      case TIOCOUTQ:
+        return ctx.mm.writeU32(arg, this.peer?.packets.bytes ?? 0);
+      case SIOCATMARK:
+        return -EOPNOTSUPP;
+      default:
+        return super.ioctl(ctx, request, arg);
+    }
+  }
+
+  /** shutdown(2). */
+  shutdown(how: number): number {
+    if (how !== SHUT_RD && how !== SHUT_WR && how !== SHUT_RDWR) return -EINVAL;
+    if (this.listening) {
+      if (how !== SHUT_WR) this.readShut = true;
+      this.queue.notify(EV_IN | EV_HUP | EV_RDHUP);
+      return 0;
+    }
+    if (this.peer === null && !this.peerGone) return -ENOTCONN;
+    const peer = this.peer;
+    if (how !== SHUT_WR) this.readShut = true;
+    if (how !== SHUT_RD) this.writeShut = true;
+    if (peer !== null && this.isConnectionBased) {
+      // The other side sees the mirror image.
+      if (how !== SHUT_RD) peer.readShut = true;
+      if (how !== SHUT_WR) peer.writeShut = true;
+      peer.queue.notify(EV_IN | EV_OUT | EV_RDHUP | (how === SHUT_RDWR ? EV_HUP : 0));
+    }
+    this.queue.notify(EV_IN | EV_OUT | EV_RDHUP | (how === SHUT_RDWR ? EV_HUP : 0));
+    return 0;
+  }
+
+  /** SO_ERROR: reads and clears. */
+  takeError(): number {
+    const e = this.pendingError;
+    this.pendingError = 0;
+    return e;
+  }
+
+  protected override release(): void {
+    if (this.ownsAddress && this.address !== null && this.address.isAbstract) {
+      this.names.releaseAbstract(this.address.path, this);
+    }
+    const unread = this.packets.count > 0;
+    this.packets.clear();
+    for (const s of this.incoming) s.abandon();
+    this.incoming.length = 0;
+    this.listening = false;
+    this.readShut = true;
+    const peer = this.peer;
+    this.peer = null;
+    if (peer !== null && peer.peer === this && this.isConnectionBased) {
+      peer.peer = null;
+      peer.peerGone = true;
+      if (unread) peer.pendingError = ECONNRESET;
+      peer.queue.notify(EV_IN | EV_OUT | EV_HUP | EV_RDHUP | (unread ? EV_ERR : 0));
+    }
+    peer?.senders.delete(this);
+    for (const s of this.senders) {
+      if (s.peer === this) {
+        s.peer = null;
+        s.peerGone = true;
+        s.queue.notify(EV_OUT | EV_ERR);
+      }
+    }
+    this.senders.clear();
+  }
+
+  /** A connection that nobody accepted: its listener is gone. */
+  private abandon(): void {
+    const client = this.peer;
+    this.peer = null;
+    if (client !== null) {
+      client.peer = null;
+      client.peerGone = true;
+      client.pendingError = ECONNRESET;
+      client.queue.notify(EV_IN | EV_OUT | EV_HUP | EV_ERR);
+    }
+    this.packets.clear();
+  }
+}
+
+/** Socket types that AF_UNIX has. */
+export function isUnixType(type: number): boolean {
+  return type === SOCK_STREAM || type === SOCK_DGRAM || type === SOCK_SEQPACKET;
+}
