@@ -7,27 +7,65 @@
 /* Largest window: 1 TiB. */
 #define WINDOW_MAX ((int64_t)1 << 40)
 
-/* One mapping, in a list of all; freed by the ArrayBuffer's finalizer, on the JavaScript thread like all else here. */
+/* One mapping, in a list of all of this JavaScript thread. */
 struct window {
   struct window *next;
-  void *base; /* NULL once unmapWindow has unmapped it */
+  void *base; /* NULL once unmapped */
   size_t len;
+  bool has_finalizer; /* which then frees this */
 };
 
 static _Thread_local struct window *windows;
+
+static void window_free(struct window *window) {
+  for (struct window **link = &windows; *link != NULL; link = &(*link)->next) {
+    if (*link != window) continue;
+    *link = window->next;
+    break;
+  }
+  free(window);
+}
+
+/*
+ * An ArrayBuffer from Node-API counts as memory that a collection could free: each window would make V8 collect the
+ * whole heap at once (4 ms and more, "external memory pressure"). V8 does not count memory whose deleter is its own
+ * BackingStore::EmptyDeleter, but Node-API has no way to say that. So these functions of V8's public C++ interface are
+ * called by their names in the Itanium C++ ABI, in which a returned unique_ptr is a pointer at an address that the
+ * caller gives, a shared_ptr argument is the address of two pointers (object and count; no count: never freed, here
+ * some 100 bytes a window), and a Local is a pointer, the same that Node-API gives as napi_value. They are weak: in a
+ * Node without them, Node-API's way is taken.
+ */
+typedef void deleter_fn(void *data, size_t len, void *arg);
+struct shared_ptr {
+  void *object;
+  void *count;
+};
+
+#define V8_FUNCTION(symbol) __asm__(symbol) __attribute__((weak))
+extern deleter_fn v8_empty_deleter V8_FUNCTION("_ZN2v812BackingStore12EmptyDeleterEPvmS1_");
+extern void *v8_current_isolate(void) V8_FUNCTION("_ZN2v87Isolate10GetCurrentEv");
+extern void *v8_new_backing_store(void **out, void *data, size_t len, deleter_fn *deleter, void *arg)
+    V8_FUNCTION("_ZN2v811ArrayBuffer15NewBackingStoreEPvmPFvS1_mS1_ES1_");
+extern napi_value v8_new_array_buffer(void *isolate, struct shared_ptr *store)
+    V8_FUNCTION("_ZN2v811ArrayBuffer3NewEPNS_7IsolateESt10shared_ptrINS_12BackingStoreEE");
+
+/* An ArrayBuffer on memory that stays the caller's; NULL when this way does not exist. */
+static napi_value uncounted_buffer(void *base, size_t len) {
+  if (v8_empty_deleter == NULL || v8_current_isolate == NULL || v8_new_backing_store == NULL ||
+      v8_new_array_buffer == NULL)
+    return NULL;
+  struct shared_ptr store = {NULL, NULL};
+  v8_new_backing_store(&store.object, base, len, v8_empty_deleter, NULL);
+  if (store.object == NULL) return NULL;
+  return v8_new_array_buffer(v8_current_isolate(), &store);
+}
 
 static void window_finalize(napi_env env, void *data, void *hint) {
   (void)env;
   (void)data;
   struct window *window = hint;
-  for (struct window **link = &windows; *link != NULL; link = &(*link)->next) {
-    if (*link == window) {
-      *link = window->next;
-      break;
-    }
-  }
   if (window->base != NULL) munmap(window->base, window->len);
-  free(window);
+  window_free(window);
 }
 
 static napi_value js_map_window(napi_env env, napi_callback_info info) {
@@ -46,14 +84,15 @@ static napi_value js_map_window(napi_env env, napi_callback_info info) {
   }
   window->next = windows;
   windows = window;
-  napi_value buffer;
-  if (napi_create_external_arraybuffer(env, window->base, window->len, window_finalize, window, &buffer) != napi_ok) {
-    /* Whether the finalizer will run is not said, so the few bytes of `window` stay. */
-    munmap(window->base, window->len);
-    window->base = NULL;
-    return NULL;
-  }
-  return buffer;
+  napi_value buffer = uncounted_buffer(window->base, window->len);
+  window->has_finalizer = buffer == NULL;
+  if (buffer != NULL) return buffer;
+  if (napi_create_external_arraybuffer(env, window->base, window->len, window_finalize, window, &buffer) == napi_ok)
+    return buffer;
+  /* Whether the finalizer will run is not said, so the few bytes of `window` stay. */
+  munmap(window->base, window->len);
+  window->base = NULL;
+  return NULL;
 }
 
 /* Detaches the buffer, so that no view reaches the memory any more, and unmaps it. -EINVAL: no (longer a) window. */
@@ -64,9 +103,12 @@ static napi_value js_unmap_window(napi_env env, napi_callback_info info) {
   if (napi_get_arraybuffer_info(env, argv[0], &data, &len) != napi_ok) return bad_argument(env, 0, "an ArrayBuffer");
   for (struct window *window = windows; window != NULL; window = window->next) {
     if (data == NULL || window->base != data) continue;
-    window->base = NULL; /* before the detach: it may run the finalizer */
+    size_t mapped = window->len;
+    window->base = NULL; /* before the detach, which may run the finalizer */
+    bool is_own = !window->has_finalizer;
     if (napi_detach_arraybuffer(env, argv[0]) != napi_ok) return NULL;
-    return ret(env, RESULT(munmap(data, len)));
+    if (is_own) window_free(window);
+    return ret(env, RESULT(munmap(data, mapped)));
   }
   return ret(env, -EINVAL);
 }
