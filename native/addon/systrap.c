@@ -21,9 +21,7 @@
 
 /* uc_flags: the FP state is extended, ss is saved and is to be restored. */
 #define UC_FLAGS 7
-/* Software bytes behind the legacy FP image, and what follows the whole image. */
-#define FP_SW 464
-#define FP_MAGIC1 0x46505853
+/* What follows an XSAVE image in a signal frame. */
 #define FP_MAGIC2 0x46505845
 
 /* eflags bits that user code may change, without interrupt flag and privileges. */
@@ -218,15 +216,10 @@ int systrap_set_fp(int32_t id, const uint8_t *from) {
   int error = ready(id);
   if (error != 0) return error;
   uint8_t *fp = (uint8_t *)area_of(c) + c->fp;
-  memcpy(fp, from, FP_SW);
-  memcpy(fp + 512, from + 512, P.fp_size - 512);
-  struct {
-    uint32_t magic1, extended_size;
-    uint64_t features;
-    uint32_t size, pad[7];
-  } software = {FP_MAGIC1, P.fp_size + 4, P.fp_features, P.fp_size, {0}};
-  _Static_assert(sizeof(software) == 512 - FP_SW, "software bytes");
-  memcpy(fp + FP_SW, &software, sizeof(software));
+  uint8_t image[AREA_SIZE];
+  memcpy(image, from, P.fp_size);
+  xstate_clean(image);
+  memcpy(fp, image, P.fp_size);
   uint32_t magic2 = FP_MAGIC2;
   memcpy(fp + P.fp_size, &magic2, 4);
   return 0;

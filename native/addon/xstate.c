@@ -9,6 +9,8 @@
 #define XSTATE_BV 512
 #define XCOMP_BV 520
 #define MXCSR 24
+#define FP_SW 464
+#define FP_MAGIC1 0x46505853
 #define MXCSR_DEFAULT 0x1f80
 #define FCW_DEFAULT 0x37f
 /* Components 17 and 18 (AMX) need arch_prctl(ARCH_REQ_XCOMP_PERM); stubs do not ask. */
@@ -47,6 +49,17 @@ void xstate_probe(void) {
   if (P.mxcsr_mask == 0) P.mxcsr_mask = 0xffbf;
 }
 
+/* What Linux puts into the software bytes of an image in a signal frame. */
+static void put_software_bytes(uint8_t *image) {
+  struct {
+    uint32_t magic1, extended_size;
+    uint64_t features;
+    uint32_t size, pad[7];
+  } software = {FP_MAGIC1, P.fp_size + 4, P.fp_features, P.fp_size, {0}};
+  _Static_assert(sizeof(software) == LEGACY_SIZE - FP_SW, "software bytes");
+  memcpy(image + FP_SW, &software, sizeof(software));
+}
+
 void xstate_initial(uint8_t *image) {
   memset(image, 0, P.fp_size);
   uint16_t fcw = FCW_DEFAULT;
@@ -54,6 +67,7 @@ void xstate_initial(uint8_t *image) {
   memcpy(image, &fcw, 2);
   memcpy(image + MXCSR, &mxcsr, 4);
   memcpy(image + MXCSR + 4, &P.mxcsr_mask, 4);
+  put_software_bytes(image);
 }
 
 void xstate_clean(uint8_t *image) {
@@ -74,7 +88,8 @@ void xstate_clean(uint8_t *image) {
   memcpy(image + MXCSR, &mxcsr, 4);
   memcpy(image + MXCSR + 4, &P.mxcsr_mask, 4);
   if ((present & 2) == 0) memset(image + 160, 0, 256);
-  memset(image + 416, 0, 96);
+  memset(image + 416, 0, FP_SW - 416);
+  put_software_bytes(image);
   for (uint32_t i = 2; i < 63; i++)
     if ((present >> i & 1) == 0 && components[i].size != 0)
       memset(image + components[i].offset, 0, components[i].size);
