@@ -63,6 +63,8 @@ export abstract class Inode {
   locks: FileLocks | null = null;
   /** State of a FIFO (fs/pipe) or the endpoint bound to a socket node; null until first used. */
   special: unknown = null;
+  /** Has no name but may be given one by linkat(2) (O_TMPFILE without O_EXCL). */
+  linkable = false;
   /** inotify watches, later. */
   watches: unknown = null;
   /** A directory whose entries change behind the VFS's back: `lookup` is asked every time. */

@@ -23,6 +23,8 @@ export class Mount {
   users = 0;
   /** MNT_DETACH-ed, still in use. */
   detached = false;
+  /** umount2(MNT_EXPIRE) was called once since the last use. */
+  expiring = false;
   /** MS_PRIVATE, MS_SHARED, MS_SLAVE or MS_UNBINDABLE as asked; shown, not acted upon. */
   propagation = 0;
   /** VfsPath of its root, made once. */

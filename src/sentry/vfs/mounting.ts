@@ -1,0 +1,237 @@
+/** Changing the mount tree: mount(2), umount2(2), pivot_root(2); and paths as text: getcwd(2), /proc. */
+import { EAGAIN, EBUSY, EINVAL, ELOOP, ENOENT, ENOTDIR } from "../../abi/errno.ts";
+import { MNT_DETACH, MNT_EXPIRE, MNT_FORCE, MS_PER_MOUNT, UMOUNT_NOFOLLOW } from "../../abi/mount.ts";
+import type { Dentry } from "./dentry.ts";
+import type { FileSystem } from "./filesystem.ts";
+import { MountNamespace, collect } from "./mount.ts";
+import type { Mount } from "./mount.ts";
+import { VfsPath } from "./path.ts";
+import type { VirtualFileSystem } from "./vfs.ts";
+
+/** A namespace whose root is `fs`. */
+export function newMountNamespace(
+  vfs: VirtualFileSystem,
+  fs: FileSystem,
+  source: string,
+  flags: number,
+): MountNamespace {
+  return new MountNamespace(vfs.newNamespaceId(), vfs.newMount(fs, flags & MS_PER_MOUNT, source));
+}
+
+/** Hangs `mount` at `at`. 0, or -ENOTDIR (directory on non-directory or the reverse), -ENOENT (removed). */
+export function attachMount(mount: Mount, at: VfsPath): number {
+  if (at.dentry.deleted) return -ENOENT;
+  const target = at.dentry.inode!;
+  if (mount.root.inode!.isDir !== target.isDir) return -ENOTDIR;
+  // Later mounts cover earlier ones: the place to hang on is the top of the stack.
+  let parent = at.mount;
+  let point: Dentry = at.dentry;
+  for (let over = parent.childAt(point); over !== null; over = parent.childAt(point)) {
+    parent = over;
+    point = over.root;
+  }
+  if (!point.cached && point.parent !== null && point !== parent.root) point.parent.insert(point);
+  parent.attachChild(mount, point);
+  setNamespace(mount, parent.ns);
+  return 0;
+}
+
+function setNamespace(m: Mount, ns: MountNamespace | null): void {
+  m.ns = ns;
+  if (m.children !== null) for (const c of m.children.values()) setNamespace(c, ns);
+}
+
+/** Mounts file system `fs` at `at`. `flags`: MS_* of mount(2), the per-mount ones count. 0 or -errno. */
+export function mountFileSystem(
+  vfs: VirtualFileSystem,
+  fs: FileSystem,
+  at: VfsPath,
+  flags: number,
+  source: string,
+): number {
+  const m = vfs.newMount(fs, flags & MS_PER_MOUNT, source);
+  const r = attachMount(m, at);
+  if (r < 0) m.destroy();
+  return r;
+}
+
+/** mount(2) with MS_BIND: shows `from` at `at` too; `recursive`: with everything mounted below it. 0 or -errno. */
+export function bindMount(vfs: VirtualFileSystem, from: VfsPath, at: VfsPath, recursive: boolean): number {
+  if (from.dentry.deleted) return -ENOENT;
+  const copy = copyTree(vfs, from.mount, from.dentry, recursive);
+  const r = attachMount(copy, at);
+  if (r < 0) {
+    const all: Mount[] = [];
+    collect(copy, all);
+    for (let i = all.length - 1; i >= 0; i--) dismantle(all[i]!);
+  }
+  return r;
+}
+
+/** A copy of mount `m` starting at dentry `root`, with copies of its children when `recursive`. */
+function copyTree(vfs: VirtualFileSystem, m: Mount, root: Dentry, recursive: boolean): Mount {
+  const copy = vfs.newBindMount(new VfsPath(m, root), m.flags);
+  copy.propagation = m.propagation;
+  if (recursive && m.children !== null) {
+    for (const child of [...m.children.values()]) {
+      if (!isBelow(child.mountpoint!, root)) continue;
+      const c = copyTree(vfs, child, child.root, true);
+      copy.attachChild(c, child.mountpoint!);
+    }
+  }
+  return copy;
+}
+
+function isBelow(d: Dentry, top: Dentry): boolean {
+  for (let x: Dentry | null = d; x !== null; x = x.parent) if (x === top) return true;
+  return false;
+}
+
+function dismantle(m: Mount): void {
+  m.detachFromParent();
+  m.ns = null;
+  m.destroy();
+}
+
+/** MS_REMOUNT|MS_BIND: changes a mount's own flags. */
+export function remountBind(at: VfsPath, flags: number): number {
+  if (at.dentry !== at.mount.root) return -EINVAL;
+  at.mount.flags = flags & MS_PER_MOUNT;
+  return 0;
+}
+
+/** MS_MOVE. 0 or -errno. */
+export function moveMount(from: VfsPath, at: VfsPath): number {
+  const m = from.mount;
+  if (from.dentry !== m.root || m.parent === null) return -EINVAL;
+  for (let x: Mount | null = at.mount; x !== null; x = x.parent) if (x === m) return -ELOOP;
+  if (at.dentry.inode!.isDir !== m.root.inode!.isDir) return -ENOTDIR;
+  m.detachFromParent();
+  return attachMount(m, at);
+}
+
+/**
+ * umount2(2) of the mount whose root `at` is. Busy (EBUSY) while open files, working directories or mounts below use it,
+ * unless MNT_DETACH: then it leaves the tree at once and its users keep what they have.
+ */
+export function umount(at: VfsPath, flags: number): number {
+  if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
+  if ((flags & MNT_EXPIRE) !== 0 && (flags & (MNT_FORCE | MNT_DETACH)) !== 0) return -EINVAL;
+  const m = at.mount;
+  if (at.dentry !== m.root) return -EINVAL;
+  if (m.parent === null || m.ns === null) return -EINVAL;
+  if ((flags & MNT_DETACH) === 0) {
+    if (m.users > 0 || (m.children !== null && m.children.size > 0)) return -EBUSY;
+    if ((flags & MNT_EXPIRE) !== 0 && !m.expiring) {
+      m.expiring = true;
+      return -EAGAIN;
+    }
+    dismantle(m);
+    return 0;
+  }
+  const all: Mount[] = [];
+  collect(m, all);
+  for (let i = all.length - 1; i >= 0; i--) {
+    const x = all[i]!;
+    x.detached = true;
+    dismantle(x);
+  }
+  return 0;
+}
+
+/**
+ * pivot_root(2): `newRoot` (a mount's root) becomes the namespace's root, the old root hangs at `putOld` below it. The
+ * caller moves the roots and working directories of tasks that were at the old root. 0 or -errno.
+ */
+export function pivotRoot(root: VfsPath, newRoot: VfsPath, putOld: VfsPath): number {
+  const oldMount = root.mount;
+  const m = newRoot.mount;
+  const ns = oldMount.ns;
+  if (m === oldMount || putOld.mount === oldMount) return -EBUSY;
+  if (newRoot.dentry !== m.root || root.dentry !== oldMount.root || m.parent === null) return -EINVAL;
+  if (ns === null || m.ns !== ns) return -EINVAL;
+  if (!isReachable(putOld, newRoot) || !isReachable(newRoot, root)) return -EINVAL;
+  const upper = oldMount.parent;
+  const point = oldMount.mountpoint;
+  m.detachFromParent();
+  oldMount.detachFromParent();
+  if (upper !== null && point !== null) upper.attachChild(m, point);
+  if (ns.root === oldMount) ns.root = m;
+  return attachMount(oldMount, putOld);
+}
+
+/** Whether `p` is at or below `top`. */
+export function isReachable(p: VfsPath, top: VfsPath): boolean {
+  let m: Mount | null = p.mount;
+  let d: Dentry | null = p.dentry;
+  while (m !== null && d !== null) {
+    if (m === top.mount && d === top.dentry) return true;
+    if (d === m.root) {
+      d = m.mountpoint;
+      m = m.parent;
+    } else {
+      d = d.parent;
+    }
+  }
+  return false;
+}
+
+/** CLONE_NEWNS: a copy of the namespace. `translate` gives the copy's place for places of the original. */
+export function copyNamespace(
+  vfs: VirtualFileSystem,
+  ns: MountNamespace,
+): { ns: MountNamespace; translate: (p: VfsPath) => VfsPath } {
+  const map = new Map<Mount, Mount>();
+  const copy = (m: Mount): Mount => {
+    const c = vfs.newBindMount(m.rootPath, m.flags);
+    c.propagation = m.propagation;
+    map.set(m, c);
+    if (m.children !== null) for (const child of m.children.values()) c.attachChild(copy(child), child.mountpoint!);
+    return c;
+  };
+  const out = new MountNamespace(vfs.newNamespaceId(), copy(ns.root));
+  setNamespace(out.root, out);
+  return {
+    ns: out,
+    translate: (p) => {
+      const m = map.get(p.mount);
+      return m === undefined ? p : new VfsPath(m, p.dentry);
+    },
+  };
+}
+
+/**
+ * The path of `p` as seen from `root`, as /proc/PID/fd shows it: absolute; " (deleted)" behind names that are gone;
+ * anonymous files by their own names ("pipe:[3]"). `unreachablePrefix` goes before paths that do not lead up to `root`
+ * ("(unreachable)" for getcwd, "" for /proc).
+ */
+export function pathString(p: VfsPath, root: VfsPath, unreachablePrefix: string): string {
+  let m: Mount = p.mount;
+  let d: Dentry = p.dentry;
+  let out = "";
+  const deleted = d.deleted;
+  for (;;) {
+    if (m === root.mount && d === root.dentry) break;
+    if (d === m.root) {
+      const up: Mount | null = m.parent;
+      if (up === null) {
+        if (m.ns === null || m !== root.mount) out = unreachablePrefix + (out === "" ? "/" : out);
+        break;
+      }
+      d = m.mountpoint!;
+      m = up;
+      continue;
+    }
+    const parent: Dentry | null = d.parent;
+    if (parent === null) return d.name;
+    out = `/${d.name}${out}`;
+    d = parent;
+  }
+  if (out === "") out = "/";
+  return deleted ? `${out} (deleted)` : out;
+}
+
+/** getcwd(2): the path, or -ENOENT when the directory was removed. */
+export function cwdString(cwd: VfsPath, root: VfsPath): string | number {
+  return cwd.dentry.deleted ? -ENOENT : pathString(cwd, root, "(unreachable)");
+}
