@@ -3,10 +3,11 @@
  * host file descriptors: a reply marked "+fd" comes with exactly one SCM_RIGHTS descriptor.
  */
 import { EBADMSG } from "../../abi/errno.ts";
+import { Stat } from "../../abi/stat.ts";
 import { MAX_CLUNKS, MAX_WALK } from "./constants.ts";
 import type { Reader, Writer } from "./cursor.ts";
 import type { Message } from "./message.ts";
-import { Attr, SetAttr } from "./records.ts";
+import { SetAttr, decodeAttr, encodeAttr } from "./records.ts";
 
 /**
  * fid[4] nwname[2] nwname*(newfid[4] name[s]): walk, making each file on the way a fid of its own. The walk ends before
@@ -48,18 +49,18 @@ export class Rwalkattr implements Message {
   status = 0;
   target = "";
   count = 0;
-  readonly attrs: Attr[] = [];
+  readonly attrs: Stat[] = [];
 
   /** The i-th record, made when missing. */
-  attr(i: number): Attr {
-    return (this.attrs[i] ??= new Attr());
+  attr(i: number): Stat {
+    return (this.attrs[i] ??= new Stat());
   }
 
   encode(w: Writer): void {
     w.u32(this.status);
     w.str(this.target);
     w.u16(this.count);
-    for (let i = 0; i < this.count; i++) this.attrs[i]!.encode(w);
+    for (let i = 0; i < this.count; i++) encodeAttr(w, this.attrs[i]!);
   }
 
   decode(r: Reader): number {
@@ -67,7 +68,7 @@ export class Rwalkattr implements Message {
     this.target = r.str();
     this.count = r.u16();
     if (this.count > MAX_WALK) return -EBADMSG;
-    for (let i = 0; i < this.count; i++) this.attr(i).decode(r);
+    for (let i = 0; i < this.count; i++) decodeAttr(r, this.attr(i));
     return r.finish();
   }
 }
@@ -100,14 +101,14 @@ export class Topenat implements Message {
 
 /** attr[108]: Ropenat, Rcreateat, Rmakeat, Rsetattrx, Rallocate, Rlinkattr. */
 export class AttrOnly implements Message {
-  readonly attr: Attr = new Attr();
+  readonly attr: Stat = new Stat();
 
   encode(w: Writer): void {
-    this.attr.encode(w);
+    encodeAttr(w, this.attr);
   }
 
   decode(r: Reader): number {
-    this.attr.decode(r);
+    decodeAttr(r, this.attr);
     return r.finish();
   }
 }
@@ -277,7 +278,7 @@ export class Tallocate implements Message {
 /** Tsetattr whose reply carries the attributes afterwards: attr[108]. */
 export class Tsetattrx implements Message {
   fid = 0;
-  readonly set: SetAttr = new SetAttr();
+  set: SetAttr = new SetAttr();
 
   encode(w: Writer): void {
     w.u32(this.fid);

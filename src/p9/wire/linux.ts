@@ -1,7 +1,9 @@
 /** Messages that 9P2000.L adds: Linux's own opens, attributes, directories, locks and links. */
+import { Stat } from "../../abi/stat.ts";
+import { StatFs } from "../../abi/statfs.ts";
 import type { Reader, Writer } from "./cursor.ts";
 import type { Message } from "./message.ts";
-import { Attr, Qid, SetAttr, StatFs, qidType } from "./records.ts";
+import { Qid, SetAttr, decodeStatFs, encodeStatFs, qidType } from "./records.ts";
 import { GETATTR_BASIC } from "./constants.ts";
 
 /** ecode[4]: a Linux errno, positive. Sent instead of any other reply. */
@@ -23,11 +25,11 @@ export class Rstatfs implements Message {
   readonly statfs: StatFs = new StatFs();
 
   encode(w: Writer): void {
-    this.statfs.encode(w);
+    encodeStatFs(w, this.statfs);
   }
 
   decode(r: Reader): number {
-    this.statfs.decode(r);
+    decodeStatFs(r, this.statfs);
     return r.finish();
   }
 }
@@ -204,7 +206,7 @@ export class Tgetattr implements Message {
  */
 export class Rgetattr implements Message {
   valid: number = GETATTR_BASIC;
-  readonly attr: Attr = new Attr();
+  readonly attr: Stat = new Stat();
   readonly qid: Qid = new Qid();
 
   encode(w: Writer): void {
@@ -222,14 +224,14 @@ export class Rgetattr implements Message {
     w.i64(a.size);
     w.i64(a.blksize);
     w.i64(a.blocks);
-    w.i64(a.atime);
-    w.i64(a.atimeNs);
-    w.i64(a.mtime);
-    w.i64(a.mtimeNs);
-    w.i64(a.ctime);
-    w.i64(a.ctimeNs);
-    w.i64(a.btime);
-    w.i64(a.btimeNs);
+    w.i64(a.atimeSec);
+    w.i64(a.atimeNsec);
+    w.i64(a.mtimeSec);
+    w.i64(a.mtimeNsec);
+    w.i64(a.ctimeSec);
+    w.i64(a.ctimeNsec);
+    w.i64(a.btimeSec);
+    w.i64(a.btimeNsec);
     w.i64(0);
     w.i64(0);
   }
@@ -247,14 +249,14 @@ export class Rgetattr implements Message {
     a.size = r.u64();
     a.blksize = r.u64();
     a.blocks = r.u64();
-    a.atime = r.i64();
-    a.atimeNs = r.u64();
-    a.mtime = r.i64();
-    a.mtimeNs = r.u64();
-    a.ctime = r.i64();
-    a.ctimeNs = r.u64();
-    a.btime = r.i64();
-    a.btimeNs = r.u64();
+    a.atimeSec = r.i64();
+    a.atimeNsec = r.u64();
+    a.mtimeSec = r.i64();
+    a.mtimeNsec = r.u64();
+    a.ctimeSec = r.i64();
+    a.ctimeNsec = r.u64();
+    a.btimeSec = r.i64();
+    a.btimeNsec = r.u64();
     r.id64(); // gen
     r.id64(); // data_version
     a.dev = 0;
@@ -266,7 +268,7 @@ export class Rgetattr implements Message {
 /** fid[4] and what to set. */
 export class Tsetattr implements Message {
   fid = 0;
-  readonly set: SetAttr = new SetAttr();
+  set: SetAttr = new SetAttr();
 
   encode(w: Writer): void {
     w.u32(this.fid);

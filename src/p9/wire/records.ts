@@ -1,10 +1,8 @@
 /** Records that several messages carry: qids, attributes, directory entries. All are reusable value holders. */
+import { S_IFDIR, S_IFLNK, S_IFMT, Stat } from "../../abi/stat.ts";
+import type { StatFs } from "../../abi/statfs.ts";
 import type { Reader, Writer } from "./cursor.ts";
 import { QT_DIR, QT_FILE, QT_SYMLINK } from "./constants.ts";
-
-const S_IFMT = 0o170000;
-const S_IFDIR = 0o040000;
-const S_IFLNK = 0o120000;
 
 /** type[1] version[4] path[8]. The path is an inode number folded to 53 bits. */
 export class Qid {
@@ -31,97 +29,56 @@ export function qidType(mode: number): number {
   return type === S_IFDIR ? QT_DIR : type === S_IFLNK ? QT_SYMLINK : QT_FILE;
 }
 
-/** Bytes of an {@link Attr} on the wire. */
+/** Bytes of a file's attributes on the wire. */
 export const ATTR_SIZE = 108;
 
 /**
- * Attributes of a file as statx(2) gives them; the record of the extension's replies.
+ * Writes attributes as the replies of the extension carry them, all that statx(2) gives:
  * mode[4] uid[4] gid[4] nlink[4] blksize[4] atime_ns[4] mtime_ns[4] ctime_ns[4] btime_ns[4]
  * dev[8] ino[8] rdev[8] size[8] blocks[8] atime[8] mtime[8] ctime[8] btime[8]
- * Times are seconds (signed) and nanoseconds; blocks are 512 bytes; btime is 0 where it is not known.
+ * Times are seconds (signed) and nanoseconds; blocks are 512 bytes; the birth time is 0 where it is not known.
  */
-export class Attr {
-  mode = 0;
-  uid = 0;
-  gid = 0;
-  nlink = 0;
-  blksize = 0;
-  atimeNs = 0;
-  mtimeNs = 0;
-  ctimeNs = 0;
-  btimeNs = 0;
-  dev = 0;
-  ino = 0;
-  rdev = 0;
-  size = 0;
-  blocks = 0;
-  atime = 0;
-  mtime = 0;
-  ctime = 0;
-  btime = 0;
+export function encodeAttr(w: Writer, s: Stat): void {
+  w.u32(s.mode);
+  w.u32(s.uid);
+  w.u32(s.gid);
+  w.u32(s.nlink);
+  w.u32(s.blksize);
+  w.u32(s.atimeNsec);
+  w.u32(s.mtimeNsec);
+  w.u32(s.ctimeNsec);
+  w.u32(s.btimeNsec);
+  w.i64(s.dev);
+  w.i64(s.ino);
+  w.i64(s.rdev);
+  w.i64(s.size);
+  w.i64(s.blocks);
+  w.i64(s.atimeSec);
+  w.i64(s.mtimeSec);
+  w.i64(s.ctimeSec);
+  w.i64(s.btimeSec);
+}
 
-  encode(w: Writer): void {
-    w.u32(this.mode);
-    w.u32(this.uid);
-    w.u32(this.gid);
-    w.u32(this.nlink);
-    w.u32(this.blksize);
-    w.u32(this.atimeNs);
-    w.u32(this.mtimeNs);
-    w.u32(this.ctimeNs);
-    w.u32(this.btimeNs);
-    w.i64(this.dev);
-    w.i64(this.ino);
-    w.i64(this.rdev);
-    w.i64(this.size);
-    w.i64(this.blocks);
-    w.i64(this.atime);
-    w.i64(this.mtime);
-    w.i64(this.ctime);
-    w.i64(this.btime);
-  }
-
-  decode(r: Reader): void {
-    this.mode = r.u32();
-    this.uid = r.u32();
-    this.gid = r.u32();
-    this.nlink = r.u32();
-    this.blksize = r.u32();
-    this.atimeNs = r.u32();
-    this.mtimeNs = r.u32();
-    this.ctimeNs = r.u32();
-    this.btimeNs = r.u32();
-    this.dev = r.id64();
-    this.ino = r.id64();
-    this.rdev = r.id64();
-    this.size = r.u64();
-    this.blocks = r.u64();
-    this.atime = r.i64();
-    this.mtime = r.i64();
-    this.ctime = r.i64();
-    this.btime = r.i64();
-  }
-
-  copyFrom(from: Attr): void {
-    this.mode = from.mode;
-    this.uid = from.uid;
-    this.gid = from.gid;
-    this.nlink = from.nlink;
-    this.blksize = from.blksize;
-    this.atimeNs = from.atimeNs;
-    this.mtimeNs = from.mtimeNs;
-    this.ctimeNs = from.ctimeNs;
-    this.btimeNs = from.btimeNs;
-    this.dev = from.dev;
-    this.ino = from.ino;
-    this.rdev = from.rdev;
-    this.size = from.size;
-    this.blocks = from.blocks;
-    this.atime = from.atime;
-    this.mtime = from.mtime;
-    this.ctime = from.ctime;
-    this.btime = from.btime;
-  }
+/** Reads what {@link encodeAttr} wrote; `attributes` and `mountId` are left alone. */
+export function decodeAttr(r: Reader, s: Stat): void {
+  s.mode = r.u32();
+  s.uid = r.u32();
+  s.gid = r.u32();
+  s.nlink = r.u32();
+  s.blksize = r.u32();
+  s.atimeNsec = r.u32();
+  s.mtimeNsec = r.u32();
+  s.ctimeNsec = r.u32();
+  s.btimeNsec = r.u32();
+  s.dev = r.id64();
+  s.ino = r.id64();
+  s.rdev = r.id64();
+  s.size = r.u64();
+  s.blocks = r.u64();
+  s.atimeSec = r.i64();
+  s.mtimeSec = r.i64();
+  s.ctimeSec = r.i64();
+  s.btimeSec = r.i64();
 }
 
 /** One entry of Rreaddir: qid[13] offset[8] type[1] name[s]. The offset is an opaque cookie of 64 bits. */
@@ -155,16 +112,16 @@ export const DIRENT_OVERHEAD = 24;
 
 /** One entry of Rreaddirattr: attr[108] name[s]. */
 export class DirEntryAttr {
-  readonly attr: Attr = new Attr();
+  readonly attr: Stat = new Stat();
   name = "";
 
   encode(w: Writer): void {
-    this.attr.encode(w);
+    encodeAttr(w, this.attr);
     w.str(this.name);
   }
 
   decode(r: Reader): void {
-    this.attr.decode(r);
+    decodeAttr(r, this.attr);
     this.name = r.str();
   }
 }
@@ -209,39 +166,31 @@ export class SetAttr {
   }
 }
 
-/** statfs(2) as Rstatfs carries it. Blocks are `bsize` bytes. */
-export class StatFs {
-  type = 0;
-  bsize = 0;
-  blocks = 0;
-  bfree = 0;
-  bavail = 0;
-  files = 0;
-  ffree = 0;
-  fsid = 0;
-  namelen = 0;
+/** type[4] bsize[4] blocks[8] bfree[8] bavail[8] files[8] ffree[8] fsid[8] namelen[4]: the body of Rstatfs. */
+export function encodeStatFs(w: Writer, s: StatFs): void {
+  w.u32(s.type);
+  w.u32(s.bsize);
+  w.i64(s.blocks);
+  w.i64(s.bfree);
+  w.i64(s.bavail);
+  w.i64(s.files);
+  w.i64(s.ffree);
+  w.u32(s.fsidLo);
+  w.u32(s.fsidHi);
+  w.u32(s.namelen);
+}
 
-  encode(w: Writer): void {
-    w.u32(this.type);
-    w.u32(this.bsize);
-    w.i64(this.blocks);
-    w.i64(this.bfree);
-    w.i64(this.bavail);
-    w.i64(this.files);
-    w.i64(this.ffree);
-    w.i64(this.fsid);
-    w.u32(this.namelen);
-  }
-
-  decode(r: Reader): void {
-    this.type = r.u32();
-    this.bsize = r.u32();
-    this.blocks = r.u64();
-    this.bfree = r.u64();
-    this.bavail = r.u64();
-    this.files = r.u64();
-    this.ffree = r.u64();
-    this.fsid = r.id64();
-    this.namelen = r.u32();
-  }
+/** Reads what {@link encodeStatFs} wrote. frsize becomes bsize; flags are left alone. */
+export function decodeStatFs(r: Reader, s: StatFs): void {
+  s.type = r.u32();
+  s.bsize = r.u32();
+  s.blocks = r.u64();
+  s.bfree = r.u64();
+  s.bavail = r.u64();
+  s.files = r.u64();
+  s.ffree = r.u64();
+  s.fsidLo = r.u32();
+  s.fsidHi = r.u32();
+  s.namelen = r.u32();
+  s.frsize = s.bsize;
 }

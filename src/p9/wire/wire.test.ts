@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { EBADMSG, EMSGSIZE, EOVERFLOW } from "../../abi/errno.ts";
+import { Stat } from "../../abi/stat.ts";
+import { StatFs } from "../../abi/statfs.ts";
 import { Data, Rwalk, Tread, Twalk, Twrite } from "./base.ts";
 import { HEADER_SIZE, MAX_WALK, NOFID } from "./constants.ts";
 import { Reader, Writer, latin1 } from "./cursor.ts";
 import { Rwalkattr, Twalkattr } from "./extension.ts";
-import { Rgetattr, Tfsync } from "./linux.ts";
+import { Rgetattr, Rstatfs, Tfsync } from "./linux.ts";
 import type { Message } from "./message.ts";
-import { ATTR_SIZE, Attr, DirEntry, DirEntryAttr, Qid, SetAttr, StatFs } from "./records.ts";
+import { ATTR_SIZE, DirEntry, DirEntryAttr, Qid, SetAttr } from "./records.ts";
 import { MESSAGES } from "./table.ts";
 
 const u8 = fc.integer({ min: 0, max: 0xff });
@@ -54,20 +56,23 @@ const WIDE = new Set([
   "ffree",
   "fsid",
 ]);
-const SIGNED = new Set(["atime", "mtime", "ctime", "btime"]);
+const SIGNED = new Set(["atime", "mtime", "atimeSec", "mtimeSec", "ctimeSec", "btimeSec"]);
+/** Not on the wire. */
+const LOCAL = new Set(["attributes", "mountId", "frsize"]);
 
 /** Fills a message (or record) with random fields, in place. `where` names the class for the exceptions above. */
 function fill(target: object, where: string, rng: fc.GeneratorValue): void {
   const fields = target as Record<string, unknown>;
   for (const key of Object.keys(fields)) {
     const value = fields[key];
+    if (LOCAL.has(key) || (target instanceof StatFs && key === "flags")) continue;
     if (typeof value === "string") fields[key] = rng(() => text);
     else if (typeof value === "number") {
       const narrow = NARROW[`${where}.${key}`] ?? NARROW[key];
       const any = narrow ?? (SIGNED.has(key) ? i53 : WIDE.has(key) ? u53 : u32);
       fields[key] = rng(() => any);
     } else if (value instanceof Qid) fill(value, "qid", rng);
-    else if (value instanceof Attr || value instanceof SetAttr || value instanceof StatFs) fill(value, "record", rng);
+    else if (value instanceof Stat || value instanceof SetAttr || value instanceof StatFs) fill(value, "record", rng);
   }
   if (
     target instanceof Twalk ||
@@ -142,6 +147,7 @@ for (const { type, name, create } of MESSAGES) {
         assert.equal(decode(back, buf, len), 0);
         // Fields that encode derives from others, or does not carry.
         if (message instanceof Rgetattr) message.attr.dev = 0;
+        if (message instanceof Rstatfs) message.statfs.frsize = message.statfs.bsize;
         assert.deepEqual(values(back), values(message));
 
         if (len > HEADER_SIZE) {
@@ -228,7 +234,7 @@ test("Rgetattr has the layout that the protocol page gives", () => {
   const buf = new Uint8Array(256);
   message.attr.mode = 0o100644;
   message.attr.size = 2 ** 40 + 5;
-  message.attr.mtime = -1;
+  message.attr.mtimeSec = -1;
   message.attr.ino = 77;
   assert.equal(encode(message, 25, buf), HEADER_SIZE + 153);
   const view = new DataView(buf.buffer, HEADER_SIZE);

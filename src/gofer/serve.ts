@@ -1,0 +1,124 @@
+/**
+ * The gofer's loop: 9P connections on sockets, served in turn by one thread, with no event loop of Node in the way.
+ *
+ * Requests on one connection are answered in order. Works on AF_UNIX sockets (stream or seqpacket), where descriptors can
+ * be passed along, and for plain 9P on any stream.
+ */
+import { EAGAIN, EINTR } from "../abi/errno.ts";
+import { POLLERR, POLLHUP, POLLIN, POLLNVAL } from "../abi/poll.ts";
+import { FDS_MAX } from "../host/host.ts";
+import type { Host } from "../host/host.ts";
+import { P9Server } from "../p9/server/server.ts";
+import type { P9ServerOptions } from "../p9/server/server.ts";
+import { HEADER_SIZE } from "../p9/wire/constants.ts";
+
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+/**
+ * Polls that do not wait, after the last request, before one that does: requests come in bursts, and waking a sleeping
+ * thread costs more than serving most of them. About 50 us; an idle gofer uses no CPU.
+ */
+const SPIN_POLLS = 100;
+
+/** One connected socket and its server. */
+export class Connection {
+  readonly fd: number;
+  readonly server: P9Server;
+  #request: Uint8Array;
+  #reply: Uint8Array;
+  #have = 0;
+  #fdsOut: Int32Array = new Int32Array(FDS_MAX + 1);
+  #donated: number[] = [0];
+
+  constructor(host: Host, fd: number, options: P9ServerOptions) {
+    this.fd = fd;
+    this.server = new P9Server(host, options);
+    this.#request = new Uint8Array(options.maxMsize);
+    this.#reply = new Uint8Array(options.maxMsize);
+  }
+
+  /** Reads what has arrived and answers all whole requests. False: the connection is over. */
+  onReadable(host: Host): boolean {
+    const request = this.#request;
+    const n = host.recvmsg(this.fd, request, this.#have, request.length - this.#have, this.#fdsOut, MSG_DONTWAIT);
+    if (n === -EAGAIN || n === -EINTR) return true;
+    if (n <= 0) return false;
+    // Clients pass nothing; what comes nevertheless must not stay open.
+    for (let i = 0; i < this.#fdsOut[FDS_MAX]!; i++) host.close(this.#fdsOut[i]!);
+    this.#have += n;
+    while (this.#have >= 4) {
+      const size = (request[0]! | (request[1]! << 8) | (request[2]! << 16) | (request[3]! << 24)) >>> 0;
+      if (size < HEADER_SIZE || size > request.length) return false;
+      if (size > this.#have) break;
+      const len = this.server.handle(request, size, this.#reply);
+      if (len < 0 || !this.#send(host, len)) return false;
+      if (size < this.#have) request.copyWithin(0, size, this.#have);
+      this.#have -= size;
+    }
+    return true;
+  }
+
+  #send(host: Host, len: number): boolean {
+    const { server } = this;
+    this.#donated.length = server.donatedFd >= 0 ? 1 : 0;
+    if (server.donatedFd >= 0) this.#donated[0] = server.donatedFd;
+    let sent = 0;
+    while (sent < len) {
+      const n = host.sendmsg(this.fd, this.#reply, sent, len - sent, this.#donated, MSG_NOSIGNAL);
+      if (n > 0) {
+        sent += n;
+        // Descriptors go with the first byte, once.
+        this.#donated.length = 0;
+      } else if (n !== -EINTR) break;
+    }
+    server.closeDonated();
+    return sent === len;
+  }
+
+  /** Gives up everything the connection holds. */
+  close(host: Host): void {
+    this.server.reset();
+    host.close(this.fd);
+  }
+}
+
+/** Serves until every connection is closed. */
+export function serve(host: Host, connections: Connection[]): void {
+  let live = connections;
+  let pollSet = makePollSet(live);
+  let idlePolls = 0;
+  while (live.length > 0) {
+    const ready = host.poll(pollSet, live.length, idlePolls < SPIN_POLLS ? 0 : -1);
+    if (ready <= 0) {
+      if (ready < 0 && ready !== -EINTR && ready !== -EAGAIN) break;
+      idlePolls++;
+      continue;
+    }
+    idlePolls = 0;
+    let hasEnded = false;
+    for (let i = 0; i < live.length; i++) {
+      const revents = pollSet[3 * i + 2]!;
+      if (revents === 0) continue;
+      const connection = live[i]!;
+      const isAlive = (revents & POLLIN) !== 0 && connection.onReadable(host);
+      if (isAlive && (revents & POLLNVAL) === 0) continue;
+      if (isAlive && (revents & (POLLERR | POLLHUP)) === 0) continue;
+      connection.close(host);
+      hasEnded = true;
+      pollSet[3 * i] = -1;
+    }
+    if (!hasEnded) continue;
+    live = live.filter((_connection, i) => pollSet[3 * i]! >= 0);
+    pollSet = makePollSet(live);
+  }
+  for (const connection of live) connection.close(host);
+}
+
+function makePollSet(connections: readonly Connection[]): Int32Array {
+  const set = new Int32Array(Math.max(1, connections.length * 3));
+  for (const [i, connection] of connections.entries()) {
+    set[3 * i] = connection.fd;
+    set[3 * i + 1] = POLLIN;
+  }
+  return set;
+}

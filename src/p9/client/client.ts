@@ -1,0 +1,520 @@
+/**
+ * A synchronous 9P2000.L client.
+ *
+ * Results are values >= 0 or -errno, the server's own or -EIO when the connection is broken. What a call yields besides
+ * is put into objects that the caller passes, or into fields of the client that hold until its next call. With a server
+ * that has the extension most calls are one round trip; with any other they are composed of plain messages (plain.ts).
+ *
+ * The server is trusted no more than the wire: every reply is checked for type, tag and length.
+ */
+import { EIO, EOPNOTSUPP, EPROTONOSUPPORT } from "../../abi/errno.ts";
+import { Stat } from "../../abi/stat.ts";
+import { StatFs } from "../../abi/statfs.ts";
+import { XATTR_REPLACE } from "../../abi/xattr.ts";
+import { Data, QidOnly, Rwrite, Tattach, Tread, Twrite, Version } from "../wire/base.ts";
+import * as c from "../wire/constants.ts";
+import { Reader, Writer } from "../wire/cursor.ts";
+import * as x from "../wire/extension.ts";
+import * as l from "../wire/linux.ts";
+import { Empty, FidOnly } from "../wire/message.ts";
+import type { Message } from "../wire/message.ts";
+import { DirEntryAttr, decodeAttr, decodeStatFs } from "../wire/records.ts";
+import type { SetAttr } from "../wire/records.ts";
+import { isName } from "./names.ts";
+import * as plain from "./plain.ts";
+import type { Transport } from "./transport.ts";
+
+/** Takes the entries of a directory. `attr` is reused; without `isComplete` only its type bits and ino are known. */
+export interface DirSink {
+  entry(name: string, attr: Stat, isComplete: boolean): void;
+}
+
+const TAG = 1;
+/** Fids to give up are sent together when there are so many. */
+const CLUNK_BATCH = 128;
+
+const versionMsg = new Version();
+const attachMsg = new Tattach();
+const qidReply = new QidOnly();
+const rlerror = new l.Rlerror();
+const walkattrMsg = new x.Twalkattr();
+const walkattrReply = new x.Rwalkattr();
+const openatMsg = new x.Topenat();
+const createatMsg = new x.Tcreateat();
+const makeatMsg = new x.Tmakeat();
+const readdirattrMsg = new x.Treaddirattr();
+const readdirattrReply = new x.Rreaddirattr();
+const entryAttr = new DirEntryAttr();
+const clunkbatchMsg = new x.Tclunkbatch();
+const allocateMsg = new x.Tallocate();
+const setattrxMsg = new x.Tsetattrx();
+const rename2Msg = new x.Trename2();
+const nameMsg = new x.FidName();
+const setxattrMsg = new x.Tsetxattr();
+const linkMsg = new l.Tlink();
+const unlinkatMsg = new l.Tunlinkat();
+const fsyncMsg = new l.Tfsync();
+const readMsg = new Tread();
+const writeMsg = new Twrite();
+const writeReply = new Rwrite();
+const dataReply = new Data();
+const fidMsg = new FidOnly();
+const readlinkReply = new l.Rreadlink();
+const empty = new Empty();
+
+/** A reply whose attributes go straight to the caller's object. */
+class AttrInto implements Message {
+  out: Stat = new Stat();
+
+  encode(): void {}
+
+  decode(r: Reader): number {
+    decodeAttr(r, this.out);
+    return r.finish();
+  }
+}
+
+class StatFsInto implements Message {
+  out: StatFs = new StatFs();
+
+  encode(): void {}
+
+  decode(r: Reader): number {
+    decodeStatFs(r, this.out);
+    return r.finish();
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
+const attrInto = new AttrInto();
+const statfsInto = new StatFsInto();
+
+export class P9Client {
+  readonly transport: Transport;
+  readonly w: Writer = new Writer();
+  readonly r: Reader = new Reader();
+  /** Negotiated message size in bytes. */
+  msize = 0;
+  isExtended = false;
+  /** The connection failed: every call answers -EIO. */
+  isDead = false;
+
+  /** What {@link P9Client.walk} found: fids and attributes of the first `n` names. */
+  readonly walkFids: number[] = [];
+  readonly walkAttrs: Stat[] = [];
+  /** The errno for the name behind them, or 0. */
+  walkStatus = 0;
+  /** Target of the last file found, when it is a symbolic link and the server told; else "". */
+  walkTarget = "";
+  /** The fid that open, create or make made, or NOFID. */
+  newFid: number = c.NOFID;
+
+  #nextFid = 0;
+  #freeFids: number[] = [];
+  #clunks: number[] = [];
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+    this.w.attach(new Uint8Array(transport.reply.length));
+    this.r.attach(transport.reply);
+  }
+
+  // --- messages ---
+
+  /** Sends one request, waits, and decodes its reply. 0, or -errno. */
+  call(type: number, request: Message, reply: Message): number {
+    if (this.isDead) return -EIO;
+    const { w } = this;
+    w.begin(type, type === c.TVERSION ? c.NOTAG : TAG, 0, this.msize > 0 ? this.msize : w.buf.length);
+    request.encode(w);
+    const len = w.end();
+    if (len < 0) return len;
+    const n = this.transport.request(w.buf, len);
+    const { r } = this;
+    r.reset(0, n < 0 ? 0 : n);
+    const size = r.u32();
+    const got = r.u8();
+    const tag = r.u16();
+    if (size === n && tag === (type === c.TVERSION ? c.NOTAG : TAG)) {
+      if (got === type + 1) {
+        const result = reply.decode(r);
+        if (result === 0) return 0;
+      } else if (got === c.RLERROR && rlerror.decode(r) === 0) {
+        const code = rlerror.ecode;
+        return code > 0 && code < 4096 ? -code : -EIO;
+      }
+    }
+    // A server that does not keep to the protocol: nothing it says later can be relied on.
+    this.isDead = true;
+    return -EIO;
+  }
+
+  // --- session ---
+
+  /** Negotiates version and message size. 0, -EPROTONOSUPPORT, or -errno. */
+  negotiate(hasExtension: boolean): number {
+    this.msize = 0;
+    this.isExtended = false;
+    this.#nextFid = 0;
+    this.#freeFids = [];
+    this.#clunks = [];
+    if (hasExtension && this.tryVersion(c.VERSION_TSVISOR)) return 0;
+    if (this.isDead) return -EIO;
+    return this.tryVersion(c.VERSION_L) ? 0 : this.isDead ? -EIO : -EPROTONOSUPPORT;
+  }
+
+  private tryVersion(version: string): boolean {
+    const offered = Math.min(c.DEFAULT_MSIZE, this.transport.reply.length);
+    versionMsg.msize = offered;
+    versionMsg.version = version;
+    if (this.call(c.TVERSION, versionMsg, versionMsg) < 0) return false;
+    const { msize, version: answer } = versionMsg;
+    if (answer !== c.VERSION_L && answer !== version) return false;
+    if (msize > offered || msize < c.MIN_MSIZE) return false;
+    this.msize = msize;
+    this.isExtended = answer === c.VERSION_TSVISOR;
+    return true;
+  }
+
+  /** Attaches to the tree `aname`. Its root's fid or -errno. */
+  attach(aname: string, uname: string, nUname: number): number {
+    attachMsg.fid = this.allocFid();
+    attachMsg.afid = c.NOFID;
+    attachMsg.uname = uname;
+    attachMsg.aname = aname;
+    attachMsg.nUname = nUname;
+    const { fid } = attachMsg;
+    const err = this.call(c.TATTACH, attachMsg, qidReply);
+    if (err === 0) return fid;
+    this.freeFid(fid);
+    return err;
+  }
+
+  allocFid(): number {
+    const fid = this.#freeFids.pop();
+    return fid === undefined ? this.#nextFid++ : fid;
+  }
+
+  /** Makes a number usable again: the server does not know it (any more). */
+  freeFid(fid: number): void {
+    if (fid !== c.NOFID) this.#freeFids.push(fid);
+  }
+
+  /** Gives up a fid; the server hears of it later, together with others. */
+  clunk(fid: number): void {
+    if (fid === c.NOFID) return;
+    this.#clunks.push(fid);
+    if (this.#clunks.length >= CLUNK_BATCH) this.flushClunks();
+  }
+
+  flushClunks(): void {
+    const { length } = this.#clunks;
+    if (length === 0) return;
+    if (this.isExtended) {
+      clunkbatchMsg.count = length;
+      for (let i = 0; i < length; i++) clunkbatchMsg.fids[i] = this.#clunks[i]!;
+      this.call(c.TCLUNKBATCH, clunkbatchMsg, empty);
+    } else {
+      for (let i = 0; i < length; i++) {
+        fidMsg.fid = this.#clunks[i]!;
+        this.call(c.TCLUNK, fidMsg, empty);
+      }
+    }
+    for (let i = 0; i < length; i++) this.#freeFids.push(this.#clunks[i]!);
+    this.#clunks.length = 0;
+  }
+
+  // --- lookups ---
+
+  /** The i-th record of {@link P9Client.walkAttrs}, made when missing. */
+  walkAttr(i: number): Stat {
+    return (this.walkAttrs[i] ??= new Stat());
+  }
+
+  /**
+   * Looks up names[0..count) one below the other, at most MAX_WALK. Returns how many were found, each with a new fid; the
+   * walk stops behind anything that is not a directory. -errno: the request itself failed.
+   */
+  walk(fid: number, names: readonly string[], count: number): number {
+    this.walkStatus = 0;
+    this.walkTarget = "";
+    if (!this.isExtended) return plain.walk(this, fid, names, count);
+    const m = walkattrMsg;
+    m.fid = fid;
+    m.count = count;
+    for (let i = 0; i < count; i++) {
+      m.names[i] = names[i]!;
+      m.newFids[i] = this.allocFid();
+    }
+    // The reply's records go straight to the caller.
+    for (let i = 0; i < count; i++) walkattrReply.attrs[i] = this.walkAttr(i);
+    const err = this.call(c.TWALKATTR, m, walkattrReply);
+    const found = err < 0 || walkattrReply.count > count ? 0 : walkattrReply.count;
+    for (let i = count - 1; i >= found; i--) this.freeFid(m.newFids[i]!);
+    if (err < 0) {
+      if (this.isDead) return err;
+      this.walkStatus = -err;
+      return 0;
+    }
+    for (let i = 0; i < found; i++) this.walkFids[i] = m.newFids[i]!;
+    this.walkStatus = walkattrReply.status;
+    this.walkTarget = walkattrReply.target;
+    return found;
+  }
+
+  /** Attributes of a fid's file into `out`. */
+  getattr(fid: number, out: Stat): number {
+    if (!this.isExtended) return plain.getattr(this, fid, out);
+    walkattrMsg.fid = fid;
+    walkattrMsg.count = 0;
+    walkattrReply.attrs[0] = out;
+    const err = this.call(c.TWALKATTR, walkattrMsg, walkattrReply);
+    walkattrReply.attrs[0] = this.walkAttr(0);
+    if (err < 0) return err;
+    return walkattrReply.count === 1 ? 0 : -EIO;
+  }
+
+  readlink(fid: number): string | number {
+    fidMsg.fid = fid;
+    const err = this.call(c.TREADLINK, fidMsg, readlinkReply);
+    return err < 0 ? err : readlinkReply.target;
+  }
+
+  statfs(fid: number, out: StatFs): number {
+    fidMsg.fid = fid;
+    statfsInto.out = out;
+    return this.call(c.TSTATFS, fidMsg, statfsInto);
+  }
+
+  /** Gives every entry of a directory but "." and ".." to the sink. 0 or -errno (some entries may have been given). */
+  readdir(fid: number, sink: DirSink): number {
+    if (!this.isExtended) return plain.readdir(this, fid, sink);
+    const m = readdirattrMsg;
+    m.fid = fid;
+    m.offset = 0;
+    m.count = this.msize - c.IO_HEADER_SIZE;
+    for (;;) {
+      const err = this.call(c.TREADDIRATTR, m, readdirattrReply);
+      if (err < 0) return err;
+      const { flags, next, off, count } = readdirattrReply;
+      const { r } = this;
+      r.reset(off, off + count);
+      while (r.pos < r.end) {
+        entryAttr.decode(r);
+        if (r.isShort || r.isOverflow) return -EIO;
+        if (isName(entryAttr.name)) sink.entry(entryAttr.name, entryAttr.attr, true);
+      }
+      if ((flags & c.READDIR_EOF) !== 0) return 0;
+      // A server that makes no progress would keep us here for ever.
+      if (next <= m.offset) return -EIO;
+      m.offset = next;
+    }
+  }
+
+  // --- changes ---
+
+  /** Applies `set` and reads the attributes afterwards. */
+  setattr(fid: number, set: SetAttr, out: Stat): number {
+    if (!this.isExtended) return plain.setattr(this, fid, set, out);
+    setattrxMsg.fid = fid;
+    setattrxMsg.set = set;
+    return this.callForAttr(c.TSETATTRX, setattrxMsg, out);
+  }
+
+  private callForAttr(type: number, request: Message, out: Stat): number {
+    attrInto.out = out;
+    return this.call(type, request, attrInto);
+  }
+
+  /** Makes a directory, symbolic link, FIFO, socket or device (by mode's type); its fid in newFid, attributes in `out`. */
+  make(
+    dirFid: number,
+    name: string,
+    mode: number,
+    uid: number,
+    gid: number,
+    rdev: number,
+    target: string,
+    out: Stat,
+  ): number {
+    this.newFid = c.NOFID;
+    if (!this.isExtended) return plain.make(this, dirFid, name, mode, uid, gid, rdev, target, out);
+    const m = makeatMsg;
+    m.fid = dirFid;
+    m.newFid = this.allocFid();
+    m.mode = mode;
+    m.uid = uid;
+    m.gid = gid;
+    m.rdev = rdev;
+    m.name = name;
+    m.target = target;
+    const err = this.callForAttr(c.TMAKEAT, m, out);
+    if (err < 0) this.freeFid(m.newFid);
+    else this.newFid = m.newFid;
+    return err;
+  }
+
+  /** A further name for fid's file; attributes afterwards in `out`. */
+  link(dirFid: number, fid: number, name: string, out: Stat): number {
+    linkMsg.dirFid = dirFid;
+    linkMsg.fid = fid;
+    linkMsg.name = name;
+    if (this.isExtended) return this.callForAttr(c.TLINKATTR, linkMsg, out);
+    const err = this.call(c.TLINK, linkMsg, empty);
+    return err < 0 ? err : plain.getattr(this, fid, out);
+  }
+
+  /** flags: 0 or AT_REMOVEDIR. */
+  unlink(dirFid: number, name: string, flags: number): number {
+    unlinkatMsg.dirFid = dirFid;
+    unlinkatMsg.name = name;
+    unlinkatMsg.flags = flags;
+    return this.call(c.TUNLINKAT, unlinkatMsg, empty);
+  }
+
+  /** flags: RENAME_*; a plain server knows none. */
+  rename(oldDir: number, oldName: string, newDir: number, newName: string, flags: number): number {
+    if (!this.isExtended) return plain.rename(this, oldDir, oldName, newDir, newName, flags);
+    rename2Msg.oldDirFid = oldDir;
+    rename2Msg.oldName = oldName;
+    rename2Msg.newDirFid = newDir;
+    rename2Msg.newName = newName;
+    rename2Msg.flags = flags;
+    return this.call(c.TRENAME2, rename2Msg, empty);
+  }
+
+  // --- contents ---
+
+  /**
+   * Opens the regular file `name` in directory `fid` (or fid itself, for "") with open(2) flags and returns a host fd.
+   * With `wantFid`, the file's fid is in newFid; attributes in `out`. -EOPNOTSUPP from a server without the extension:
+   * use lopen and read/write.
+   */
+  openFd(fid: number, name: string, flags: number, wantFid: boolean, out: Stat): number {
+    this.newFid = c.NOFID;
+    if (!this.isExtended) return -EOPNOTSUPP;
+    const m = openatMsg;
+    m.fid = fid;
+    m.newFid = wantFid ? this.allocFid() : c.NOFID;
+    m.flags = flags;
+    m.name = name;
+    return this.finishOpen(this.callForAttr(c.TOPENAT, m, out), m.newFid);
+  }
+
+  /** Creates (always anew) and opens a regular file; like {@link P9Client.openFd}. */
+  createFd(dirFid: number, name: string, flags: number, mode: number, uid: number, gid: number, out: Stat): number {
+    this.newFid = c.NOFID;
+    if (!this.isExtended) return -EOPNOTSUPP;
+    const m = createatMsg;
+    m.fid = dirFid;
+    m.newFid = this.allocFid();
+    m.flags = flags;
+    m.mode = mode;
+    m.uid = uid;
+    m.gid = gid;
+    m.name = name;
+    return this.finishOpen(this.callForAttr(c.TCREATEAT, m, out), m.newFid);
+  }
+
+  private finishOpen(err: number, fid: number): number {
+    if (err < 0) {
+      this.freeFid(fid);
+      return err;
+    }
+    const fd = this.transport.takeFd();
+    if (fd >= 0) {
+      this.newFid = fid;
+      return fd;
+    }
+    // It opened the file but passed nothing on (our fd table may be full).
+    this.clunk(fid);
+    return -EIO;
+  }
+
+  /** Opens a fid for read, write or readdir through messages (plain 9P). */
+  lopen(fid: number, flags: number): number {
+    return plain.lopen(this, fid, flags);
+  }
+
+  /** Bytes read through messages, at most one message's worth; 0 at the end. */
+  read(fid: number, offset: number, buf: Uint8Array, off: number, len: number): number {
+    readMsg.fid = fid;
+    readMsg.offset = offset;
+    readMsg.count = Math.min(len, this.msize - c.IO_HEADER_SIZE);
+    const err = this.call(c.TREAD, readMsg, dataReply);
+    if (err < 0) return err;
+    if (dataReply.count > readMsg.count) return -EIO;
+    const { off: from, count } = dataReply;
+    buf.set(this.r.buf.subarray(from, from + count), off);
+    return count;
+  }
+
+  /** Bytes written through messages, at most one message's worth. */
+  write(fid: number, offset: number, buf: Uint8Array, off: number, len: number): number {
+    writeMsg.fid = fid;
+    writeMsg.offset = offset;
+    writeMsg.buf = buf;
+    writeMsg.off = off;
+    writeMsg.count = Math.min(len, this.msize - c.IO_HEADER_SIZE);
+    const err = this.call(c.TWRITE, writeMsg, writeReply);
+    if (err < 0) return err;
+    return writeReply.count > writeMsg.count ? -EIO : writeReply.count;
+  }
+
+  fsync(fid: number, isDataOnly: boolean): number {
+    fsyncMsg.fid = fid;
+    fsyncMsg.datasync = isDataOnly ? 1 : 0;
+    return this.call(c.TFSYNC, fsyncMsg, empty);
+  }
+
+  /** fallocate(2); attributes afterwards in `out`. */
+  allocate(fid: number, mode: number, offset: number, length: number, out: Stat): number {
+    if (!this.isExtended) return -EOPNOTSUPP;
+    allocateMsg.fid = fid;
+    allocateMsg.mode = mode;
+    allocateMsg.offset = offset;
+    allocateMsg.length = length;
+    return this.callForAttr(c.TALLOCATE, allocateMsg, out);
+  }
+
+  // --- extended attributes ---
+
+  /** The value, copied; or -errno. */
+  getxattr(fid: number, name: string): Uint8Array | number {
+    if (!this.isExtended) return plain.readXattr(this, fid, name);
+    nameMsg.fid = fid;
+    nameMsg.name = name;
+    return this.callForData(c.TGETXATTR, nameMsg);
+  }
+
+  /** NUL-terminated names, copied; or -errno. */
+  listxattr(fid: number): Uint8Array | number {
+    if (!this.isExtended) return plain.readXattr(this, fid, "");
+    fidMsg.fid = fid;
+    return this.callForData(c.TLISTXATTR, fidMsg);
+  }
+
+  private callForData(type: number, request: Message): Uint8Array | number {
+    const err = this.call(type, request, dataReply);
+    return err < 0 ? err : this.r.buf.slice(dataReply.off, dataReply.off + dataReply.count);
+  }
+
+  /** flags: XATTR_CREATE, XATTR_REPLACE. */
+  setxattr(fid: number, name: string, value: Uint8Array, flags: number): number {
+    if (!this.isExtended) return plain.writeXattr(this, fid, name, value, flags);
+    setxattrMsg.fid = fid;
+    setxattrMsg.name = name;
+    setxattrMsg.flags = flags;
+    setxattrMsg.buf = value;
+    setxattrMsg.off = 0;
+    setxattrMsg.count = value.length;
+    return this.call(c.TSETXATTR, setxattrMsg, empty);
+  }
+
+  removexattr(fid: number, name: string): number {
+    if (!this.isExtended) return plain.writeXattr(this, fid, name, NO_BYTES, XATTR_REPLACE);
+    nameMsg.fid = fid;
+    nameMsg.name = name;
+    return this.call(c.TREMOVEXATTR, nameMsg, empty);
+  }
+}

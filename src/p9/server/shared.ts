@@ -1,0 +1,38 @@
+/** Small steps that several requests share. */
+import { EINVAL, ENAMETOOLONG } from "../../abi/errno.ts";
+import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../abi/fcntl.ts";
+import { NAME_MAX } from "../wire/constants.ts";
+import { AttrOnly } from "../wire/extension.ts";
+import type { Qid } from "../wire/records.ts";
+import { qidType } from "../wire/records.ts";
+import { ST_INO, ST_MODE, readStat } from "./backend.ts";
+import type { PathHandle } from "./fid.ts";
+import type { P9Server } from "./server.ts";
+
+const attrReply = new AttrOnly();
+
+/** 0 when `name` is one harmless component, else -EINVAL, or -ENAMETOOLONG. */
+export function checkName(name: string): number {
+  if (name.length > NAME_MAX) return -ENAMETOOLONG;
+  if (name === "" || name === "." || name === "..") return -EINVAL;
+  return name.includes("/") || name.includes("\0") ? -EINVAL : 0;
+}
+
+/** Fills a qid from the attributes that the server read last. */
+export function fillQid(s: P9Server, qid: Qid): void {
+  qid.type = qidType(s.raw[ST_MODE]!);
+  qid.version = 0;
+  qid.path = s.raw[ST_INO]!;
+}
+
+/** Writes the attributes that the server read last as the reply. */
+export function replyAttr(s: P9Server): number {
+  readStat(s.raw, attrReply.attr);
+  attrReply.encode(s.w);
+  return 0;
+}
+
+/** Opens a directory for reading: by ".", which needs no /proc and cannot be anything else. An fd or -errno. */
+export function openDir(s: P9Server, handle: PathHandle): number {
+  return s.host.openat(handle.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+}
