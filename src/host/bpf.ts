@@ -5,6 +5,8 @@
  * why the process needs it. Instruction format: linux/filter.h; input: struct seccomp_data of linux/seccomp.h.
  */
 
+import { syscallNumber } from "../abi/syscall-nr.ts";
+
 /** What a filter answers, SECCOMP_RET_* of linux/seccomp.h. */
 export const RET_KILL_PROCESS = 0x80000000;
 export const RET_KILL_THREAD = 0;
@@ -139,7 +141,8 @@ export interface ArgCheck {
 
 /** One allowed system call. */
 export interface AllowedCall {
-  readonly nr: number;
+  /** Name, as in syscalls(2). */
+  readonly call: string;
   /** Why the process needs it. */
   readonly reason: string;
   /** Allowed when all checks of at least one list hold; absent: always. */
@@ -206,10 +209,10 @@ function emitCheck(asm: BpfAssembler, check: ArgCheck, fail: string): void {
   asm.label(ok);
 }
 
-function emitCall(asm: BpfAssembler, call: AllowedCall, otherwise: number): void {
+function emitCall(asm: BpfAssembler, nr: number, call: AllowedCall, otherwise: number): void {
   const next = asm.newLabel();
   const action = call.action ?? RET_ALLOW;
-  asm.jump(JMP_JEQ_K, call.nr, "", next);
+  asm.jump(JMP_JEQ_K, nr, "", next);
   if (call.when === undefined) {
     asm.ret(action);
   } else {
@@ -239,10 +242,12 @@ export function compileFilter(spec: FilterSpec): Uint8Array {
   asm.label(start);
   const seen = new Set<number>();
   for (const call of spec.calls) {
-    if (seen.has(call.nr)) throw new Error(`system call ${call.nr} is listed twice`);
-    if (call.reason === "") throw new Error(`system call ${call.nr} has no reason`);
-    seen.add(call.nr);
-    emitCall(asm, call, spec.otherwise);
+    const nr = syscallNumber(call.call);
+    if (nr < 0) throw new Error(`${call.call} is no system call`);
+    if (seen.has(nr)) throw new Error(`${call.call} is listed twice`);
+    if (call.reason === "") throw new Error(`${call.call} has no reason`);
+    seen.add(nr);
+    emitCall(asm, nr, call, spec.otherwise);
   }
   asm.ret(spec.otherwise);
   return asm.assemble();

@@ -17,50 +17,27 @@
  *
  * Paths are latin1 strings, one char per byte: see {@link hostPath}.
  */
+import { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID } from "../abi/capability.ts";
+import { EOPNOTSUPP } from "../abi/errno.ts";
+import { AT_FDCWD, AT_RECURSIVE } from "../abi/fcntl.ts";
+import { MNT_DETACH, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC } from "../abi/mount.ts";
+import { PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from "../abi/prctl.ts";
+import { RLIMIT_CORE } from "../abi/resource.ts";
+import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS } from "../abi/sched.ts";
+import { SIGKILL } from "../abi/signal.ts";
 import type { CapPair, Host, SpawnStep } from "./host.ts";
 import { HSTAT_DEV, HSTAT_INO, HSTAT_LEN } from "./host.ts";
 
-// clone(2) flags.
-export const CLONE_NEWNS = 0x00020000;
-export const CLONE_NEWCGROUP = 0x02000000;
-export const CLONE_NEWUTS = 0x04000000;
-export const CLONE_NEWIPC = 0x08000000;
-export const CLONE_NEWUSER = 0x10000000;
-export const CLONE_NEWPID = 0x20000000;
-export const CLONE_NEWNET = 0x40000000;
-
-// mount(2), umount2(2), mount_setattr(2).
-const MS_NOSUID = 2;
-const MS_NODEV = 4;
-const MS_NOEXEC = 8;
-const MS_BIND = 4096;
-const MS_REC = 16384;
-const MS_PRIVATE = 1 << 18;
-const MNT_DETACH = 2;
+// mount_setattr(2).
 const MOUNT_ATTR_RDONLY = 1;
 const MOUNT_ATTR_NOSUID = 2;
 const MOUNT_ATTR_NODEV = 4;
-const AT_RECURSIVE = 0x8000;
 
-const PR_SET_PDEATHSIG = 1;
-const PR_SET_NO_NEW_PRIVS = 38;
-const SIGKILL = 9;
-const RLIMIT_CORE = 4;
 /** Last fd number that close_range(2) takes. */
 const LAST_FD = 0xffffffff;
-const AT_FDCWD = -100;
-const ENOTSUP = 95;
 
 /** No capability. */
 export const CAPS_NONE: CapPair = { lo: 0, hi: 0 };
-
-/** Numbers of capability.h. */
-export const CAP_CHOWN = 0;
-export const CAP_DAC_OVERRIDE = 1;
-export const CAP_DAC_READ_SEARCH = 2;
-export const CAP_FOWNER = 3;
-export const CAP_FSETID = 4;
-export const CAP_MKNOD = 27;
 
 /** What the gofer keeps: to act on files of every owner, as the guest's root may. */
 export const GOFER_CAPS: readonly number[] = [
@@ -183,7 +160,9 @@ export function rootSteps(scratch: string, binds: readonly BindMount[]): SpawnSt
 
 /** What the set-up of every process of ours has in common. */
 export interface ProcessSetup {
-  /** Existing empty directory of the host; only the private mount namespace sees what is mounted on it. */
+  /**
+   * Existing empty directory of the host, an absolute path without symbolic links; only the private mount namespace sees what is mounted on it.
+   */
   readonly scratch: string;
   /** The child's fds, `fds[i]` as number i; see {@link fdSteps}. */
   readonly fds: readonly number[];
@@ -205,8 +184,8 @@ function privilegeSteps(setup: ProcessSetup, caps: readonly number[]): SpawnStep
     ...fdSteps(setup.fds),
   ];
   const changesUser = setup.uid >= 0;
-  // Across setresuid the permitted set is kept only with this (PR_SET_KEEPCAPS, cleared by exec).
-  if (changesUser) steps.push({ op: "prctl", option: 8, arg2: 1, arg3: 0, arg4: 0, arg5: 0 });
+  // Across setresuid the permitted set is kept only with this; exec clears it.
+  if (changesUser) steps.push({ op: "prctl", option: PR_SET_KEEPCAPS, arg2: 1, arg3: 0, arg4: 0, arg5: 0 });
   if (setup.gid >= 0) steps.push({ op: "setgroups", groups: [] }, { op: "setresgid", gid: setup.gid });
   if (changesUser) steps.push({ op: "setresuid", uid: setup.uid });
   steps.push(...capSteps(caps, changesUser && caps.length > 0));
@@ -280,7 +259,7 @@ function identity(host: Host, path: string): string | number {
 /**
  * Gives a process that was spawned with {@link sentrySteps} or {@link goferSteps}, and has loaded all its code, its final
  * root, and detaches the host's. `scratch` is the directory of the set-up.
- * @returns 0 or a negative errno. -ENOTSUP: the root or the working directory did not move, because the spawner itself
+ * @returns 0 or a negative errno. -EOPNOTSUPP: the root or the working directory did not move, because the spawner itself
  * runs in a chroot whose root is no mount. On any error the process must be killed.
  */
 export function finishSetup(host: Host, pid: number, pidfd: number, scratch: string): number {
@@ -297,7 +276,7 @@ export function finishSetup(host: Host, pid: number, pidfd: number, scratch: str
   for (const link of ["root", "cwd"]) {
     const actual = identity(host, `/proc/${pid}/${link}`);
     if (typeof actual === "number") return actual;
-    if (actual !== expected) return -ENOTSUP;
+    if (actual !== expected) return -EOPNOTSUPP;
   }
   return 0;
 }
