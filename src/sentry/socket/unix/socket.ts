@@ -90,8 +90,8 @@ export class UnixSocket extends FileDescription {
   /** ECONNRESET to be told once. */
   private pendingError = 0;
   passCred = false;
-  sendBuffer = DEFAULT_BUFFER;
-  receiveBuffer = DEFAULT_BUFFER;
+  sendBuffer: number = DEFAULT_BUFFER;
+  receiveBuffer: number = DEFAULT_BUFFER;
   /** SO_RCVTIMEO, SO_SNDTIMEO in ns; 0 = none. */
   receiveTimeoutNs = 0;
   sendTimeoutNs = 0;

@@ -1,0 +1,216 @@
+/**
+ * Sockets: socket(2), socketpair(2), bind(2), listen(2), accept(2), connect(2), getsockname(2), shutdown(2). AF_UNIX
+ * only; other families answer EAFNOSUPPORT, as a kernel without them does.
+ */
+import {
+  EAFNOSUPPORT,
+  EADDRINUSE,
+  EAGAIN,
+  ECONNREFUSED,
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  EMFILE,
+  ENOTCONN,
+  EPROTONOSUPPORT,
+  ESOCKTNOSUPPORT,
+} from "../../abi/errno.ts";
+import {
+  AF_MAX,
+  AF_UNIX,
+  AF_UNSPEC,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+  SOCK_TYPE_MASK,
+  SOMAXCONN,
+} from "../../abi/socket.ts";
+import { S_IFMT, S_IFSOCK } from "../../abi/stat.ts";
+import { EV_IN, EV_OUT } from "../../base/waiter.ts";
+import type { Task } from "../kernel/task.ts";
+import { parseUnixAddress, UnixAddress } from "../socket/unix/address.ts";
+import { UnixSocket } from "../socket/unix/socket.ts";
+import { MAY_WRITE } from "../vfs/inode.ts";
+import { mknodAt } from "../vfs/operations.ts";
+import { resolvePath, WALK_FOLLOW } from "../vfs/walk.ts";
+import type { SyscallArgs } from "./args.ts";
+import { full, partial } from "./entry.ts";
+import type { SyscallEntry } from "./entry.ts";
+import {
+  addressBuf,
+  addressIn,
+  addressOut,
+  attachSocket,
+  installSocket,
+  newUnixSocket,
+  socketOf,
+  waitSocket,
+} from "./socket-util.ts";
+
+/** Number of socket types Linux knows (SOCK_MAX). */
+const SOCK_MAX = 11;
+
+/** Checks family, type and protocol as __sock_create and unix_create do. The unix socket type, or -errno. */
+function checkKind(domain: number, type: number, protocol: number): number {
+  if ((type & ~(SOCK_TYPE_MASK | SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  if (domain < 0 || domain >= AF_MAX) return -EAFNOSUPPORT;
+  const kind = type & SOCK_TYPE_MASK;
+  if (kind >= SOCK_MAX) return -EINVAL;
+  if (domain !== AF_UNIX) return -EAFNOSUPPORT;
+  if (protocol !== 0 && protocol !== AF_UNIX) return -EPROTONOSUPPORT;
+  if (kind === SOCK_RAW) return SOCK_DGRAM;
+  return kind === SOCK_STREAM || kind === SOCK_DGRAM || kind === SOCK_SEQPACKET ? kind : -ESOCKTNOSUPPORT;
+}
+
+function socket(t: Task, a: SyscallArgs): number {
+  const kind = checkKind(a.i32(0), a.i32(1), a.i32(2));
+  if (kind < 0) return kind;
+  const flags = a.i32(1);
+  return installSocket(t, newUnixSocket(t, kind, flags), flags);
+}
+
+function socketpair(t: Task, a: SyscallArgs): number {
+  const flags = a.i32(1);
+  const kind = checkKind(a.i32(0), flags, a.i32(2));
+  if (kind < 0) return kind;
+  if (!t.fds.canAlloc(2)) return -EMFILE;
+  const first = newUnixSocket(t, kind, flags);
+  const second = newUnixSocket(t, kind, flags);
+  UnixSocket.pair(first, second);
+  const fd0 = installSocket(t, first, flags);
+  const fd1 = installSocket(t, second, flags);
+  t.kernel.scratchView.setInt32(0, fd0, true);
+  t.kernel.scratchView.setInt32(4, fd1, true);
+  if (t.copyOutStruct(a.ptr(3), 8) < 0) {
+    t.fds.close(fd0);
+    t.fds.close(fd1);
+    return -EFAULT;
+  }
+  return 0;
+}
+
+function bind(t: Task, a: SyscallArgs): number {
+  const s = socketOf(t, a.i32(0));
+  if (typeof s === "number") return s;
+  const len = a.i32(2);
+  const err = addressIn(t, a.ptr(1), len);
+  if (err < 0) return err;
+  const address = parseUnixAddress(addressBuf, len);
+  if (typeof address === "number") return address;
+  if (address === null) {
+    if (s.address !== null) return 0;
+    return s.bindAbstract(new UnixAddress(true, t.kernel.unixNames.autoName()));
+  }
+  if (address.isAbstract) return s.bindAbstract(address);
+  if (s.address !== null) return -EINVAL;
+  const made = mknodAt(t.pathContext, null, address.path, S_IFSOCK | 0o777, 0);
+  if (made < 0) return made === -EEXIST ? -EADDRINUSE : made;
+  const where = resolvePath(t.pathContext, null, address.path, 0);
+  if (typeof where === "number") return where;
+  s.bindInode(address, where.dentry.inode!);
+  return 0;
+}
+
+function listen(t: Task, a: SyscallArgs): number {
+  const s = socketOf(t, a.i32(0));
+  if (typeof s === "number") return s;
+  const wanted = a.i32(1);
+  s.ownCred.set(t.group.id, t.creds.euid, t.creds.egid);
+  return s.listen(wanted < 0 || wanted > SOMAXCONN ? SOMAXCONN : wanted);
+}
+
+/** The socket bound to an address, or -errno as connect(2) gives it. */
+export function findSocket(t: Task, address: UnixAddress): UnixSocket | number {
+  if (address.isAbstract) return t.kernel.unixNames.findAbstract(address.path) ?? -ECONNREFUSED;
+  const where = resolvePath(t.pathContext, null, address.path, WALK_FOLLOW);
+  if (typeof where === "number") return where;
+  const inode = where.dentry.inode!;
+  const denied = inode.permission(t.creds, MAY_WRITE);
+  if (denied < 0) return denied;
+  if ((inode.mode & S_IFMT) !== S_IFSOCK) return -ECONNREFUSED;
+  return t.kernel.unixNames.findInode(inode) ?? -ECONNREFUSED;
+}
+
+function connect(t: Task, a: SyscallArgs): number {
+  const s = socketOf(t, a.i32(0));
+  if (typeof s === "number") return s;
+  const len = a.i32(2);
+  const err = addressIn(t, a.ptr(1), len);
+  if (err < 0) return err;
+  if (len >= 2 && addressBuf[0] === AF_UNSPEC && addressBuf[1] === 0 && s.type === SOCK_DGRAM) {
+    s.disconnect();
+    return 0;
+  }
+  const address = parseUnixAddress(addressBuf, len);
+  if (typeof address === "number") return address;
+  if (address === null) return -EINVAL;
+  const target = findSocket(t, address);
+  if (typeof target === "number") return target;
+  s.ownCred.set(t.group.id, t.creds.euid, t.creds.egid);
+  const r = s.connect(target);
+  if (r !== -EAGAIN) return r;
+  return waitSocket(t, s, target.waitQueue(), EV_OUT, s.sendTimeoutNs, false);
+}
+
+function acceptWith(t: Task, fd: number, addr: number, lenAddr: number, flags: number): number {
+  if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  const s = socketOf(t, fd);
+  if (typeof s === "number") return s;
+  if (!t.fds.canAlloc(1)) return -EMFILE;
+  const peer = s.accept();
+  if (typeof peer === "number") {
+    if (peer !== -EAGAIN) return peer;
+    return waitSocket(t, s, s.waitQueue(), EV_IN, s.receiveTimeoutNs, false);
+  }
+  attachSocket(t, peer, flags);
+  if (addr !== 0) {
+    const err = addressOut(t, peer.peer?.address ?? null, addr, lenAddr);
+    if (err < 0) {
+      peer.decRef();
+      return err;
+    }
+  }
+  return installSocket(t, peer, flags);
+}
+
+function accept(t: Task, a: SyscallArgs): number {
+  return acceptWith(t, a.i32(0), a.ptr(1), a.ptr(2), 0);
+}
+
+function accept4(t: Task, a: SyscallArgs): number {
+  return acceptWith(t, a.i32(0), a.ptr(1), a.ptr(2), a.i32(3));
+}
+
+function getsockname(t: Task, a: SyscallArgs): number {
+  const s = socketOf(t, a.i32(0));
+  return typeof s === "number" ? s : addressOut(t, s.address, a.ptr(1), a.ptr(2));
+}
+
+function getpeername(t: Task, a: SyscallArgs): number {
+  const s = socketOf(t, a.i32(0));
+  if (typeof s === "number") return s;
+  if (s.peer === null) return -ENOTCONN;
+  return addressOut(t, s.peer.address, a.ptr(1), a.ptr(2));
+}
+
+function shutdown(t: Task, a: SyscallArgs): number {
+  const s = socketOf(t, a.i32(0));
+  return typeof s === "number" ? s : s.shutdown(a.i32(1));
+}
+
+/** The calls of this file. */
+export const SOCKET_CALLS: readonly SyscallEntry[] = [
+  partial("socket", socket, "AF_UNIX only"),
+  partial("socketpair", socketpair, "AF_UNIX only"),
+  full("bind", bind),
+  full("listen", listen),
+  full("accept", accept),
+  full("accept4", accept4),
+  full("connect", connect),
+  full("getsockname", getsockname),
+  full("getpeername", getpeername),
+  full("shutdown", shutdown),
+];
