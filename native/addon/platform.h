@@ -96,6 +96,8 @@ struct platform {
   int32_t free_area_count, area_count;
   int32_t running[MAX_CONTEXTS];
   int32_t running_count;
+  int32_t pending[MAX_CONTEXTS]; /* stopped, not yet told to JavaScript */
+  int32_t pending_count;
   volatile sig_atomic_t children_changed;
   uint32_t fp_size;     /* bytes of the standard XSAVE format, without state that needs permission (AMX) */
   uint64_t fp_features; /* state components in it */
@@ -142,6 +144,8 @@ int systrap_set_fp(int32_t id, const uint8_t *from);
 /* ptrace.c */
 int ptrace_start(int32_t id);
 void ptrace_collect(void);
+/* Waits until the process is gone; stops of others meanwhile are reported. */
+void ptrace_wait_dead(struct space *space);
 void ptrace_resume(int32_t id);
 void ptrace_interrupt(int32_t id);
 int ptrace_get_fp(int32_t id, uint8_t *to);

@@ -79,39 +79,57 @@ static void poll_host(int64_t timeout) {
   }
 }
 
+/* Looks for stops until `end`; the time it then is. */
+static uint64_t spin(uint64_t now, uint64_t end) {
+  while (now < end) {
+    for (int i = 0; i < 20; i++) {
+      collect();
+      if (P.pending_count > 0) return now;
+      __asm__ volatile("pause");
+    }
+    now = now_ns();
+  }
+  return now;
+}
+
+/* Hands the stopped contexts over to JavaScript. */
+static int deliver(void) {
+  memcpy(P.stopped, P.pending, (size_t)P.pending_count * sizeof(*P.stopped));
+  P.counts[0] = P.pending_count;
+  P.pending_count = 0;
+  return P.counts[0] + P.counts[1];
+}
+
 static int wait_any(double timeout) {
-  P.counts[0] = P.counts[1] = 0;
+  P.counts[1] = 0;
   collect();
   uint64_t now = now_ns();
   if (!calibrated) calibrate(now);
-  if (P.counts[0] > 0 || timeout == 0) {
+  if (P.pending_count > 0 || timeout == 0) {
     if (timeout == 0 || now - last_poll_ns > POLL_EVERY_NS) {
       last_poll_ns = now;
       poll_host(0);
     }
-    return P.counts[0] + P.counts[1];
+    return deliver();
   }
   uint64_t deadline = timeout < 0 || timeout > 9e18 ? UINT64_MAX : now + (uint64_t)timeout;
   if (P.running_count > 0 && P.running_count < P.cpus) {
     uint64_t end = now + tune.sentry_spin;
-    if (end > deadline) end = deadline;
-    do {
-      for (int i = 0; i < 20; i++) {
-        collect();
-        if (P.counts[0] > 0) return P.counts[0];
-        __asm__ volatile("pause");
-      }
-      now = now_ns();
-    } while (now < end);
+    now = spin(now, end < deadline ? end : deadline);
+    if (P.pending_count > 0) return deliver();
   }
   __atomic_store_n(&P.global->sleeping, 1, __ATOMIC_SEQ_CST);
-  collect();
-  int64_t left = deadline == UINT64_MAX ? -1 : deadline > now ? (int64_t)(deadline - now) : 0;
-  poll_host(P.counts[0] > 0 ? 0 : left);
+  for (;;) {
+    collect();
+    poll_host(P.pending_count > 0 || now >= deadline ? 0 : deadline == UINT64_MAX ? -1 : (int64_t)(deadline - now));
+    collect();
+    now = now_ns();
+    /* A wake-up may be left over from a stop that was found already. */
+    if (P.pending_count > 0 || P.counts[1] > 0 || now >= deadline) break;
+  }
   __atomic_store_n(&P.global->sleeping, 0, __ATOMIC_SEQ_CST);
-  last_poll_ns = now_ns();
-  collect();
-  return P.counts[0] + P.counts[1];
+  last_poll_ns = now;
+  return deliver();
 }
 
 /* platformWait(timeoutNs): how many stopped and ready; the numbers of each are in the counts array. */

@@ -72,7 +72,7 @@ void report(int32_t id, uint32_t event) {
   P.contexts[last].slot = c->slot;
   c->status = CTX_STOPPED;
   words_of(id)[CTX_EVENT] = event;
-  P.stopped[P.counts[0]++] = id;
+  P.pending[P.pending_count++] = id;
 }
 
 /* --- areas of the control file --- */
@@ -265,6 +265,7 @@ static void free_list(int32_t id) {
 }
 
 static void wait_dead(struct space *space) {
+  if (P.kind == PTRACE) ptrace_wait_dead(space);
   while (!space->dead) {
     int status;
     pid_t pid = waitpid(space->pid, &status, __WALL);
