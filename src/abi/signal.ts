@@ -215,6 +215,13 @@ export class SigInfo {
   band = 0;
   fd = 0;
   raw: Uint8Array | null = null;
+  /** The POSIX timer that sent it, told when it is delivered. */
+  timer: SignalOrigin | null = null;
+}
+
+/** Who wants to know that a signal is about to be delivered; may still change its `overrun`. */
+export interface SignalOrigin {
+  delivered(info: SigInfo): void;
 }
 
 /** Writes `info` as a siginfo_t (128 bytes, zero padded) at `off`. Source: sigaction(2), <asm-generic/siginfo.h>. */

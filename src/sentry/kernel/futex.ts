@@ -1,2 +1,188 @@
-/** Futex wait queues: futex(2), futex(7). */
-export class FutexTable {}
+/**
+ * Futex wait queues: futex(2), futex(7). A waiter is known by the identity of the word (mm.futexLocate), so a private
+ * word of one address space and a shared word seen at two addresses both work.
+ *
+ * The waiter object is the waiting task's own (one per task): waiting allocates nothing after the first time.
+ */
+import type { MemoryManager } from "../mm/mm.ts";
+import { FutexLocation } from "../mm/mm.ts";
+import type { Task } from "./task.ts";
+
+/** A thread's place in a queue. */
+export class FutexWaiter {
+  readonly task: Task;
+  bucket: FutexBucket | null = null;
+  prev: FutexWaiter | null = null;
+  next: FutexWaiter | null = null;
+  /** Wake-ups must meet it (FUTEX_WAIT_BITSET), unsigned. */
+  bitset = 0;
+  /** Taken off the queue by a wake-up (as opposed to a time-out or signal). */
+  woken = false;
+  /** FUTEX_LOCK_PI waiters are not woken by FUTEX_WAKE. */
+  isPi = false;
+
+  constructor(task: Task) {
+    this.task = task;
+  }
+}
+
+/** All waiters of one word, oldest first. */
+export class FutexBucket {
+  readonly id: number;
+  readonly offset: number;
+  head: FutexWaiter | null = null;
+  tail: FutexWaiter | null = null;
+  nextInChain: FutexBucket | null = null;
+
+  constructor(id: number, offset: number) {
+    this.id = id;
+    this.offset = offset;
+  }
+}
+
+/** Size of the hash table; a power of two. */
+const HASH_SIZE = 1024;
+
+/** See the header. */
+export class FutexTable {
+  private readonly chains: (FutexBucket | null)[] = new Array<FutexBucket | null>(HASH_SIZE).fill(null);
+  private readonly here: FutexLocation = new FutexLocation();
+  private readonly there: FutexLocation = new FutexLocation();
+
+  /** Queues `w` for the word at `addr`. 0 or -errno. Precondition: `w` is not queued. */
+  enqueue(mm: MemoryManager, addr: number, shared: boolean, w: FutexWaiter, bitset: number): number {
+    const err = mm.futexLocate(addr, shared, this.here);
+    if (err !== 0) return err;
+    w.bitset = bitset;
+    w.woken = false;
+    this.append(this.bucket(this.here.id, this.here.offset), w);
+    return 0;
+  }
+
+  /** Takes `w` off its queue; no effect when it is on none. */
+  remove(w: FutexWaiter): void {
+    const b = w.bucket;
+    if (b === null) return;
+    if (w.prev !== null) w.prev.next = w.next;
+    else b.head = w.next;
+    if (w.next !== null) w.next.prev = w.prev;
+    else b.tail = w.prev;
+    w.bucket = null;
+    w.prev = null;
+    w.next = null;
+    if (b.head === null) this.drop(b);
+  }
+
+  /** FUTEX_WAKE: wakes up to `most` waiters whose bitset meets `bitset`. How many, or -errno. */
+  wake(mm: MemoryManager, addr: number, shared: boolean, most: number, bitset: number): number {
+    const err = mm.futexLocate(addr, shared, this.here);
+    if (err !== 0) return err;
+    return this.wakeBucket(this.find(this.here.id, this.here.offset), most, bitset);
+  }
+
+  /** Wakes waiters of the word, whether they gave a private or a shared key (thread exit, robust lists). */
+  wakeAddr(mm: MemoryManager, addr: number, most: number): void {
+    const n = this.wake(mm, addr, false, most, 0xffffffff);
+    if (n < most) this.wake(mm, addr, true, most - Math.max(n, 0), 0xffffffff);
+  }
+
+  /** FUTEX_REQUEUE: wakes `nrWake`, moves up to `nrMove` of the rest to addr2. Woken + moved, or -errno. */
+  requeue(
+    mm: MemoryManager,
+    addr: number,
+    addr2: number,
+    shared: boolean,
+    nrWake: number,
+    nrMove: number,
+  ): number {
+    let err = mm.futexLocate(addr, shared, this.here);
+    if (err !== 0) return err;
+    err = mm.futexLocate(addr2, shared, this.there);
+    if (err !== 0) return err;
+    const from = this.find(this.here.id, this.here.offset);
+    if (from === null) return 0;
+    let n = this.wakeBucket(from, nrWake, 0xffffffff);
+    if (this.here.id === this.there.id && this.here.offset === this.there.offset) {
+      // The same word: counted, not moved.
+      for (let w = from.head, i = 0; w !== null && i < nrMove; w = w.next, i++) n++;
+      return n;
+    }
+    let moved = 0;
+    for (let w = from.head; w !== null && moved < nrMove; moved++) {
+      const next: FutexWaiter | null = w.next;
+      this.remove(w);
+      this.append(this.bucket(this.there.id, this.there.offset), w);
+      w = next;
+    }
+    return n + moved;
+  }
+
+  private wakeBucket(b: FutexBucket | null, most: number, bitset: number): number {
+    if (b === null) return 0;
+    let n = 0;
+    for (let w = b.head; w !== null && n < most; ) {
+      const next: FutexWaiter | null = w.next;
+      if ((w.bitset & bitset) !== 0 && !w.isPi) {
+        this.remove(w);
+        w.woken = true;
+        w.task.wake();
+        n++;
+      }
+      w = next;
+    }
+    return n;
+  }
+
+  /** The oldest PI waiter of a word, or null. */
+  firstPi(mm: MemoryManager, addr: number, shared: boolean): FutexWaiter | null {
+    if (mm.futexLocate(addr, shared, this.here) !== 0) return null;
+    const b = this.find(this.here.id, this.here.offset);
+    for (let w = b === null ? null : b.head; w !== null; w = w.next) if (w.isPi) return w;
+    return null;
+  }
+
+  private append(b: FutexBucket, w: FutexWaiter): void {
+    w.bucket = b;
+    w.prev = b.tail;
+    w.next = null;
+    if (b.tail !== null) b.tail.next = w;
+    else b.head = w;
+    b.tail = w;
+  }
+
+  private slot(id: number, offset: number): number {
+    // Offsets are multiples of 4 up to 2^47: both halves count.
+    const hi = Math.floor(offset / 4294967296);
+    let h = Math.imul((offset >>> 2) ^ Math.imul(hi, 0x9e3779b1) ^ Math.imul(id, 0x85ebca6b), 0x9e3779b1);
+    h ^= h >>> 15;
+    return h & (HASH_SIZE - 1);
+  }
+
+  private find(id: number, offset: number): FutexBucket | null {
+    for (let b: FutexBucket | null = this.chains[this.slot(id, offset)]!; b !== null; b = b.nextInChain) {
+      if (b.id === id && b.offset === offset) return b;
+    }
+    return null;
+  }
+
+  private bucket(id: number, offset: number): FutexBucket {
+    const found = this.find(id, offset);
+    if (found !== null) return found;
+    const b = new FutexBucket(id, offset);
+    const i = this.slot(id, offset);
+    b.nextInChain = this.chains[i]!;
+    this.chains[i] = b;
+    return b;
+  }
+
+  private drop(b: FutexBucket): void {
+    const i = this.slot(b.id, b.offset);
+    let p: FutexBucket | null = this.chains[i]!;
+    if (p === b) {
+      this.chains[i] = b.nextInChain;
+      return;
+    }
+    while (p !== null && p.nextInChain !== b) p = p.nextInChain;
+    if (p !== null) p.nextInChain = b.nextInChain;
+  }
+}

@@ -3,21 +3,30 @@
  *
  * Await points: none. `run()` blocks in `platform.wait` and nowhere else.
  */
-import { EINVAL } from "../../abi/errno.ts";
+import { EAGAIN, ESRCH } from "../../abi/errno.ts";
+import { SI_USER, SigInfo, SIGKILL } from "../../abi/signal.ts";
+import { signalStatus } from "../../abi/wait.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { LimitSet } from "../limits/limits.ts";
+import type { Vdso } from "../loader/loader.ts";
 import type { MmEnv } from "../mm/mm.ts";
 import type { Clock } from "../time/clock.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
 import type { VfsPath } from "../vfs/path.ts";
+import { UnixNames } from "../socket/unix/address.ts";
 import type { VirtualFileSystem } from "../vfs/vfs.ts";
 import { FutexTable } from "./futex.ts";
 import { HostWatch } from "./host-watch.ts";
+import { createInitProcess } from "./init-process.ts";
 import type { ControllingTerminal, ProcessGroup, Session } from "./sessions.ts";
+import { RUN_BLOCKED, RUN_EXITED, RUN_GUEST, RUN_READY, RUN_STOPPED } from "./task.ts";
 import type { Task } from "./task.ts";
+import { exitTask } from "./task-exit.ts";
+import { stepTask, takeEvent } from "./task-run.ts";
+import { killGroup, sendToGroup } from "./task-signals.ts";
 import type { ThreadGroup } from "./thread-group.ts";
 import { TimerQueue } from "./timers.ts";
 
@@ -25,8 +34,10 @@ import { TimerQueue } from "./timers.ts";
 export interface SyscallDispatcher {
   /** The call's number is `t.sysno`. */
   attempt(t: Task): number;
-  /** The call is over with `result` (after restart rules): strace. */
+  /** The call is over with `result` (before restart rules): strace. */
   finished(t: Task, result: number): void;
+  /** The task is gone. */
+  exited(t: Task): void;
 }
 
 /** What boot gives the kernel. */
@@ -36,13 +47,21 @@ export interface KernelOptions {
   readonly vfs: VirtualFileSystem;
   readonly mmEnv: MmEnv;
   readonly log: Logger;
-  /** Fills buf[off, off+len) with random bytes. */
-  readonly random: (buf: Uint8Array, off: number, len: number) => void;
   readonly dispatcher: SyscallDispatcher;
+  /** What guests see mapped as [vdso], or null. */
+  readonly vdso: Vdso | null;
+  /** AT_HWCAP, AT_HWCAP2, AT_MINSIGSTKSZ. */
+  readonly hwcap: number;
+  readonly hwcap2: number;
+  readonly minSigStackSize: number;
   readonly cpuCount: number;
+  /** Lines of /proc/cpuinfo for one CPU, without "processor"; "" for a plain one. */
+  readonly cpuInfo?: string;
   /** Bytes of memory that sysinfo and /proc/meminfo show as total. */
   readonly totalRam: number;
   readonly hostname: string;
+  /** Honour set-user-ID and set-group-ID bits at execve. Off by default. */
+  readonly allowSetuid?: boolean;
 }
 
 /** The first process. */
@@ -63,6 +82,15 @@ export interface InitOptions {
   readonly terminal: ControllingTerminal | null;
 }
 
+/** Process and thread numbers: 1 to PID_MAX - 1, /proc/sys/kernel/pid_max. */
+export const PID_MAX = 32768;
+/** After the numbers have wrapped, low ones stay reserved, as in Linux. */
+const RESERVED_PIDS = 300;
+/** Steps between two looks at the platform and the timers. */
+const STEPS_PER_ROUND = 64;
+/** How long run() waits for killed processes after init's end, ns. */
+const EXIT_GRACE_NS = 2e9;
+
 /** See the header. */
 export class Kernel {
   readonly platform: Platform;
@@ -70,13 +98,24 @@ export class Kernel {
   readonly vfs: VirtualFileSystem;
   readonly mmEnv: MmEnv;
   readonly log: Logger;
-  readonly random: (buf: Uint8Array, off: number, len: number) => void;
   readonly dispatcher: SyscallDispatcher;
+  readonly vdso: Vdso | null;
+  readonly hwcap: number;
+  readonly hwcap2: number;
+  readonly minSigStackSize: number;
   readonly cpuCount: number;
+  readonly cpuInfo: string;
   readonly totalRam: number;
+  readonly allowSetuid: boolean;
+  /** execve does not give init's missing capabilities back. */
+  keepInitialCaps = true;
   readonly timers: TimerQueue = new TimerQueue();
   readonly futexes: FutexTable = new FutexTable();
   readonly hostWatch: HostWatch;
+  /** Addresses of unix sockets. */
+  readonly unixNames: UnixNames = new UnixNames();
+  /** The task whose attempt is running, null between attempts. */
+  current: Task | null = null;
   hostname: string;
   domainname = "(none)";
 
@@ -87,10 +126,31 @@ export class Kernel {
   readonly processGroups: Map<number, ProcessGroup> = new Map();
   readonly sessions: Map<number, Session> = new Map();
   init: ThreadGroup | null = null;
+  /** Root of the first mount namespace: what paths in /proc are shown relative to. Set by createInit. */
+  rootPath: VfsPath | null = null;
+  mounts: MountNamespace | null = null;
 
   /** Scratch space for structures on their way to or from guest memory: valid within one attempt only. */
   readonly scratch: Uint8Array = new Uint8Array(65536);
   readonly scratchView: DataView = new DataView(this.scratch.buffer);
+
+  /** Monotonic time when the platform last reported, ns: good enough for accounting. */
+  nowNs = 0;
+  /** Monotonic and real time when the sandbox started, ns. */
+  readonly bootNs: number;
+  readonly bootRealtimeNs: number;
+  /** Processes and threads made since start (/proc/stat). */
+  forkCount = 0;
+  /** Platform stops served (/proc/stat ctxt). */
+  stopCount = 0;
+  /** Ended processes' CPU time, ns: /proc/stat. */
+  deadUserNs = 0;
+  deadSystemNs = 0;
+
+  private readonly byContext: (Task | undefined)[] = [];
+  private ready: Task[] = [];
+  private readyNext: Task[] = [];
+  private lastTid = 0;
 
   constructor(o: KernelOptions) {
     this.platform = o.platform;
@@ -98,38 +158,155 @@ export class Kernel {
     this.vfs = o.vfs;
     this.mmEnv = o.mmEnv;
     this.log = o.log;
-    this.random = o.random;
     this.dispatcher = o.dispatcher;
+    this.vdso = o.vdso;
+    this.hwcap = o.hwcap;
+    this.hwcap2 = o.hwcap2;
+    this.minSigStackSize = o.minSigStackSize;
     this.cpuCount = o.cpuCount;
+    this.cpuInfo = o.cpuInfo ?? "";
     this.totalRam = o.totalRam;
     this.hostname = o.hostname;
+    this.allowSetuid = o.allowSetuid ?? false;
     this.hostWatch = new HostWatch(o.platform);
+    this.bootNs = o.clock.monotonicNs();
+    this.bootRealtimeNs = o.clock.realtimeNs();
+    this.nowNs = this.bootNs;
+  }
+
+  /** Fills buf[off, off+len) with random bytes. */
+  random(buf: Uint8Array, off: number, len: number): void {
+    this.mmEnv.random.fill(buf, off, len);
   }
 
   /** Makes process 1 ready to run. Its ThreadGroup, or -errno (ENOENT, EACCES, ENOEXEC ...) when the program cannot be executed. */
-  createInit(_o: InitOptions): ThreadGroup | number {
-    return -EINVAL;
+  createInit(o: InitOptions): ThreadGroup | number {
+    return createInitProcess(this, o);
   }
 
   /** Serves the sandbox until init has exited; the wait(2) status of init. */
   run(): number {
-    return 0;
+    const { init } = this;
+    if (init === null) return 0;
+    while (!init.isZombie) this.round();
+    // Init is gone and everybody else has been killed: let them leave in order.
+    const deadline = this.clock.monotonicNs() + EXIT_GRACE_NS;
+    while (this.liveTasks() > 0 && this.clock.monotonicNs() < deadline) this.round(deadline);
+    return init.exitStatus;
+  }
+
+  /** One turn of the main loop: waits unless something is to be done. `untilNs` bounds the wait. */
+  round(untilNs: number = Infinity): void {
+    const { platform, timers } = this;
+    let timeout = 0;
+    if (this.ready.length === 0) {
+      const next = Math.min(timers.nextNs, untilNs);
+      timeout = next === Infinity ? -1 : Math.max(0, next - this.clock.monotonicNs());
+    }
+    platform.wait(timeout);
+    const now = this.clock.monotonicNs();
+    this.nowNs = now;
+    const r = platform.result;
+    for (let i = 0; i < r.stoppedCount; i++) {
+      const t = this.byContext[r.stopped[i]!];
+      if (t === undefined) continue;
+      const ran = now - t.resumedNs;
+      if (t.run === RUN_GUEST && ran > 0) t.usage.userNs += ran;
+      this.stopCount++;
+      takeEvent(t);
+      if (!t.queued) {
+        t.queued = true;
+        this.ready.push(t);
+      }
+    }
+    for (let i = 0; i < r.readyCount; i++) this.hostWatch.ready(r.ready[2 * i]!, r.ready[2 * i + 1]!);
+    if (timers.nextNs <= now) timers.fire(now);
+    this.runReady(now);
+  }
+
+  /** Steps the tasks that are ready now; those that become ready meanwhile wait for the next round. */
+  private runReady(startNs: number): void {
+    const list = this.ready;
+    const n = Math.min(list.length, STEPS_PER_ROUND);
+    if (n === 0) return;
+    if (n === list.length) {
+      this.ready = this.readyNext;
+      this.readyNext = list;
+    } else {
+      this.ready = list.slice(n);
+      list.length = n;
+      this.readyNext = list;
+    }
+    for (let i = 0; i < n; i++) {
+      const t = list[i]!;
+      t.queued = false;
+      stepTask(t);
+    }
+    const each = (this.clock.monotonicNs() - startNs) / n;
+    for (let i = 0; i < n; i++) list[i]!.usage.systemNs += each;
+    list.length = 0;
+  }
+
+  /** Queues a task whose context is stopped for the next turn of the main loop. */
+  enqueue(t: Task): void {
+    if (t.queued || t.run === RUN_EXITED || t.run === RUN_GUEST) return;
+    if (t.run === RUN_BLOCKED || t.run === RUN_STOPPED) t.run = RUN_READY;
+    t.queued = true;
+    this.ready.push(t);
+  }
+
+  /** A free thread id, or -EAGAIN. */
+  allocTid(): number {
+    for (let i = 0; i < PID_MAX; i++) {
+      this.lastTid++;
+      if (this.lastTid >= PID_MAX) this.lastTid = RESERVED_PIDS;
+      const id = this.lastTid;
+      // A number stays taken while a process group or session is named after it.
+      if (!this.tasks.has(id) && !this.processes.has(id) && !this.processGroups.has(id) && !this.sessions.has(id)) {
+        return id;
+      }
+    }
+    return -EAGAIN;
+  }
+
+  /** The task owns this (stopped) context from now on. */
+  adoptContext(t: Task, ctx: number): void {
+    t.ctx = ctx;
+    t.ctxDied = false;
+    this.byContext[ctx] = t;
+  }
+
+  /** Gives a task's stopped or died context back. */
+  releaseContext(t: Task): void {
+    if (t.ctx < 0) return;
+    this.byContext[t.ctx] = undefined;
+    this.platform.releaseContext(t.ctx);
+    t.ctx = -1;
   }
 
   /** A signal from outside (the CLI forwards SIGTERM, SIGINT ...) for a process. 0 or -ESRCH. */
-  sendExternalSignal(_pid: number, _sig: number): number {
-    return -EINVAL;
+  sendExternalSignal(pid: number, sig: number): number {
+    const g = this.processes.get(pid);
+    if (g === undefined) return -ESRCH;
+    const info = new SigInfo();
+    info.signo = sig;
+    info.code = SI_USER;
+    return sendToGroup(g, info);
   }
 
-  /** Queues a task whose context is stopped for the next round of the main loop. */
-  enqueue(_t: Task): void {}
+  /** Kills everything. `run` then returns once init is gone. */
+  killAll(): void {
+    for (const g of [...this.processes.values()]) killGroup(g, signalStatus(SIGKILL, false));
+  }
 
-  /** struct timespec at scratch[off]: ns, -EINVAL when malformed. Saturates far in the future. */
-  decodeTimespec(off: number): number {
-    const v = this.scratchView;
-    const nsec = v.getUint32(off + 8, true) + v.getUint32(off + 12, true) * 4294967296;
-    const sec = v.getInt32(off + 4, true) * 4294967296 + v.getUint32(off, true);
-    if (nsec >= 1e9 || sec < 0) return -EINVAL;
-    return sec >= 9e6 ? 9e15 : sec * 1e9 + nsec;
+  /** Ends tasks whose host threads do not answer any more (platform failure). */
+  abandon(): void {
+    for (const t of [...this.tasks.values()]) if (t.run !== RUN_GUEST) exitTask(t, signalStatus(SIGKILL, false));
+  }
+
+  private liveTasks(): number {
+    let n = 0;
+    for (const t of this.tasks.values()) if (t.run !== RUN_EXITED) n++;
+    return n;
   }
 }

@@ -1,4 +1,153 @@
-/** POSIX interval timers: timer_create(2). */
-export class PosixTimer {
-  id = 0;
+/** POSIX interval timers: timer_create(2), timer_settime(2), timer_getoverrun(2). */
+import { SI_TIMER, SIGEV_NONE, SIGEV_THREAD_ID, SigInfo } from "../../abi/signal.ts";
+import type { SignalOrigin } from "../../abi/signal.ts";
+import { taskCpuNs, groupCpuNs } from "./cpu-time.ts";
+import { Timer } from "./timers.ts";
+import type { TimerListener } from "./timers.ts";
+import type { Task } from "./task.ts";
+import { sendToGroup, sendToTask } from "./task-signals.ts";
+import type { ThreadGroup } from "./thread-group.ts";
+
+/** What a timer counts. */
+export const TIMER_CLOCK_MONOTONIC = 0;
+export const TIMER_CLOCK_REALTIME = 1;
+export const TIMER_CLOCK_PROCESS_CPU = 2;
+export const TIMER_CLOCK_THREAD_CPU = 3;
+
+/** Most overruns that are told (DELAYTIMER_MAX). */
+const DELAYTIMER_MAX = 0x7fffffff;
+
+/** One timer of a process. Not inherited by fork, deleted by execve. */
+export class PosixTimer implements TimerListener, SignalOrigin {
+  readonly id: number;
+  readonly group: ThreadGroup;
+  /** TIMER_CLOCK_* */
+  readonly clock: number;
+  /** The thread of TIMER_CLOCK_THREAD_CPU. */
+  readonly cpuTask: Task;
+  /** SIGEV_* */
+  readonly notify: number;
+  readonly signo: number;
+  readonly valueLo: number;
+  readonly valueHi: number;
+  /** SIGEV_THREAD_ID */
+  readonly target: Task | null;
+  readonly timer: Timer;
+  intervalNs = 0;
+  /** CPU-time clocks: the CPU time at which it expires; 0 = off. */
+  cpuDeadlineNs = 0;
+  /** Expirations since the signal was queued; what the last delivered signal carried. */
+  pendingOverrun = 0;
+  lastOverrun = 0;
+  /** The queued, undelivered signal. */
+  queued: SigInfo | null = null;
+
+  constructor(
+    id: number,
+    group: ThreadGroup,
+    clock: number,
+    cpuTask: Task,
+    notify: number,
+    signo: number,
+    valueLo: number,
+    valueHi: number,
+    target: Task | null,
+  ) {
+    this.id = id;
+    this.group = group;
+    this.clock = clock;
+    this.cpuTask = cpuTask;
+    this.notify = notify;
+    this.signo = signo;
+    this.valueLo = valueLo;
+    this.valueHi = valueHi;
+    this.target = target;
+    this.timer = new Timer(this);
+  }
+
+  get isCpuTimer(): boolean {
+    return this.clock >= TIMER_CLOCK_PROCESS_CPU;
+  }
+
+  /** CPU time that a CPU timer counts, ns. */
+  cpuNs(): number {
+    return this.clock === TIMER_CLOCK_PROCESS_CPU ? groupCpuNs(this.group) : taskCpuNs(this.cpuTask);
+  }
+
+  /** Arms for an absolute time of its clock (monotonic ns, or CPU ns); the caller arms the group's CPU timer for the latter. */
+  arm(deadlineNs: number, intervalNs: number): void {
+    this.intervalNs = intervalNs;
+    this.pendingOverrun = 0;
+    if (this.isCpuTimer) this.cpuDeadlineNs = deadlineNs;
+    else this.group.kernel.timers.arm(this.timer, deadlineNs);
+  }
+
+  disarm(): void {
+    this.group.kernel.timers.cancel(this.timer);
+    this.cpuDeadlineNs = 0;
+    this.intervalNs = 0;
+  }
+
+  /** ns until the next expiration, 0 when disarmed. */
+  remainingNs(): number {
+    if (this.isCpuTimer) {
+      return this.cpuDeadlineNs === 0 ? 0 : Math.max(this.cpuDeadlineNs - this.cpuNs(), 1);
+    }
+    if (!this.timer.armed) return 0;
+    return Math.max(this.timer.deadlineNs - this.group.kernel.clock.monotonicNs(), 1);
+  }
+
+  onTimer(timer: Timer, nowNs: number): void {
+    let missed = 0;
+    if (this.intervalNs > 0) {
+      const due = timer.deadlineNs;
+      missed = Math.floor((nowNs - due) / this.intervalNs);
+      this.group.kernel.timers.arm(timer, due + (missed + 1) * this.intervalNs);
+    }
+    this.expire(missed);
+  }
+
+  /** The group's CPU timer looks at it. */
+  checkCpu(): void {
+    if (this.cpuDeadlineNs === 0) return;
+    const now = this.cpuNs();
+    if (now < this.cpuDeadlineNs) return;
+    let missed = 0;
+    if (this.intervalNs > 0) {
+      missed = Math.floor((now - this.cpuDeadlineNs) / this.intervalNs);
+      this.cpuDeadlineNs += (missed + 1) * this.intervalNs;
+    } else {
+      this.cpuDeadlineNs = 0;
+    }
+    this.expire(missed);
+  }
+
+  private expire(missed: number): void {
+    if (this.notify === SIGEV_NONE) return;
+    if (this.queued !== null) {
+      this.pendingOverrun = Math.min(this.pendingOverrun + 1 + missed, DELAYTIMER_MAX);
+      return;
+    }
+    const info = new SigInfo();
+    info.signo = this.signo;
+    info.code = SI_TIMER;
+    info.timerId = this.id;
+    info.valueLo = this.valueLo;
+    info.valueHi = this.valueHi;
+    info.timer = this;
+    this.pendingOverrun = missed;
+    this.queued = info;
+    const toThread = this.notify === SIGEV_THREAD_ID && this.target !== null && !this.target.exited;
+    const err = toThread ? sendToTask(this.target, info) : sendToGroup(this.group, info);
+    if (err !== 0) this.queued = null;
+  }
+
+  /** The signal is being delivered: what its si_overrun says. */
+  delivered(info: SigInfo): void {
+    if (this.queued !== info) return;
+    this.queued = null;
+    this.lastOverrun = this.pendingOverrun;
+    this.pendingOverrun = 0;
+    info.overrun = this.lastOverrun;
+  }
 }

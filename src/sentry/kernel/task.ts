@@ -21,12 +21,13 @@ import type { PathContext, VfsPath } from "../vfs/path.ts";
 import type { VirtualFileSystem } from "../vfs/vfs.ts";
 import type { FdTable } from "./fd-table.ts";
 import type { FsContext } from "./fs-context.ts";
+import { FutexWaiter } from "./futex.ts";
 import type { Kernel } from "./kernel.ts";
 import { PendingSignals } from "./pending-signals.ts";
 import type { ThreadGroup } from "./thread-group.ts";
-import { Usage } from "./thread-group.ts";
 import { Timer } from "./timers.ts";
 import type { TimerListener } from "./timers.ts";
+import { Usage } from "./usage.ts";
 
 /** A handler's answer: registered on wait queues, run the attempt again later. */
 export const BLOCKED = -65536;
@@ -51,6 +52,12 @@ const STATE_WORDS = 12;
 
 /** Ends an interrupted call: given the result so far, returns the final one. A static function, never a closure. */
 export type InterruptHandler = (t: Task) => number;
+
+/** A loaded program that waits to replace a task's. */
+export interface ExecImage {
+  /** The exec will not happen: frees everything. */
+  discard(): void;
+}
 
 /** A PathContext that always shows its task's current values. */
 class TaskPathContext implements PathContext {
@@ -164,6 +171,17 @@ export class Task implements WaitListener, TimerListener {
   /** sched_setaffinity mask, low 1024 CPUs. Empty = all. */
   affinity: Uint32Array | null = null;
   ioprio = 0;
+
+  /** The host thread behind the context is gone. */
+  ctxDied = false;
+  /** A program that execve has loaded and not yet started (while other threads are on their way out). */
+  execImage: ExecImage | null = null;
+  readonly futexWaiter: FutexWaiter = new FutexWaiter(this);
+  /** Of the last fault, for the signal frame: trap number, error code, address. */
+  faultTrap = 0;
+  faultErr = 0;
+  faultAddrLo = 0;
+  faultAddrHi = 0;
 
   // --- figures ---
   readonly usage: Usage = new Usage();

@@ -8,36 +8,9 @@ import { PendingSignals } from "./pending-signals.ts";
 import type { PosixTimer } from "./posix-timers.ts";
 import type { ProcessGroup, Session } from "./sessions.ts";
 import type { SignalHandlers } from "./sighand.ts";
+import { onCpuTimer, onRealTimer } from "./itimers.ts";
 import type { Task } from "./task.ts";
-
-/** CPU time and I/O counts: getrusage(2). ns. */
-export class Usage {
-  userNs = 0;
-  systemNs = 0;
-  maxRssKb = 0;
-  minorFaults = 0;
-  majorFaults = 0;
-  voluntarySwitches = 0;
-  involuntarySwitches = 0;
-  readChars = 0;
-  writeChars = 0;
-  readCalls = 0;
-  writeCalls = 0;
-
-  add(u: Usage): void {
-    this.userNs += u.userNs;
-    this.systemNs += u.systemNs;
-    this.maxRssKb = Math.max(this.maxRssKb, u.maxRssKb);
-    this.minorFaults += u.minorFaults;
-    this.majorFaults += u.majorFaults;
-    this.voluntarySwitches += u.voluntarySwitches;
-    this.involuntarySwitches += u.involuntarySwitches;
-    this.readChars += u.readChars;
-    this.writeChars += u.writeChars;
-    this.readCalls += u.readCalls;
-    this.writeCalls += u.writeCalls;
-  }
-}
+import { Usage } from "./usage.ts";
 
 /** An interval timer: setitimer(2). For ITIMER_VIRTUAL and ITIMER_PROF `nextNs` is CPU time, for ITIMER_REAL see `timer`. */
 export class IntervalTimer {
@@ -46,14 +19,8 @@ export class IntervalTimer {
   nextNs = 0;
 }
 
-/** Who handles a process's own timers (itimers.ts). */
-export interface GroupTimers {
-  readonly real: TimerListener;
-  readonly cpu: TimerListener;
-}
-
 /** See the header. */
-export class ThreadGroup {
+export class ThreadGroup implements TimerListener {
   readonly kernel: Kernel;
   /** The pid. */
   readonly id: number;
@@ -61,6 +28,8 @@ export class ThreadGroup {
   /** Live threads (exited ones leave; the leader stays until the process is reaped). */
   tasks: Task[] = [];
   parent: ThreadGroup | null = null;
+  /** The parent's thread that made this process, for PR_SET_PDEATHSIG; null once it is gone. */
+  creator: Task | null = null;
   readonly children: Set<ThreadGroup> = new Set();
   pgrp!: ProcessGroup;
   sighand: SignalHandlers;
@@ -115,6 +84,8 @@ export class ThreadGroup {
   /** Looks at the CPU-time timers and RLIMIT_CPU again; armed only while they matter (`watchesCpu`) and a thread runs. */
   readonly cpuTimer: Timer;
   watchesCpu = false;
+  /** CPU ns at which RLIMIT_CPU sends its next SIGXCPU. */
+  cpuLimitNextNs = 0;
   /** By timer id. */
   readonly posixTimers: Map<number, PosixTimer> = new Map();
   nextTimerId = 0;
@@ -129,16 +100,24 @@ export class ThreadGroup {
   dumpable = 1;
   oomScoreAdj = 0;
   personality = 0;
+  /** /proc/PID/loginuid */
+  loginUid = 0xffffffff;
   /** membarrier(2) registrations. */
   membarrier = 0;
 
-  constructor(kernel: Kernel, id: number, sighand: SignalHandlers, limits: LimitSet, timers: GroupTimers) {
+  constructor(kernel: Kernel, id: number, sighand: SignalHandlers, limits: LimitSet) {
     this.kernel = kernel;
     this.id = id;
     this.sighand = sighand;
     this.limits = limits;
-    this.realTimer = new Timer(timers.real);
-    this.cpuTimer = new Timer(timers.cpu);
+    this.realTimer = new Timer(this);
+    this.cpuTimer = new Timer(this);
+  }
+
+  /** ITIMER_REAL expired, or CPU time is to be looked at. */
+  onTimer(timer: Timer, nowNs: number): void {
+    if (timer === this.realTimer) onRealTimer(this, nowNs);
+    else onCpuTimer(this);
   }
 
   get session(): Session {

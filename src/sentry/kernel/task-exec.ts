@@ -1,0 +1,320 @@
+/** execve(2), execveat(2): loading a program, getting rid of the other threads, becoming it. */
+import { EACCES, ENOENT, ENOMEM } from "../../abi/errno.ts";
+import { O_RDONLY } from "../../abi/fcntl.ts";
+import { MS_NOSUID } from "../../abi/mount.ts";
+import { ADDR_NO_RANDOMIZE, SECBIT_KEEP_CAPS, SECBIT_NOROOT } from "../../abi/prctl.ts";
+import { S_ISGID, S_ISUID, S_IXGRP } from "../../abi/stat.ts";
+import { SIGCHLD, SIGKILL, SS_DISABLE } from "../../abi/signal.ts";
+import { signalStatus } from "../../abi/wait.ts";
+import { R_CS, R_EFLAGS, R_RIP, R_RSP, R_SS, REGS_WORDS, setReg } from "../../arch/amd64/registers.ts";
+import { EV_IN } from "../../base/waiter.ts";
+import { rootCredentials } from "../auth/credentials.ts";
+import type { Credentials } from "../auth/credentials.ts";
+import type { LimitSet } from "../limits/limits.ts";
+import { loadExecutable } from "../loader/loader.ts";
+import type { ExecIdentity, ExecutableFile, LoadedProgram, LoadEnv, Vdso } from "../loader/loader.ts";
+import { MemoryManager } from "../mm/mm.ts";
+import { MAY_READ } from "../vfs/inode.ts";
+import { mayExecute, openPath } from "../vfs/open.ts";
+import type { PathContext, VfsPath } from "../vfs/path.ts";
+import { resolvePath, WALK_FOLLOW } from "../vfs/walk.ts";
+import { updateCpuWatch } from "./itimers.ts";
+import type { Kernel } from "./kernel.ts";
+import { ExecFile } from "./file-mapping.ts";
+import { exitRobustList } from "./robust-list.ts";
+import { NO_RETURN_VALUE } from "./task.ts";
+import type { ExecImage, Task } from "./task.ts";
+import { clearChildTid, releaseVfork } from "./task-exit.ts";
+import { kick, killGroup } from "./task-signals.ts";
+
+/** Segment selectors of 64-bit user code, as Linux has them. */
+const USER_CS = 0x33;
+const USER_SS = 0x2b;
+/** Interrupts enabled, as every user process sees it. */
+const USER_EFLAGS = 0x200;
+/** TASK_COMM_LEN without the NUL. */
+export const COMM_MAX = 15;
+
+/** A program on its way into a task. */
+export class PreparedExec implements ExecImage {
+  readonly program: LoadedProgram;
+  readonly creds: Credentials;
+  readonly comm: string;
+
+  constructor(program: LoadedProgram, creds: Credentials, comm: string) {
+    this.program = program;
+    this.creds = creds;
+    this.comm = comm;
+  }
+
+  discard(): void {
+    this.program.file.close();
+    this.program.mm.decUsers();
+  }
+}
+
+/** The surroundings of one load. */
+class ExecEnv implements LoadEnv {
+  private readonly k: Kernel;
+  private readonly ctx: PathContext;
+  private readonly limits: LimitSet;
+  readonly aslr: boolean;
+  /** Credentials of the new program: set by identify. */
+  creds: Credentials;
+
+  constructor(k: Kernel, ctx: PathContext, limits: LimitSet, aslr: boolean) {
+    this.k = k;
+    this.ctx = ctx;
+    this.limits = limits;
+    this.aslr = aslr;
+    this.creds = ctx.creds;
+  }
+
+  get random(): LoadEnv["random"] {
+    return this.k.mmEnv.random;
+  }
+  get vdso(): Vdso | null {
+    return this.k.vdso;
+  }
+  get hwcap(): number {
+    return this.k.hwcap;
+  }
+  get hwcap2(): number {
+    return this.k.hwcap2;
+  }
+  get minSigStackSize(): number {
+    return this.k.minSigStackSize;
+  }
+
+  newMm(): MemoryManager | number {
+    return MemoryManager.create(this.k.platform, this.k.mmEnv, this.limits);
+  }
+
+  openInterpreter(path: string): ExecutableFile | number {
+    const p = resolvePath(this.ctx, null, path, WALK_FOLLOW);
+    return typeof p === "number" ? p : openExecutable(this.k, this.ctx, p);
+  }
+
+  identify(file: ExecutableFile, out: ExecIdentity): number {
+    const old = this.ctx.creds;
+    const c = execCredentials(this.k, old, file as ExecFile);
+    this.creds = c;
+    out.uid = c.ruid;
+    out.euid = c.euid;
+    out.gid = c.rgid;
+    out.egid = c.egid;
+    out.secure = c.euid !== c.ruid || c.egid !== c.rgid;
+    return 0;
+  }
+}
+
+/** Opens a resolved place for execution. */
+export function openExecutable(k: Kernel, ctx: PathContext, p: VfsPath): ExecFile | number {
+  const inode = p.dentry.inode;
+  if (inode === null) return -ENOENT;
+  const err = mayExecute(ctx, p);
+  if (err !== 0) return err;
+  // A program may be executable without being readable: the kernel reads it all the same.
+  const readable = inode.permission(ctx.creds, MAY_READ) === 0;
+  const file = openPath(readable ? ctx : new KernelContext(ctx), p, O_RDONLY);
+  if (typeof file === "number") return file;
+  const exec = new ExecFile(file, k.rootPath ?? p);
+  const busy = exec.vmaFile.denyWrites();
+  if (busy === 0) return exec;
+  exec.close();
+  return busy;
+}
+
+/** The caller's view of the files with the kernel's rights. */
+class KernelContext implements PathContext {
+  readonly vfs: PathContext["vfs"];
+  readonly root: VfsPath;
+  readonly cwd: VfsPath;
+  readonly creds: Credentials = rootCredentials();
+  readonly umask = 0;
+  readonly owner: unknown;
+  constructor(ctx: PathContext) {
+    this.vfs = ctx.vfs;
+    this.root = ctx.root;
+    this.cwd = ctx.cwd;
+    this.owner = ctx.owner;
+  }
+}
+
+/** Credentials after execve: capabilities(7) "Transformation of capabilities during execve", set-id bits if allowed. */
+function execCredentials(k: Kernel, old: Credentials, file: ExecFile): Credentials {
+  const c = old.clone();
+  const { inode, path } = file.file;
+  if (k.allowSetuid && inode !== null && path !== null && !old.noNewPrivs) {
+    const nosuid = ((path.mount.flags | path.mount.fs.flags) & MS_NOSUID) !== 0;
+    if (!nosuid && (inode.mode & S_ISUID) !== 0) c.euid = inode.uid;
+    if (!nosuid && (inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) c.egid = inode.gid;
+  }
+  c.suid = c.fsuid = c.euid;
+  c.sgid = c.fsgid = c.egid;
+  const privileged = c.euid !== old.euid || c.egid !== old.egid;
+  if (privileged) c.ambientLo = c.ambientHi = 0;
+  // No file capabilities: root's files count as having all of them, everybody else's as having none.
+  const rootFile = (c.securebits & SECBIT_NOROOT) === 0 && (c.euid === 0 || c.ruid === 0);
+  let pLo = c.ambientLo;
+  let pHi = c.ambientHi;
+  if (rootFile) {
+    pLo |= c.inheritableLo | c.boundingLo;
+    pHi |= c.inheritableHi | c.boundingHi;
+    if (!privileged && k.keepInitialCaps) {
+      // A sandbox whose init was given less than root's capabilities does not get them back by execve.
+      pLo &= old.permittedLo | c.inheritableLo | c.ambientLo | c.boundingLo;
+      pHi &= old.permittedHi | c.inheritableHi | c.ambientHi | c.boundingHi;
+    }
+  }
+  c.permittedLo = pLo >>> 0;
+  c.permittedHi = pHi >>> 0;
+  const effective = rootFile && c.euid === 0;
+  c.effectiveLo = effective ? c.permittedLo : c.ambientLo;
+  c.effectiveHi = effective ? c.permittedHi : c.ambientHi;
+  c.securebits &= ~SECBIT_KEEP_CAPS;
+  return c;
+}
+
+/** Loads a program for a task (or for init, which has none yet). The caller owns the result, or gets -errno. */
+export function prepareExec(
+  k: Kernel,
+  ctx: PathContext,
+  limits: LimitSet,
+  personality: number,
+  place: VfsPath,
+  filename: string,
+  argv: readonly string[],
+  envp: readonly string[],
+): PreparedExec | number {
+  const file = openExecutable(k, ctx, place);
+  if (typeof file === "number") return file;
+  const env = new ExecEnv(k, ctx, limits, k.mmEnv.aslr && (personality & ADDR_NO_RANDOMIZE) === 0);
+  const program = loadExecutable(env, file, filename, argv, envp);
+  if (typeof program === "number") return program;
+  return new PreparedExec(program, env.creds, baseName(filename).slice(0, COMM_MAX));
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/**
+ * Second half of execve: everything was loaded into `image`. Waits until the other threads are gone, then becomes the
+ * new program. BLOCKED or NO_RETURN_VALUE.
+ */
+export function continueExec(t: Task, image: PreparedExec): number {
+  const g = t.group;
+  if (g.tasks.length > 1) {
+    if (g.execTask === null) {
+      g.execTask = t;
+      for (const other of g.tasks) if (other !== t) kick(other);
+    }
+    return t.blockKillable(g.exitQueue, EV_IN);
+  }
+  g.execTask = null;
+  t.execImage = null;
+  commit(t, image);
+  return NO_RETURN_VALUE;
+}
+
+/** The point of no return. */
+function commit(t: Task, image: PreparedExec): void {
+  const k = t.kernel;
+  const g = t.group;
+  const { program } = image;
+  if (g.leader !== t) becomeLeader(t);
+
+  exitRobustList(t);
+  clearChildTid(t);
+  const ctx = program.mm.as.newContext();
+  const oldMm = t.mm;
+  k.releaseContext(t);
+  t.usage.maxRssKb = Math.max(t.usage.maxRssKb, Math.floor(oldMm.residentBytes() / 1024));
+  t.mm = program.mm;
+  oldMm.decUsers();
+  if (ctx < 0) {
+    program.file.close();
+    killGroup(g, signalStatus(SIGKILL, false));
+    k.log.warn(`pid ${g.id}: no context for the new program (${-ctx === ENOMEM ? "ENOMEM" : ctx})`);
+    return;
+  }
+  k.adoptContext(t, ctx);
+  program.file.close();
+  startProgram(t, image);
+  releaseVfork(t);
+
+  if (t.fds.refs > 1) {
+    const own = t.fds.fork(g.limits);
+    t.fds.decRef();
+    t.fds = own;
+  }
+  t.fds.closeOnExec();
+  if (t.fs.refs > 1) {
+    const own = t.fs.fork();
+    t.fs.decRef();
+    t.fs = own;
+  }
+  if (g.sighand.refs > 1) {
+    g.sighand.refs--;
+    g.sighand = g.sighand.clone();
+  }
+  g.sighand.resetForExec();
+  for (const pt of g.posixTimers.values()) {
+    pt.disarm();
+    if (pt.queued !== null) {
+      g.pending.remove(pt.signo, pt.queued);
+      t.pending.remove(pt.signo, pt.queued);
+    }
+  }
+  g.posixTimers.clear();
+  updateCpuWatch(g);
+  g.exitSignal = SIGCHLD;
+  g.hasExeced = true;
+  g.membarrier = 0;
+}
+
+/** A thread that is not the leader takes the process's number over from the (dead) leader. */
+function becomeLeader(t: Task): void {
+  const k = t.kernel;
+  const g = t.group;
+  k.tasks.delete(t.tid);
+  t.tid = g.id;
+  g.leader = t;
+  k.tasks.set(t.tid, t);
+  t.startNs = g.startNs;
+}
+
+/** Registers and per-thread state of a fresh program. The context is the task's own, new. */
+export function startProgram(t: Task, image: PreparedExec): void {
+  const { program } = image;
+  const regs = t.regs;
+  const base = t.regBase;
+  for (let i = 0; i < REGS_WORDS; i++) regs[base + i] = 0;
+  setReg(regs, base + R_RIP, program.entry);
+  setReg(regs, base + R_RSP, program.sp);
+  setReg(regs, base + R_CS, USER_CS);
+  setReg(regs, base + R_SS, USER_SS);
+  setReg(regs, base + R_EFLAGS, USER_EFLAGS);
+  const old = t.creds;
+  t.creds = image.creds;
+  const raised = old.euid !== image.creds.euid || old.egid !== image.creds.egid;
+  if (raised) t.pdeathSignal = 0;
+  t.group.dumpable = raised ? 0 : 1;
+  t.comm = image.comm;
+  t.altStackSp = 0;
+  t.altStackSize = 0;
+  t.altStackFlags = SS_DISABLE;
+  t.clearChildTid = 0;
+  t.robustList = 0;
+  t.restartFn = null;
+  t.restartKind = 0;
+}
+
+/** Whether an errno of prepareExec means "not there" or "not allowed" (boot tells 127 from 126). */
+export function isMissing(err: number): boolean {
+  return err === -ENOENT || err === -20; // ENOTDIR
+}
+
+/** -EACCES, for callers that check the kind of file themselves. */
+export const EXEC_DENIED: number = -EACCES;
