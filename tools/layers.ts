@@ -90,11 +90,21 @@ export const layers: Readonly<Record<string, Layer>> = {
   "sentry/fs/host": { may: fsBase, mayFiles: [hostContract] },
 
   "sentry/kernel": {
-    may: [...kernelBase, "sentry/pgalloc", "sentry/vfs", "sentry/mm", "sentry/loader", "sentry/fs/*"],
+    may: [
+      ...kernelBase,
+      "sentry/pgalloc",
+      "sentry/vfs",
+      "sentry/mm",
+      "sentry/loader",
+      "sentry/fs/*",
+      "sentry/socket/unix",
+    ],
     mayFiles: [hostContract, platformContract],
   },
   "sentry/kernelfs": { may: [...fsBase, "sentry/mm", "sentry/kernel"] },
   "sentry/socket": { may: [...fsBase, "sentry/mm", "sentry/kernel"] },
+  // Sockets that need nothing of the kernel, only what files have.
+  "sentry/socket/unix": { may: fsBase },
   "sentry/socket/netstack": { may: [...fsBase, "sentry/mm", "sentry/kernel", "sentry/socket", "netstack"] },
   "sentry/syscalls": { may: wholeKernel, mayFiles: [hostContract, platformContract] },
   "sentry/strace": { may: [...wholeKernel, "sentry/syscalls"] },
