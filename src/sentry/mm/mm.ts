@@ -1,24 +1,51 @@
-/** MemoryManager: skeleton of the public face; filled in next. */
+/**
+ * MemoryManager: one guest address space. This class is the face of the folder and holds its state; the work is in the
+ * files beside it:
+ *
+ * - `addr-tree.ts` ordered ranges; `vma.ts` the two kinds of them; `vmas.ts`, `pmas.ts` primitive changes
+ * - `map.ts` mmap, munmap, mprotect, brk; `remap.ts` mremap; `advise.ts` madvise, msync, mlock, mincore
+ * - `fault.ts` bringing pages in, copy-on-write, stack growth
+ * - `access.ts`, `io-seq.ts`, `atomic.ts` the kernel's own access
+ * - `life.ts` fork and the end
+ *
+ * Two trees: VMAs say what the guest asked for, PMAs which pages of which file are there. Every PMA is mapped on the host
+ * with exactly `pma.prot`; where there is no PMA there is no host mapping. Host mappings change through the operation
+ * queue of the platform's address space: before a context is resumed, `flush` must have been called when `needsFlush`.
+ * Pages taken out of a mapping keep their reference until then, since guest threads may still reach them.
+ */
+import { EFAULT } from "../../abi/errno.ts";
+import { MMAP_MIN_ADDR } from "../../abi/mman.ts";
+import { RLIMIT_STACK } from "../../abi/resource.ts";
 import type { AddressSpace, Platform } from "../../platform/platform.ts";
 import type { LimitSet } from "../limits/limits.ts";
-import type { Mappable, MappingOwner } from "../memmap/memmap.ts";
+import { type Mappable, type MappedFile, type MappingOwner, PAGE_SIZE } from "../memmap/memmap.ts";
 import type { VmaFile } from "../memmap/vma-file.ts";
-import type { MemoryFile } from "../pgalloc/memory-file.ts";
+import { MemoryFile, type MemoryProvider } from "../pgalloc/memory-file.ts";
 import type { IoSequence } from "../usermem/io.ts";
-import type { Vma } from "./vma.ts";
+import * as access from "./access.ts";
+import { AddrTree } from "./addr-tree.ts";
+import * as advise from "./advise.ts";
+import * as atomic from "./atomic.ts";
+import { faultIn, noteStuck } from "./fault.ts";
+import * as ioSeq from "./io-seq.ts";
+import { copyAddressSpace, invalidate, releaseAddressSpace } from "./life.ts";
+import * as map from "./map.ts";
+import { mremap } from "./remap.ts";
+import { type Pma, STACK_GUARD, type Vma } from "./vma.ts";
 
-/** Where memory files come from. */
-export interface MemoryProvider {
-  /** For private anonymous memory of one address space. */
-  privateFile(): MemoryFile;
-  /** For memory that several address spaces share, page cache, tmpfs. */
-  sharedFile(): MemoryFile;
-}
+const TWO32 = 4294967296;
+/** TASK_SIZE of amd64 with four-level page tables. */
+const TASK_SIZE: number = 2 ** 47 - PAGE_SIZE;
+/** The space below the stack that mmap leaves free: at least, and at most as a part of everything. */
+const MIN_STACK_GAP = 128 * 1024 * 1024;
+/** Pages of randomness: mmap (28 bits), stack (22), brk (13). */
+const MMAP_RANDOM_PAGES: number = 2 ** 28;
+const STACK_RANDOM_PAGES: number = 2 ** 22;
 
 /** What a memory manager takes from its surroundings. */
 export interface MmEnv {
   readonly memory: MemoryProvider;
-  /** getrandom(2) for address space layout: fills buf[off .. off+len). */
+  /** Randomness for address space layout: fills buf[off .. off+len). */
   readonly random: { fill(buf: Uint8Array, off: number, len: number): void };
   /** False: addresses are the same every time (personality ADDR_NO_RANDOMIZE). */
   readonly aslr: boolean;
@@ -35,10 +62,23 @@ export class MmapOptions {
   mappable: Mappable | null = null;
   file: VmaFile | null = null;
   offset = 0;
-  /** Most that mprotect may give later: PROT_WRITE is absent for a shared mapping of a file not open for writing. */
+  /** Most that mprotect may give later: without PROT_WRITE for a shared mapping of a file not open for writing. */
   maxProt = 7;
   /** For [vdso] and the like. */
   name = "";
+
+  /** Back to the defaults. */
+  clear(): void {
+    this.addr = 0;
+    this.len = 0;
+    this.prot = 0;
+    this.flags = 0;
+    this.mappable = null;
+    this.file = null;
+    this.offset = 0;
+    this.maxProt = 7;
+    this.name = "";
+  }
 }
 
 /** Where a futex word lives; equal (id, offset) mean the same word. Filled by {@link MemoryManager.futexLocate}. */
@@ -56,7 +96,7 @@ export class MemoryManager implements MappingOwner {
   /** Limits in force (RLIMIT_AS, DATA, STACK, MEMLOCK): the process's own set; the kernel may replace it. */
   limits: LimitSet;
   /** Unique number. */
-  readonly id: number = 0;
+  readonly id: number = atomic.newId();
   users = 1;
 
   startCode = 0;
@@ -72,188 +112,351 @@ export class MemoryManager implements MappingOwner {
   envEnd = 0;
   /** The auxiliary vector as the program got it (/proc/PID/auxv). */
   auxv: Uint8Array = new Uint8Array(0);
-  /** The executable: holds a reference. */
+  /** The executable: one reference, see {@link setExe}. */
   exe: VmaFile | null = null;
-  /** Bytes: mapped / private writable / stack / executable / locked / file-backed. */
+
+  /** Bytes: all mappings / private writable / stack / executable files / locked. */
   totalVm = 0;
   dataVm = 0;
   stackVm = 0;
   execVm = 0;
   lockedVm = 0;
-  /** MLOCK state for later mappings: mlockall(MCL_FUTURE). */
-  lockFuture = false;
+  /** Resident bytes by kind: private, host files, shared memory and page cache. */
+  rssAnon = 0;
+  rssFile = 0;
+  rssShmem = 0;
 
-  /** Use {@link MemoryManager.create} unless an address space is at hand. */
+  // --- internal state, for the files of this folder ---
+  readonly vmas: AddrTree<Vma> = new AddrTree<Vma>();
+  readonly pmas: AddrTree<Pma> = new AddrTree<Pma>();
+  /** Where private memory comes from. */
+  readonly memory: MemoryFile;
+  readonly taskSize: number = TASK_SIZE;
+  /** Nothing is mapped below; top of the top-down area; bottom of the area used when that is full. */
+  minAddress = MMAP_MIN_ADDR;
+  mmapBase = 0;
+  mmapBottom = 0;
+  /** Highest address of the stack. */
+  stackTop = 0;
+  /** VMF_LOCKED and VMF_LOCKONFAULT for coming mappings (mlockall(MCL_FUTURE)); RLIMIT_MEMLOCK does not count. */
+  lockFuture = 0;
+  lockPrivileged = false;
+  /** The PMA that the kernel used last; one that left the tree has start = end = 0. */
+  lastPma: Pma | null = null;
+  /** Last copy-on-write window, and how many in a row were neighbours. */
+  lastCowStart = -1;
+  lastCowEnd = -1;
+  cowRun = 0;
+  /** Guest faults in a row on a page that is there. */
+  stuckPage = -1;
+  stuckCount = 0;
+  /** Page references to give back after the next flush. */
+  private readonly freeFiles: MappedFile[] = [];
+  private readonly freeOffs: number[] = [];
+  private readonly freeLens: number[] = [];
+  private freeCount = 0;
+  /** Result of readI64, atomicLoad32, atomicCas32, atomicRmw32. */
+  value = 0;
+
+  /** Takes over `as`. See also {@link MemoryManager.create}. */
   constructor(platform: Platform, as: AddressSpace, env: MmEnv, limits: LimitSet) {
     this.platform = platform;
     this.as = as;
     this.env = env;
     this.limits = limits;
+    this.memory = env.memory.privateFile();
+    this.layOut();
   }
+
   /** A new, empty one in a new host address space, or -errno. */
-  static create(_platform: Platform, _env: MmEnv, _limits: LimitSet): MemoryManager | number {
-    return -12;
+  static create(platform: Platform, env: MmEnv, limits: LimitSet): MemoryManager | number {
+    const as = platform.newAddressSpace();
+    return typeof as === "number" ? as : new MemoryManager(platform, as, env, limits);
+  }
+
+  /** Chooses where the stack ends and where mmap starts (mmap_base, randomize_stack_top). */
+  private layOut(): void {
+    const hi = this.platform.maxAddress;
+    const lo = Math.max(this.minAddress, this.platform.minAddress);
+    // A platform with little room gets less randomness.
+    const shrink = Math.min(1, (hi - lo) / TASK_SIZE);
+    const stackRandom = Math.floor(STACK_RANDOM_PAGES * shrink);
+    const mmapRandom = Math.floor(MMAP_RANDOM_PAGES * shrink);
+    this.stackTop = hi - this.randomPages(stackRandom) * PAGE_SIZE;
+    const limit = this.limits.get(RLIMIT_STACK);
+    let gap = (limit === Infinity ? 0 : map.pageUp(limit)) + STACK_GUARD + (hi - this.stackTop);
+    gap = Math.min(Math.max(gap, Math.floor(MIN_STACK_GAP * shrink)), Math.floor((hi / 6) * 5));
+    const base = hi - gap - this.randomPages(mmapRandom) * PAGE_SIZE;
+    this.mmapBase = Math.max(lo, base - (base & (PAGE_SIZE - 1)));
+    const bottom = Math.floor(hi / 3);
+    this.mmapBottom = Math.max(lo, bottom - (bottom & (PAGE_SIZE - 1)));
+  }
+
+  /** A random number below n (<= 2^28), 0 without ASLR. */
+  randomPages(n: number): number {
+    if (!this.env.aslr || n < 1) return 0;
+    this.env.random.fill(access.small, 0, 4);
+    return Math.floor((access.smallU32(0) / TWO32) * n);
+  }
+
+  /** Sets the executable, taking a reference. */
+  setExe(file: VmaFile | null): void {
+    if (file !== null) file.incRef();
+    if (this.exe !== null) this.exe.decRef();
+    this.exe = file;
   }
 
   // --- kernel access to guest memory ---
+
   /** Bytes copied (may be fewer than len), or -EFAULT when none. */
-  copyIn(_addr: number, _dst: Uint8Array, _off: number, _len: number): number {
-    return -14;
+  copyIn(addr: number, dst: Uint8Array, off: number, len: number): number {
+    return access.copyIn(this, addr, dst, off, len);
   }
-  copyOut(_addr: number, _src: Uint8Array, _off: number, _len: number): number {
-    return -14;
+  copyOut(addr: number, src: Uint8Array, off: number, len: number): number {
+    return access.copyOut(this, addr, src, off, len);
   }
   /** 0 or -EFAULT. */
-  copyInExact(_addr: number, _dst: Uint8Array, _off: number, _len: number): number {
-    return -14;
+  copyInExact(addr: number, dst: Uint8Array, off: number, len: number): number {
+    return access.copyIn(this, addr, dst, off, len) === len ? 0 : -EFAULT;
   }
-  copyOutExact(_addr: number, _src: Uint8Array, _off: number, _len: number): number {
-    return -14;
+  copyOutExact(addr: number, src: Uint8Array, off: number, len: number): number {
+    return access.copyOut(this, addr, src, off, len) === len ? 0 : -EFAULT;
   }
-  /** As ptrace(2) and /proc/PID/mem access memory: protection does not matter (private mappings are copied on write). */
-  forceRead(_addr: number, _dst: Uint8Array, _off: number, _len: number): number {
-    return -14;
+  /** As ptrace(2) and /proc/PID/mem access memory: protection does not matter; private mappings are copied on write. */
+  forceRead(addr: number, dst: Uint8Array, off: number, len: number): number {
+    return access.force(this, addr, dst, off, len, false);
   }
-  forceWrite(_addr: number, _src: Uint8Array, _off: number, _len: number): number {
-    return -14;
+  forceWrite(addr: number, src: Uint8Array, off: number, len: number): number {
+    return access.force(this, addr, src, off, len, true);
   }
   /** Bytes zeroed, or -EFAULT when none. */
-  zeroOut(_addr: number, _len: number): number {
-    return -14;
+  zeroOut(addr: number, len: number): number {
+    return access.zeroOut(this, addr, len);
   }
   /** A NUL-terminated latin1 string; -EFAULT; -ENAMETOOLONG when there is no NUL within maxLen bytes. */
-  copyInString(_addr: number, _maxLen: number): string | number {
-    return -14;
+  copyInString(addr: number, maxLen: number): string | number {
+    return access.copyInString(this, addr, maxLen);
   }
-  /** Little-endian values; reads give the value, or -EFAULT. readI64/readPtr: see implementation for the range. */
-  readU32(_addr: number): number {
-    return -14;
+  /** Little-endian values: the value (>= 0), or -EFAULT. A u64 is rounded above 2^53. */
+  readU32(addr: number): number {
+    return access.readU32(this, addr);
   }
-  writeU32(_addr: number, _v: number): number {
-    return -14;
+  readPtr(addr: number): number {
+    return access.readPtr(this, addr);
   }
-  /** A u64 as number (rounded above 2^53), or -EFAULT. */
-  readPtr(_addr: number): number {
-    return -14;
+  /** 0 or -EFAULT. `v`: below 2^53 for pointers, within +-2^53 for i64. */
+  writeU32(addr: number, v: number): number {
+    return access.writeU32(this, addr, v);
   }
-  writePtr(_addr: number, _v: number): number {
-    return -14;
+  writePtr(addr: number, v: number): number {
+    return access.writeWords(this, addr, v % TWO32, Math.floor(v / TWO32));
   }
-  /** A signed 64-bit value into {@link value}: 0 or -EFAULT. */
-  readI64(_addr: number): number {
-    return -14;
+  writeI64(addr: number, v: number): number {
+    const hi = Math.floor(v / TWO32);
+    return access.writeWords(this, addr, v - hi * TWO32, hi);
   }
-  writeI64(_addr: number, _v: number): number {
-    return -14;
+  /** A signed 64-bit value into {@link value} (rounded beyond +-2^53): 0 or -EFAULT. */
+  readI64(addr: number): number {
+    if (access.readSmall(this, addr, 8) < 0) return -EFAULT;
+    this.value = (access.smallU32(4) | 0) * TWO32 + access.smallU32(0);
+    return 0;
   }
-  /** Result of {@link readI64}. */
-  value = 0;
-  /** Appends the accessible prefix of [addr, addr+len) to seq: bytes appended, or -EFAULT if none. `write`: guest memory will be written. */
-  ioSequence(_addr: number, _len: number, _write: boolean, _seq: IoSequence): number {
-    return -14;
+  /** Appends the accessible prefix of the range to seq: bytes appended, or -EFAULT if none. `write`: guest memory will be written. */
+  ioSequence(addr: number, len: number, write: boolean, seq: IoSequence): number {
+    return ioSeq.ioSequence(this, addr, len, write, seq);
   }
   /** Reads a struct iovec array (readv(2) rules: -EINVAL) and appends its ranges. Bytes appended or -errno. */
-  ioVector(_iovAddr: number, _iovCount: number, _write: boolean, _seq: IoSequence): number {
-    return -14;
+  ioVector(iovAddr: number, iovCount: number, write: boolean, seq: IoSequence): number {
+    return ioSeq.ioVector(this, iovAddr, iovCount, write, seq);
   }
-  /** Puts bounced bytes in place; 0 or -errno. Call after every sequence obtained with write = true. */
-  finishIo(_seq: IoSequence): number {
-    return 0;
+  /** Puts bounced bytes in place; 0 or -errno. Call after the I/O on every sequence obtained with write = true. */
+  finishIo(seq: IoSequence): number {
+    return ioSeq.finishIo(seq);
   }
 
   // --- futexes ---
+
   /** Finds the identity of the word at addr. `shared`: no FUTEX_PRIVATE_FLAG. 0, -EINVAL (unaligned) or -EFAULT. */
-  futexLocate(_addr: number, _shared: boolean, _out: FutexLocation): number {
-    return -14;
+  futexLocate(addr: number, shared: boolean, out: FutexLocation): number {
+    return atomic.futexLocate(this, addr, shared, out);
   }
-  /** The word into {@link value} as u32: 0 or -EFAULT. */
-  atomicLoad32(_addr: number): number {
-    return -14;
+  /** The 4-aligned word into {@link value} as u32: 0 or -EFAULT. */
+  atomicLoad32(addr: number): number {
+    return atomic.atomicLoad32(this, addr);
   }
   /** Compare and exchange; the old word into {@link value} (u32). 0 or -EFAULT. */
-  atomicCas32(_addr: number, _expected: number, _desired: number): number {
-    return -14;
+  atomicCas32(addr: number, expected: number, desired: number): number {
+    return atomic.atomicCas32(this, addr, expected, desired);
   }
-  /** FUTEX_OP_* (0 set, 1 add, 2 or, 3 andn, 4 xor); the old word into {@link value} (u32). 0 or -EFAULT. */
-  atomicRmw32(_addr: number, _op: number, _operand: number): number {
-    return -14;
+  /** FUTEX_OP_* (0 set, 1 add, 2 or, 3 andn, 4 xor); the old word into {@link value} (u32). 0, -EINVAL or -EFAULT. */
+  atomicRmw32(addr: number, op: number, operand: number): number {
+    return atomic.atomicRmw32(this, addr, op, operand);
   }
 
   // --- faults ---
+
   /**
    * A page fault of the guest (trapno 14 only) at addr; access: the PROT_* bit that was wanted. 0: resume.
    * -EFAULT: SIGSEGV/SEGV_MAPERR, -EACCES: SIGSEGV/SEGV_ACCERR, -EIO or -ENOMEM: SIGBUS/BUS_ADRERR.
+   * @hot
    */
-  handleFault(_addr: number, _access: number): number {
-    return -14;
+  handleFault(addr: number, wanted: number): number {
+    const page = addr - (addr & (PAGE_SIZE - 1));
+    const p = this.pmas.find(page);
+    if (p !== null && ((p.prot & wanted) !== 0 || (wanted === 1 && p.prot !== 0))) return noteStuck(this, p, page);
+    this.stuckPage = -1;
+    return faultIn(this, addr, wanted, 1, false);
   }
 
   // --- mappings: address / 0, or -errno ---
-  mmap(_o: MmapOptions): number {
-    return -38;
+
+  mmap(o: MmapOptions): number {
+    return map.mmap(this, o);
   }
-  munmap(_addr: number, _len: number): number {
-    return -38;
+  munmap(addr: number, len: number): number {
+    return map.munmap(this, addr, len);
   }
-  mprotect(_addr: number, _len: number, _prot: number): number {
-    return -38;
+  mprotect(addr: number, len: number, prot: number): number {
+    return map.mprotect(this, addr, len, prot);
   }
-  mremap(_addr: number, _oldLen: number, _newLen: number, _flags: number, _newAddr: number): number {
-    return -38;
+  mremap(addr: number, oldLen: number, newLen: number, flags: number, newAddr: number): number {
+    return mremap(this, addr, oldLen, newLen, flags, newAddr);
   }
-  madvise(_addr: number, _len: number, _advice: number): number {
-    return -38;
+  madvise(addr: number, len: number, advice: number): number {
+    return advise.madvise(this, addr, len, advice);
   }
   /** brk(2) as the system call: the new (or unchanged) break. */
-  brk(_addr: number): number {
-    return 0;
+  brk(addr: number): number {
+    return map.brk(this, addr);
   }
-  msync(_addr: number, _len: number, _flags: number): number {
-    return -38;
+  msync(addr: number, len: number, flags: number): number {
+    return advise.msync(this, addr, len, flags);
   }
   /** `privileged`: CAP_IPC_LOCK. flags: MLOCK_ONFAULT. */
-  mlock(_addr: number, _len: number, _flags: number, _privileged: boolean): number {
-    return -38;
+  mlock(addr: number, len: number, flags: number, privileged: boolean): number {
+    return advise.mlock(this, addr, len, flags, privileged);
   }
-  munlock(_addr: number, _len: number): number {
-    return -38;
+  munlock(addr: number, len: number): number {
+    return advise.munlock(this, addr, len);
   }
-  mlockall(_flags: number, _privileged: boolean): number {
-    return -38;
+  mlockall(flags: number, privileged: boolean): number {
+    return advise.mlockall(this, flags, privileged);
   }
   munlockall(): number {
-    return -38;
+    return advise.munlockall(this);
   }
   /** One byte per page into guest memory at vec. */
-  mincore(_addr: number, _len: number, _vec: number): number {
-    return -38;
+  mincore(addr: number, len: number, vec: number): number {
+    return advise.mincore(this, addr, len, vec);
+  }
+  /** The initial stack: `size` bytes below {@link stackTop}. 0 or -errno. */
+  mapStack(size: number, prot: number): number {
+    return map.mapStack(this, this.stackTop, size, prot);
+  }
+  /** Sets where the heap begins (end of the program's bss). */
+  setBrk(start: number): void {
+    this.brkStart = start;
+    this.brkEnd = start;
   }
 
   // --- life ---
-  /** fork(2): a copy in `childAs`, everything private copy-on-write on both sides. */
-  fork(_childAs: AddressSpace, _childLimits: LimitSet): MemoryManager | number {
-    return -38;
+
+  /** fork(2): a copy in `childAs` (taken over, also on failure), everything private copy-on-write on both sides. */
+  fork(childAs: AddressSpace, childLimits: LimitSet): MemoryManager | number {
+    const child = new MemoryManager(this.platform, childAs, this.env, childLimits);
+    child.startCode = this.startCode;
+    child.endCode = this.endCode;
+    child.startData = this.startData;
+    child.endData = this.endData;
+    child.brkStart = this.brkStart;
+    child.brkEnd = this.brkEnd;
+    child.stackStart = this.stackStart;
+    child.argStart = this.argStart;
+    child.argEnd = this.argEnd;
+    child.envStart = this.envStart;
+    child.envEnd = this.envEnd;
+    child.auxv = this.auxv;
+    child.minAddress = this.minAddress;
+    child.mmapBase = this.mmapBase;
+    child.mmapBottom = this.mmapBottom;
+    child.stackTop = this.stackTop;
+    child.setExe(this.exe);
+    const r = copyAddressSpace(this, child);
+    if (r < 0) {
+      child.decUsers();
+      return r;
+    }
+    return child;
   }
+
   /** Something must be flushed before a context of this address space is resumed. */
   get needsFlush(): boolean {
-    return this.as.dirty;
+    return this.freeCount > 0 || this.as.dirty;
   }
-  /** Performs the queued mapping operations, then frees pages that no host mapping shows any more. 0 or -errno. */
+
+  /**
+   * Performs the queued mapping operations, then frees pages that no host mapping shows any more. 0, or -errno: the host
+   * could not do one of them, so that the address space is not what it should be and its processes must be killed.
+   */
   flush(): number {
-    return 0;
+    const r = this.as.flush();
+    if (this.freeCount > 0) {
+      this.memory.beginFree();
+      this.freeDeferred();
+      this.memory.endFree();
+    }
+    return r;
   }
+
   incUsers(): void {
     this.users++;
   }
+
   /** Last user gone: everything is unmapped, the host address space released (its contexts must have been released). */
-  decUsers(): void {}
-  invalidateMapping(_mappable: Mappable, _offset: number, _len: number): void {}
+  decUsers(): void {
+    if (--this.users > 0) return;
+    releaseAddressSpace(this);
+    this.setExe(null);
+  }
+
+  invalidateMapping(mappable: Mappable, offset: number, len: number): void {
+    invalidate(this, mappable, offset, len);
+  }
+
+  /** Notes page references that are given back after the next flush. */
+  deferFree(file: MappedFile, off: number, len: number): void {
+    const n = this.freeCount++;
+    this.freeFiles[n] = file;
+    this.freeOffs[n] = off;
+    this.freeLens[n] = len;
+  }
+
+  /** Gives the noted page references back; no host mapping may show the pages. */
+  freeDeferred(): void {
+    const n = this.freeCount;
+    this.freeCount = 0;
+    for (let i = 0; i < n; i++) this.freeFiles[i]!.decRef(this.freeOffs[i]!, this.freeLens[i]!);
+    // Do not keep files alive; a long list does not come back soon.
+    this.freeFiles.length = 0;
+  }
+
+  /** The memory files that pages of this address space come from. */
+  filesOfPages(): MemoryFile[] {
+    const shared = this.env.memory.sharedFile();
+    return shared === this.memory ? [this.memory] : [this.memory, shared];
+  }
 
   // --- for /proc ---
+
   /** Calls fn for every mapping, lowest first, until it returns false. fn must not change mappings. */
-  forEachVma(_fn: (vma: Vma) => boolean): void {}
-  /** Resident bytes: all, anonymous, file, shared memory. */
+  forEachVma(fn: (vma: Vma) => boolean): void {
+    for (let v = this.vmas.first; v !== null; v = v.next) if (!fn(v)) return;
+  }
+
+  /** Resident bytes of all kinds. */
   residentBytes(): number {
-    return 0;
+    return this.rssAnon + this.rssFile + this.rssShmem;
   }
 }
+
+export { MemoryFile, type MemoryProvider };

@@ -1,10 +1,28 @@
+/** The two kinds of ranges of an address space: Vma (what the guest asked for) and Pma (which pages are there). */
+import { PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
+import type { Mappable, MappedFile } from "../memmap/memmap.ts";
 import type { VmaFile } from "../memmap/vma-file.ts";
-import type { Mappable } from "../memmap/memmap.ts";
+import { MemoryFile } from "../pgalloc/memory-file.ts";
+import { AddrNode } from "./addr-tree.ts";
 
-/** One mapping as the guest asked for it. */
-export class Vma {
-  start = 0;
-  end = 0;
+/** MAP_SHARED. */
+export const VMF_SHARED = 1;
+/** Grows towards lower addresses on faults (the stack). */
+export const VMF_GROWSDOWN = 2;
+export const VMF_NORESERVE = 4;
+/** mlock(2); ONFAULT: mlock2(MLOCK_ONFAULT). */
+export const VMF_LOCKED = 8;
+export const VMF_LOCKONFAULT = 16;
+/** MADV_DONTFORK, MADV_WIPEONFORK, MADV_DONTDUMP. */
+export const VMF_DONTFORK = 32;
+export const VMF_WIPEONFORK = 64;
+export const VMF_DONTDUMP = 128;
+
+/** A stack keeps this distance from the mapping below it (stack_guard_gap). */
+export const STACK_GUARD: number = 256 * 4096;
+
+/** One mapping as the guest asked for it (a line of /proc/PID/maps). */
+export class Vma extends AddrNode {
   /** PROT_* now, and the most that mprotect may give. */
   prot = 0;
   maxProt = 7;
@@ -12,14 +30,62 @@ export class Vma {
   flags = 0;
   /** Offset in the mappable of `start`. */
   offset = 0;
+  /** What is mapped; null: private anonymous memory. The VMA is registered with it (addMapping) exactly once. */
   mappable: Mappable | null = null;
+  /** The opened file, for show; one reference. */
   file: VmaFile | null = null;
   /** "[heap]", "[stack]", "[vdso]", "[vvar]" or "". */
   name = "";
+
+  get isShared(): boolean {
+    return (this.flags & VMF_SHARED) !== 0;
+  }
+
+  /** What a write to the mapping may do to the mappable. */
+  get mayWriteShared(): boolean {
+    return (this.flags & VMF_SHARED) !== 0 && (this.maxProt & PROT_WRITE) !== 0;
+  }
 }
-export const VMF_SHARED = 1;
-export const VMF_GROWSDOWN = 2;
-export const VMF_NORESERVE = 4;
-export const VMF_LOCKED = 8;
-export const VMF_DONTFORK = 16;
-export const VMF_WIPEONFORK = 32;
+
+/**
+ * Pages that are there: guest [start, end) is `file` from `off` on, and the host mapping shows it with `prot`. Never
+ * crosses a VMA boundary. Holds a reference on every page.
+ */
+export class Pma extends AddrNode {
+  file: MappedFile;
+  /** `file` when it is memory that the Sentry can touch, else null (a host file). */
+  mem: MemoryFile | null;
+  off = 0;
+  /** Protection of the host mapping: what the guest can do without a fault. 0 also for PROT_NONE. */
+  prot = 0;
+  /** A write must copy first (or find that nobody else has the page). */
+  cow = false;
+  /** Private pages (anonymous, or copied from a file) as opposed to pages of the mappable. */
+  anon = false;
+  /** Shared mappings: what Mappable.translate allows so far. */
+  maxProt = 7;
+
+  constructor(file: MappedFile, mem: MemoryFile | null) {
+    super();
+    this.file = file;
+    this.mem = mem;
+  }
+}
+
+/** The memory file behind a mapped file, if the Sentry can touch it. */
+export function memoryOf(file: MappedFile): MemoryFile | null {
+  return file instanceof MemoryFile ? file : null;
+}
+
+/**
+ * Protection of the host mapping of pages in a VMA with `vmaProt`. Writable pages are readable on this architecture,
+ * which has to be said once the write bit is held back.
+ */
+export function hostProt(vmaProt: number, cow: boolean, maxProt: number): number {
+  let p = vmaProt & 7;
+  if ((p & PROT_WRITE) !== 0) {
+    p |= PROT_READ;
+    if (cow || (maxProt & PROT_WRITE) === 0) p &= ~PROT_WRITE;
+  }
+  return p;
+}

@@ -1,0 +1,277 @@
+/** Bringing pages in: anonymous memory, file pages, copy-on-write, stack growth. */
+import { EACCES, EFAULT, EIO, ENOMEM } from "../../abi/errno.ts";
+import { MAX_MAP_COUNT, PROT_WRITE } from "../../abi/mman.ts";
+import { RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_STACK } from "../../abi/resource.ts";
+import { PAGE_SIZE, Translation } from "../memmap/memmap.ts";
+import { MEM_ANON } from "../pgalloc/memory-file.ts";
+import type { MemoryManager } from "./mm.ts";
+import { addPages, dropPages, isolate, linkPages, takePma } from "./pmas.ts";
+import { hostProt, type Pma, STACK_GUARD, VMF_GROWSDOWN, VMF_LOCKED, type Vma } from "./vma.ts";
+import { resizeVma } from "./vmas.ts";
+
+/** Anonymous mappings up to this size get all their pages (file space and host mapping) when they are made. */
+export const EAGER_MAX: number = 64 * 1024 * 1024;
+/** Larger ones get them in aligned chunks of this size, when they are touched. */
+export const LAZY_CHUNK: number = 16 * 1024 * 1024;
+/** A stack grows by at least this much where there is room. */
+const STACK_STEP = 128 * 1024;
+/** Longest run that a copy-on-write fault takes over in place. */
+const REUSE_MAX = 64 * 1024 * 1024;
+/** Faults in a row on one present page until its host mapping is made anew, and until we give up. */
+const STUCK_REMAP = 16;
+const STUCK_FAIL = 256;
+
+const translation = new Translation();
+
+/**
+ * Makes the page at `addr` accessible for `access` (one PROT_* bit). `wish`: bytes from addr on that will be used next.
+ * `force`: as a debugger, the VMA's protection does not count (shared mappings keep theirs). 0, or -EFAULT (nothing
+ * mapped), -EACCES (protection), -EIO (beyond the file's end, unreadable), -ENOMEM.
+ */
+export function faultIn(mm: MemoryManager, addr: number, access: number, wish: number, force: boolean): number {
+  let vma = mm.vmas.find(addr);
+  if (vma === null) {
+    vma = growStack(mm, addr);
+    if (vma === null) return -EFAULT;
+  }
+  const write = (access & PROT_WRITE) !== 0;
+  if (write) {
+    if ((vma.prot & PROT_WRITE) === 0 && (!force || vma.isShared)) return -EACCES;
+  } else if ((vma.prot & access) === 0 && (vma.prot === 0 || access !== 1)) {
+    // Whatever can be written or executed can be read on this architecture.
+    if (!force) return -EACCES;
+  }
+  const page = addr - (addr & (PAGE_SIZE - 1));
+  let p = mm.pmas.find(page);
+  if (p === null) {
+    const r = fillAround(mm, vma, page, wish, write);
+    if (r < 0) return r;
+    p = mm.pmas.find(page);
+    if (p === null) return -EIO;
+    if (!write || (p.prot & PROT_WRITE) !== 0) return 0;
+  }
+  if (write) {
+    if (p.cow) return breakCow(mm, vma, p, page, wish);
+    if ((p.prot & PROT_WRITE) === 0) {
+      if (p.anon) return 0; // a forced write to a private page that the guest may not write
+      return upgradeShared(mm, vma, p, page);
+    }
+  }
+  return 0;
+}
+
+/** A fault of the guest on a page that was there already: another thread's fault brought it in; or the host lost it. */
+export function noteStuck(mm: MemoryManager, p: Pma, page: number): number {
+  if (mm.stuckPage !== page) {
+    mm.stuckPage = page;
+    mm.stuckCount = 0;
+    return 0;
+  }
+  if (++mm.stuckCount >= STUCK_FAIL) return -EFAULT;
+  if (mm.stuckCount % STUCK_REMAP === 0) {
+    const off = p.off + (page - p.start);
+    mm.as.mapFile(page, PAGE_SIZE, p.file.backing, off, p.prot, p.mem !== null || !p.cow, false);
+  }
+  return 0;
+}
+
+/** Brings in the missing page at `page` and as much around it as is cheap. */
+function fillAround(mm: MemoryManager, vma: Vma, page: number, wish: number, write: boolean): number {
+  if (vma.mappable !== null) return fillFile(mm, vma, page, vma.end, write && vma.isShared, page, false);
+  if (vma.end - vma.start <= EAGER_MAX) return fillAnon(mm, vma, vma.start, vma.end, false);
+  const start = page - chunkOffset(page);
+  let end = start + LAZY_CHUNK;
+  if (page + wish > end) end = Math.min(page + wish + PAGE_SIZE - 1 - ((page + wish - 1) & (PAGE_SIZE - 1)), vma.end);
+  return fillAnon(mm, vma, Math.max(start, vma.start), Math.min(end, vma.end), false);
+}
+
+/** addr modulo LAZY_CHUNK (a power of two below 2^31). */
+function chunkOffset(addr: number): number {
+  return addr & (LAZY_CHUNK - 1);
+}
+
+/** Gives every missing page of a private anonymous VMA in [start, end) zeroed memory. 0 or -ENOMEM. */
+export function fillAnon(mm: MemoryManager, vma: Vma, start: number, end: number, populate: boolean): number {
+  let pos = start;
+  let p = mm.pmas.lowerBound(start);
+  while (pos < end) {
+    if (p !== null && p.start <= pos) {
+      pos = p.end;
+      p = p.next;
+      continue;
+    }
+    const to = p !== null && p.start < end ? p.start : end;
+    const below = p === null ? mm.pmas.last : p.prev;
+    // Continue in the file where the neighbour ends, so that both stay one range, here and on the host.
+    const hint = below !== null && below.end === pos && below.anon ? below.off + (below.end - below.start) : -1;
+    const off = mm.memory.allocate(to - pos, MEM_ANON, true, hint);
+    if (off < 0) return off;
+    addPages(mm, vma, pos, to - pos, mm.memory, off, false, true, 7, populate);
+    // addPages may have joined p's neighbours: find the place again.
+    pos = to;
+    p = mm.pmas.lowerBound(pos);
+  }
+  return 0;
+}
+
+/**
+ * Asks the mappable for the missing pages of [start, end). `need`: the address that must become present, or -1 when this
+ * is only in advance (then errors do not matter). 0 or -EIO, -ENOMEM.
+ */
+export function fillFile(
+  mm: MemoryManager,
+  vma: Vma,
+  start: number,
+  end: number,
+  write: boolean,
+  need: number,
+  populate: boolean,
+): number {
+  const t = translation;
+  const m = vma.mappable!;
+  const cow = !vma.isShared;
+  let pos = start;
+  let p = mm.pmas.lowerBound(start);
+  while (pos < end) {
+    if (p !== null && p.start <= pos) {
+      pos = p.end;
+      p = p.next;
+      continue;
+    }
+    const to = p !== null && p.start < end ? p.start : end;
+    const r = m.translate(vma.offset + (pos - vma.start), to - pos, write, t);
+    if (r < 0 || t.file === null) {
+      t.file = null;
+      if (need < 0 || pos > need) return 0;
+      return r === -ENOMEM ? -ENOMEM : -EIO;
+    }
+    const file = t.file;
+    t.file = null;
+    const len = t.len < to - pos ? t.len : to - pos;
+    file.incRef(t.offset, len);
+    addPages(mm, vma, pos, len, file, t.offset, cow, false, t.maxProt, populate);
+    pos += len;
+    p = mm.pmas.lowerBound(pos);
+    // One translation that covers the needed page is enough for a fault of a file in pieces.
+    if (need >= 0 && pos > need && pos - start >= LAZY_CHUNK) return 0;
+  }
+  return 0;
+}
+
+/** A shared page that was translated for reading is to be written: ask again. */
+function upgradeShared(mm: MemoryManager, vma: Vma, p: Pma, page: number): number {
+  const t = translation;
+  const wish = Math.min(p.end - page, 64 * 1024);
+  const r = vma.mappable!.translate(vma.offset + (page - vma.start), wish, true, t);
+  const file = t.file;
+  t.file = null;
+  if (r < 0 || file === null) return r === -ENOMEM ? -ENOMEM : -EIO;
+  if ((t.maxProt & PROT_WRITE) === 0) return -EACCES;
+  const len = Math.min(t.len, wish);
+  if (file === p.file && t.offset === p.off + (page - p.start)) {
+    const q = isolate(mm, p, page, page + len);
+    const prot = hostProt(vma.prot, false, t.maxProt);
+    takePma(mm, q);
+    mm.as.protect(page, len, prot);
+    linkPages(mm, vma, page, len, file, t.offset, prot, false, false, t.maxProt);
+    return 0;
+  }
+  file.incRef(t.offset, len);
+  dropPages(mm, page, page + len, false);
+  addPages(mm, vma, page, len, file, t.offset, false, false, t.maxProt, false);
+  return 0;
+}
+
+/** Makes the private page at `page` (and neighbours) writable: in place when nobody else has it, else by a copy. */
+function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: number): number {
+  const mem = p.mem;
+  const pageOff = p.off + (page - p.start);
+  if (mem !== null && mem.isExclusive(pageOff)) {
+    const up = mem.exclusiveBytes(pageOff, Math.min(p.end - page, REUSE_MAX));
+    let start = page;
+    while (start > p.start && page - start < REUSE_MAX && mem.isExclusive(p.off + (start - PAGE_SIZE - p.start))) {
+      start -= PAGE_SIZE;
+    }
+    const off = p.off + (start - p.start);
+    const len = page + up - start;
+    const q = isolate(mm, p, start, start + len);
+    const prot = hostProt(vma.prot, false, 7);
+    if (prot !== q.prot) mm.as.protect(start, len, prot);
+    takePma(mm, q);
+    linkPages(mm, vma, start, len, mem, off, prot, false, true, 7);
+    return 0;
+  }
+  const size = cowWindow(mm, p, page);
+  let start = Math.max(p.start, page - (page & (size - 1)));
+  let end = Math.min(p.end, page - (page & (size - 1)) + size);
+  if (page + wish > end) {
+    const wanted = page + wish + (PAGE_SIZE - 1);
+    end = Math.min(p.end, wanted - (wanted & (PAGE_SIZE - 1)));
+  }
+  const below = p.start === start ? p.prev : null;
+  const hint =
+    below !== null && below.end === start && below.anon && !below.cow ? below.off + (below.end - below.start) : -1;
+  let to = mm.memory.allocate(end - start, MEM_ANON, false, hint);
+  if (to < 0 && end - start > PAGE_SIZE) {
+    start = page;
+    end = page + PAGE_SIZE;
+    to = mm.memory.allocate(PAGE_SIZE, MEM_ANON, false, -1);
+  }
+  if (to < 0) return to;
+  const len = end - start;
+  const from = p.off + (start - p.start);
+  if (mem !== null && mem === mm.memory) mem.window.copyWithin(to, from, from + len);
+  else {
+    const n = p.file.readAt(mm.memory.window, to, len, from);
+    if (n < len) {
+      if (n < 0) {
+        mm.memory.decRef(to, len);
+        return -EIO;
+      }
+      mm.memory.window.fill(0, to + n, to + len);
+    }
+  }
+  dropPages(mm, start, end, false);
+  addPages(mm, vma, start, len, mm.memory, to, false, true, 7, false);
+  mm.lastCowStart = start;
+  mm.lastCowEnd = end;
+  return 0;
+}
+
+/**
+ * How much to copy at once (a power of two): a little around a single fault, more for faults in a row, and more when the
+ * address space is already cut into many pieces (the host limits their number).
+ */
+function cowWindow(mm: MemoryManager, p: Pma, page: number): number {
+  const count = mm.pmas.count;
+  let size = p.mem === null ? 64 * 1024 : 16 * 1024;
+  if (count > 2048) size = count > 24576 ? 2 * 1024 * 1024 : count > 8192 ? 256 * 1024 : 64 * 1024;
+  if (page === mm.lastCowEnd || page + PAGE_SIZE === mm.lastCowStart) {
+    mm.cowRun = Math.min(mm.cowRun + 1, 4);
+    size = Math.min(size << mm.cowRun, 2 * 1024 * 1024);
+  } else mm.cowRun = 0;
+  return size;
+}
+
+/** Extends the stack above `addr` down to it; the grown VMA, or null. */
+function growStack(mm: MemoryManager, addr: number): Vma | null {
+  const vma = mm.vmas.lowerBound(addr);
+  if (vma === null || (vma.flags & VMF_GROWSDOWN) === 0) return null;
+  const page = addr - (addr & (PAGE_SIZE - 1));
+  const below = vma.prev;
+  let floor = Math.max(mm.minAddress, mm.platform.minAddress);
+  if (below !== null) {
+    const gap = (below.flags & VMF_GROWSDOWN) !== 0 || below.prot === 0 ? 0 : STACK_GUARD;
+    floor = Math.max(floor, below.end + gap);
+  }
+  const limit = mm.limits.get(RLIMIT_STACK);
+  if (limit !== Infinity) floor = Math.max(floor, vma.end - (limit - (limit & (PAGE_SIZE - 1))));
+  if (page < floor) return null;
+  const start = Math.max(floor, Math.min(page, vma.start - STACK_STEP));
+  const grow = vma.start - start;
+  if (mm.totalVm + grow > mm.limits.get(RLIMIT_AS)) return null;
+  if ((vma.flags & VMF_LOCKED) !== 0 && mm.lockedVm + grow > mm.limits.get(RLIMIT_MEMLOCK)) return null;
+  if (mm.vmas.count > MAX_MAP_COUNT) return null;
+  resizeVma(mm, vma, start, vma.end);
+  return vma;
+}

@@ -1,0 +1,78 @@
+/** fork(2), the end of an address space, and pages that change place under a mapping. */
+import type { Mappable } from "../memmap/memmap.ts";
+import { populateVma } from "./map.ts";
+import type { MemoryManager } from "./mm.ts";
+import { addPages, dropPages, makeCow } from "./pmas.ts";
+import { VMF_DONTFORK, VMF_LOCKED, VMF_LOCKONFAULT, VMF_WIPEONFORK } from "./vma.ts";
+import { addVma, dropVma } from "./vmas.ts";
+
+/**
+ * Fills the empty `child` with a copy of `mm`: the same VMAs, the same pages; private pages become copy-on-write on both
+ * sides. Both are flushed, so that no thread of the parent can write to a shared page any more. 0 or -errno (the caller
+ * drops the child).
+ */
+export function copyAddressSpace(mm: MemoryManager, child: MemoryManager): number {
+  for (let v = mm.vmas.first; v !== null; v = v.next) {
+    if ((v.flags & VMF_DONTFORK) !== 0) continue;
+    const flags = v.flags & ~(VMF_LOCKED | VMF_LOCKONFAULT);
+    const c = addVma(child, v.start, v.end, v.prot, v.maxProt, flags, v.mappable, v.file, v.offset, v.name);
+    if ((v.flags & VMF_WIPEONFORK) !== 0) {
+      if (v.prot !== 0) {
+        const r = populateVma(child, c, v.start, v.end, false);
+        if (r < 0) return r;
+      }
+      continue;
+    }
+    if (!v.isShared) makeCow(mm, v.start, v.end);
+    for (let p = mm.pmas.lowerBound(v.start); p !== null && p.start < v.end; p = p.next) {
+      const len = p.end - p.start;
+      p.file.incRef(p.off, len);
+      addPages(child, c, p.start, len, p.file, p.off, p.cow, p.anon, p.maxProt, false);
+    }
+  }
+  const r = mm.flush();
+  return r < 0 ? r : child.flush();
+}
+
+/** Gives everything back: first the host address space, then the pages, which no guest can reach any more. */
+export function releaseAddressSpace(mm: MemoryManager): void {
+  mm.as.release();
+  const files = mm.filesOfPages();
+  for (const f of files) f.beginFree();
+  mm.freeDeferred();
+  for (let p = mm.pmas.first; p !== null; p = p.next) p.file.decRef(p.off, p.end - p.start);
+  mm.pmas.clear();
+  mm.lastPma = null;
+  mm.rssAnon = 0;
+  mm.rssFile = 0;
+  mm.rssShmem = 0;
+  for (let v = mm.vmas.first; v !== null; v = mm.vmas.first) dropVma(mm, v);
+  for (const f of files) f.endFree();
+}
+
+/**
+ * Pages of `mappable` for file offsets [offset, offset+len) go away: drops all translations to them. Copies that the
+ * guest made (private mappings) stay.
+ */
+export function invalidate(mm: MemoryManager, mappable: Mappable, offset: number, len: number): void {
+  let any = false;
+  const end = offset + len;
+  for (let v = mm.vmas.first; v !== null; v = v.next) {
+    if (v.mappable !== mappable) continue;
+    const from = Math.max(offset, v.offset);
+    const to = Math.min(end, v.offset + (v.end - v.start));
+    if (from >= to) continue;
+    const stop = v.start + (to - v.offset);
+    let p = mm.pmas.lowerBound(v.start + (from - v.offset));
+    while (p !== null && p.start < stop) {
+      const next = p.next;
+      if (!p.anon) {
+        const a = Math.max(p.start, v.start + (from - v.offset));
+        if (dropPages(mm, a, Math.min(p.end, stop), true)) any = true;
+      }
+      p = next;
+    }
+  }
+  // A running thread would go on with the old pages for as long as it pleases.
+  if (any) mm.flush();
+}

@@ -1,0 +1,303 @@
+/** mmap(2), munmap(2), mprotect(2), brk(2) and the choice of addresses. */
+import { EACCES, EAGAIN, EEXIST, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM } from "../../abi/errno.ts";
+import {
+  MAP_32BIT,
+  MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_GROWSDOWN,
+  MAP_HUGETLB,
+  MAP_LEGACY_MASK,
+  MAP_LOCKED,
+  MAP_NONBLOCK,
+  MAP_NORESERVE,
+  MAP_POPULATE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MAP_SHARED_VALIDATE,
+  MAP_TYPE,
+  MAX_MAP_COUNT,
+  PROT_GROWSDOWN,
+  PROT_GROWSUP,
+} from "../../abi/mman.ts";
+import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../../abi/resource.ts";
+import { type Mappable, PAGE_SIZE } from "../memmap/memmap.ts";
+import { EAGER_MAX, fillAnon, fillFile } from "./fault.ts";
+import type { MemoryManager, MmapOptions } from "./mm.ts";
+import { dropPages, reprotect } from "./pmas.ts";
+import { ShmObject } from "./shm-object.ts";
+import { VMF_GROWSDOWN, VMF_LOCKED, VMF_NORESERVE, VMF_SHARED, type Vma } from "./vma.ts";
+import { addVma, dropVma, isData, isolateVma, mergeAround, setVma, splitVma } from "./vmas.ts";
+
+/** Largest length that makes sense anywhere; beyond it, sums would lose bits. */
+const HUGE = 2 ** 52;
+/** MAP_32BIT looks here. */
+const LOW_START = 0x40000000;
+const LOW_END = 0x80000000;
+
+/** n rounded up to pages. */
+export function pageUp(n: number): number {
+  const rest = n & (PAGE_SIZE - 1);
+  return rest === 0 ? n : n - rest + PAGE_SIZE;
+}
+
+/** Whether n is a page multiple. */
+export function isPageAligned(n: number): boolean {
+  return (n & (PAGE_SIZE - 1)) === 0;
+}
+
+/** The address for a new mapping of `len` bytes, by hint and flags; -ENOMEM, -EINVAL, -EPERM, -EEXIST. */
+export function chooseAddress(mm: MemoryManager, addr: number, len: number, flags: number): number {
+  const lo = Math.max(mm.minAddress, mm.platform.minAddress);
+  const hi = mm.platform.maxAddress;
+  if (len > hi) return -ENOMEM;
+  if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0) {
+    if (!isPageAligned(addr)) return -EINVAL;
+    if (addr > hi - len) return -ENOMEM;
+    if (addr < mm.minAddress) return -EPERM;
+    if (addr < lo) return -ENOMEM;
+    if ((flags & MAP_FIXED_NOREPLACE) !== 0 && !mm.vmas.isFree(addr, addr + len)) return -EEXIST;
+    return addr;
+  }
+  if (addr !== 0) {
+    let hint = addr - (addr & (PAGE_SIZE - 1));
+    if (hint < lo) hint = lo;
+    if (hint <= hi - len && ((flags & MAP_32BIT) === 0 || hint + len <= LOW_END) && roomAt(mm, hint, hint + len)) {
+      return hint;
+    }
+  }
+  let at = -1;
+  if ((flags & MAP_32BIT) !== 0) at = mm.vmas.gapBottomUp(len, LOW_START, LOW_END);
+  else {
+    at = mm.vmas.gapTopDown(len, lo, mm.mmapBase);
+    if (at < 0) at = mm.vmas.gapBottomUp(len, mm.mmapBottom, hi);
+    if (at < 0) at = mm.vmas.gapBottomUp(len, lo, hi);
+  }
+  return at < 0 ? -ENOMEM : at;
+}
+
+/** Nothing in [start, end), nor would it stand in a stack's guard. */
+function roomAt(mm: MemoryManager, start: number, end: number): boolean {
+  const n = mm.vmas.lowerBound(start);
+  return n === null || end <= n.start - n.guard;
+}
+
+/** How many VMAs more or fewer there are after [start, end) was unmapped, at most: for the map count limit. */
+function splitsOf(mm: MemoryManager, start: number, end: number): number {
+  const v = mm.vmas.find(start);
+  return v !== null && v.start < start && v.end > end ? 1 : 0;
+}
+
+/** mmap(2). */
+export function mmap(mm: MemoryManager, o: MmapOptions): number {
+  if (o.len <= 0 || Number.isNaN(o.len)) return -EINVAL;
+  if (o.len > HUGE || o.addr > HUGE) return -ENOMEM;
+  const len = pageUp(o.len);
+  if (!isPageAligned(o.offset) || o.offset < 0) return -EINVAL;
+  if (o.offset + len > Number.MAX_SAFE_INTEGER) return -EOVERFLOW;
+  const prot = o.prot & 7;
+  const anonymous = (o.flags & MAP_ANONYMOUS) !== 0;
+  let flags = 0;
+  switch (o.flags & MAP_TYPE) {
+    case MAP_SHARED_VALIDATE:
+      if ((o.flags & ~(MAP_LEGACY_MASK | MAP_FIXED_NOREPLACE)) !== 0) return -EOPNOTSUPP;
+      flags = VMF_SHARED;
+      break;
+    case MAP_SHARED:
+      flags = VMF_SHARED;
+      break;
+    case MAP_PRIVATE:
+      break;
+    default:
+      return -EINVAL;
+  }
+  // There are no huge pages in the pool, as on most machines.
+  if ((o.flags & MAP_HUGETLB) !== 0) return anonymous ? -ENOMEM : -EINVAL;
+  if ((o.flags & MAP_GROWSDOWN) !== 0) {
+    if (!anonymous || (flags & VMF_SHARED) !== 0) return -EINVAL;
+    flags |= VMF_GROWSDOWN;
+  }
+  if ((o.flags & MAP_NORESERVE) !== 0) flags |= VMF_NORESERVE;
+  if ((o.flags & MAP_LOCKED) !== 0 || mm.lockFuture !== 0) flags |= VMF_LOCKED | mm.lockFuture;
+  if ((prot & ~o.maxProt) !== 0) return -EACCES;
+
+  const at = chooseAddress(mm, o.addr, len, o.flags);
+  if (at < 0) return at;
+  const end = at + len;
+  const replaced = (o.flags & MAP_FIXED) !== 0 && (o.flags & MAP_FIXED_NOREPLACE) === 0 ? mappedBytes(mm, at, end) : 0;
+  if (mm.totalVm + len - replaced > mm.limits.get(RLIMIT_AS)) return -ENOMEM;
+  if (isData(prot, flags) && mm.dataVm + len > mm.limits.get(RLIMIT_DATA)) return -ENOMEM;
+  if ((flags & VMF_LOCKED) !== 0 && mm.lockedVm + len > mm.limits.get(RLIMIT_MEMLOCK) && !mm.lockPrivileged) {
+    return -EAGAIN;
+  }
+  if (mm.vmas.count + splitsOf(mm, at, end) > MAX_MAP_COUNT) return -ENOMEM;
+
+  let mappable: Mappable | null = anonymous ? null : o.mappable;
+  let file = anonymous ? null : o.file;
+  let offset = anonymous ? 0 : o.offset;
+  let maxProt = o.maxProt;
+  if (anonymous) {
+    maxProt = 7;
+    if ((flags & VMF_SHARED) !== 0) {
+      const shm = new ShmObject(mm.env.memory.sharedFile(), len);
+      mappable = shm;
+      file = shm;
+      offset = 0;
+    }
+  } else if (mappable === null) return -EINVAL;
+
+  if (replaced > 0) {
+    // What is mapped over at once as a whole need not be unmapped first.
+    const covered = anonymous && prot !== 0 && len <= EAGER_MAX;
+    removeRange(mm, at, end, !covered);
+  }
+  const vma = addVma(mm, at, end, prot, maxProt, flags, mappable, file, offset, o.name);
+  if (prot !== 0) {
+    const populate = (o.flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE || (flags & VMF_LOCKED) !== 0;
+    const r = populateVma(mm, vma, at, end, populate);
+    if (r < 0) {
+      removeRange(mm, at, end, true);
+      return r;
+    }
+  }
+  return at;
+}
+
+/**
+ * Brings in what a new (or newly accessible) mapping should have from the start. `all`: huge ones too, with the host asked
+ * to touch the pages. 0 or -ENOMEM.
+ */
+export function populateVma(mm: MemoryManager, vma: Vma, start: number, end: number, all: boolean): number {
+  if (vma.mappable === null) {
+    // A stack is filled where it is; other large ranges wait for their first use.
+    if (!all && end - start > EAGER_MAX) return 0;
+    return fillAnon(mm, vma, start, end, all);
+  }
+  const r = fillFile(mm, vma, start, end, false, -1, all);
+  return r === -ENOMEM ? r : 0;
+}
+
+/** Bytes of [start, end) that are mapped. */
+export function mappedBytes(mm: MemoryManager, start: number, end: number): number {
+  let n = 0;
+  for (let v = mm.vmas.lowerBound(start); v !== null && v.start < end; v = v.next) {
+    n += Math.min(v.end, end) - Math.max(v.start, start);
+  }
+  return n;
+}
+
+/** Removes all mappings of [start, end) with their pages. `unmap` false: the caller maps all of it anew at once. */
+export function removeRange(mm: MemoryManager, start: number, end: number, unmap: boolean): void {
+  let v = mm.vmas.lowerBound(start);
+  if (v === null || v.start >= end) return;
+  if (v.start < start) v = splitVma(mm, v, start);
+  while (v !== null && v.start < end) {
+    if (v.end > end) splitVma(mm, v, end);
+    const next: Vma | null = v.next;
+    dropVma(mm, v);
+    v = next;
+  }
+  dropPages(mm, start, end, unmap);
+}
+
+/** munmap(2). */
+export function munmap(mm: MemoryManager, addr: number, length: number): number {
+  if (!isPageAligned(addr) || !(length > 0) || length > HUGE || addr > HUGE) return -EINVAL;
+  const end = addr + pageUp(length);
+  if (end > mm.taskSize) return -EINVAL;
+  if (mm.vmas.count + splitsOf(mm, addr, end) > MAX_MAP_COUNT) return -ENOMEM;
+  removeRange(mm, addr, end, true);
+  return 0;
+}
+
+/** mprotect(2). */
+export function mprotect(mm: MemoryManager, addr: number, length: number, protFlags: number): number {
+  const grows = protFlags & (PROT_GROWSDOWN | PROT_GROWSUP);
+  if (grows === (PROT_GROWSDOWN | PROT_GROWSUP)) return -EINVAL;
+  if (!isPageAligned(addr)) return -EINVAL;
+  if (length === 0) return 0;
+  if (!(length > 0) || length > HUGE || addr > HUGE) return -ENOMEM;
+  if ((protFlags & ~(7 | grows | 8)) !== 0) return -EINVAL;
+  const prot = protFlags & 7;
+  const end = addr + pageUp(length);
+  let start = addr;
+  let v = mm.vmas.lowerBound(start);
+  if (v === null || v.start >= end) return -ENOMEM;
+  if ((grows & PROT_GROWSDOWN) !== 0) {
+    if ((v.flags & VMF_GROWSDOWN) === 0) return -EINVAL;
+    start = v.start;
+  } else {
+    if (v.start > start) return -ENOMEM;
+    if ((grows & PROT_GROWSUP) !== 0) return -EINVAL;
+  }
+  // Linux changes the mappings before a hole, or before one that refuses, and then fails.
+  let pos = start;
+  while (v !== null && pos < end) {
+    if (v.start > pos) return -ENOMEM;
+    const to = Math.min(v.end, end);
+    const r = protectVma(mm, v, pos, to, prot);
+    if (r < 0) return r;
+    pos = to;
+    v = mm.vmas.find(pos);
+  }
+  return pos < end ? -ENOMEM : 0;
+}
+
+/** Changes [start, end) of one VMA. */
+function protectVma(mm: MemoryManager, v: Vma, start: number, end: number, prot: number): number {
+  if (v.prot === prot) return 0;
+  if ((prot & ~v.maxProt) !== 0) return -EACCES;
+  if (isData(prot, v.flags) && !isData(v.prot, v.flags)) {
+    if (mm.dataVm + (end - start) > mm.limits.get(RLIMIT_DATA)) return -ENOMEM;
+  }
+  const cuts = (start > v.start ? 1 : 0) + (end < v.end ? 1 : 0);
+  if (cuts > 0 && mm.vmas.count + cuts > MAX_MAP_COUNT + 1) return -ENOMEM;
+  const before = v.prot;
+  const u = isolateVma(mm, v, start, end);
+  setVma(mm, u, prot, u.flags);
+  reprotect(mm, u, start, end);
+  const merged = mergeAround(mm, u);
+  if (before === 0 && prot !== 0) return populateVma(mm, merged, start, end, false);
+  return 0;
+}
+
+/** brk(2): the break after the call. */
+export function brk(mm: MemoryManager, addr: number): number {
+  const old = mm.brkEnd;
+  if (addr < mm.brkStart || addr > mm.platform.maxAddress) return old;
+  const limit = mm.limits.get(RLIMIT_DATA);
+  if (addr - mm.brkStart + (mm.endData - mm.startData) > limit) return old;
+  const oldTop = pageUp(old);
+  const newTop = pageUp(addr);
+  if (newTop === oldTop) {
+    mm.brkEnd = addr;
+    return addr;
+  }
+  if (newTop < oldTop) {
+    removeRange(mm, newTop, oldTop, true);
+    mm.brkEnd = addr;
+    return addr;
+  }
+  const len = newTop - oldTop;
+  const flags = mm.lockFuture === 0 ? 0 : VMF_LOCKED | mm.lockFuture;
+  if (mm.totalVm + len > mm.limits.get(RLIMIT_AS) || mm.dataVm + len > limit) return old;
+  if (flags !== 0 && mm.lockedVm + len > mm.limits.get(RLIMIT_MEMLOCK) && !mm.lockPrivileged) return old;
+  const next = mm.vmas.lowerBound(oldTop);
+  if (next !== null && next.start - next.guard < newTop) return old;
+  if (mm.vmas.count > MAX_MAP_COUNT) return old;
+  const vma = addVma(mm, oldTop, newTop, 3, 7, flags, null, null, 0, "[heap]");
+  if (populateVma(mm, vma, oldTop, newTop, flags !== 0) < 0) {
+    removeRange(mm, oldTop, newTop, true);
+    return old;
+  }
+  mm.brkEnd = addr;
+  return addr;
+}
+
+/** The initial stack: [top - size, top), growing down. 0 or -errno. */
+export function mapStack(mm: MemoryManager, top: number, size: number, prot: number): number {
+  if (mm.totalVm + size > mm.limits.get(RLIMIT_AS)) return -ENOMEM;
+  const vma = addVma(mm, top - size, top, prot, 7, VMF_GROWSDOWN, null, null, 0, "[stack]");
+  mm.stackStart = top;
+  return fillAnon(mm, vma, top - size, top, false);
+}

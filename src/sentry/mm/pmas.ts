@@ -1,0 +1,197 @@
+/** Work on the pages of an address space: adding, splitting, dropping and reprotecting PMAs with their host mappings. */
+import { PROT_WRITE } from "../../abi/mman.ts";
+import type { MappedFile } from "../memmap/memmap.ts";
+import type { MemoryManager } from "./mm.ts";
+import { hostProt, memoryOf, Pma, type Vma } from "./vma.ts";
+
+/**
+ * Adds pages [start, start+len) = file from `off` and queues their host mapping. The caller holds the page references,
+ * which pass over, and nothing else is there (in the PMA tree; host mappings are replaced).
+ */
+export function addPages(
+  mm: MemoryManager,
+  vma: Vma,
+  start: number,
+  len: number,
+  file: MappedFile,
+  off: number,
+  cow: boolean,
+  anon: boolean,
+  maxProt: number,
+  populate: boolean,
+): Pma {
+  const prot = hostProt(vma.prot, cow, maxProt);
+  const mem = memoryOf(file);
+  mm.as.mapFile(start, len, file.backing, off, prot, mem !== null || !cow, populate);
+  return linkPages(mm, vma, start, len, file, off, prot, cow, anon, maxProt);
+}
+
+/** Like {@link addPages} for pages that the host shows already. */
+export function linkPages(
+  mm: MemoryManager,
+  vma: Vma,
+  start: number,
+  len: number,
+  file: MappedFile,
+  off: number,
+  prot: number,
+  cow: boolean,
+  anon: boolean,
+  maxProt: number,
+): Pma {
+  countPages(mm, file, anon, len);
+  const end = start + len;
+  const next = mm.pmas.lowerBound(start);
+  const prev = next === null ? mm.pmas.last : next.prev;
+  const joinsPrev =
+    prev !== null &&
+    prev.end === start &&
+    start > vma.start &&
+    alike(prev, file, prot, cow, anon, maxProt) &&
+    prev.off + (prev.end - prev.start) === off;
+  const joinsNext =
+    next !== null &&
+    next.start === end &&
+    end < vma.end &&
+    alike(next, file, prot, cow, anon, maxProt) &&
+    off + len === next.off;
+  if (joinsPrev) {
+    const to = joinsNext ? next.end : end;
+    if (joinsNext) forget(mm, next);
+    mm.pmas.resize(prev, prev.start, to);
+    return prev;
+  }
+  if (joinsNext) {
+    next.off = off;
+    mm.pmas.resize(next, start, next.end);
+    return next;
+  }
+  const p = new Pma(file, memoryOf(file));
+  p.start = start;
+  p.end = end;
+  p.off = off;
+  p.prot = prot;
+  p.cow = cow;
+  p.anon = anon;
+  p.maxProt = maxProt;
+  mm.pmas.insert(p);
+  return p;
+}
+
+function alike(p: Pma, file: MappedFile, prot: number, cow: boolean, anon: boolean, maxProt: number): boolean {
+  return p.file === file && p.prot === prot && p.cow === cow && p.anon === anon && p.maxProt === maxProt;
+}
+
+/** Resident-set accounting. */
+function countPages(mm: MemoryManager, file: MappedFile, anon: boolean, len: number): void {
+  if (anon) mm.rssAnon += len;
+  else if (file.window === null) mm.rssFile += len;
+  else mm.rssShmem += len;
+}
+
+/** Takes a PMA out of the tree, and makes sure that no cached pointer finds it. */
+function forget(mm: MemoryManager, p: Pma): void {
+  mm.pmas.remove(p);
+  p.start = 0;
+  p.end = 0;
+}
+
+/** Makes `addr` a PMA boundary. */
+export function splitPagesAt(mm: MemoryManager, addr: number): void {
+  const p = mm.pmas.find(addr);
+  if (p !== null && p.start < addr) splitPma(mm, p, addr);
+}
+
+/** Splits p at addr (inside it); returns the upper part. */
+export function splitPma(mm: MemoryManager, p: Pma, addr: number): Pma {
+  const q = new Pma(p.file, p.mem);
+  q.start = addr;
+  q.end = p.end;
+  q.off = p.off + (addr - p.start);
+  q.prot = p.prot;
+  q.cow = p.cow;
+  q.anon = p.anon;
+  q.maxProt = p.maxProt;
+  mm.pmas.resize(p, p.start, addr);
+  mm.pmas.insert(q);
+  return q;
+}
+
+/** Cuts [start, end) out of p, so that p is exactly that range; returns it. */
+export function isolate(mm: MemoryManager, p: Pma, start: number, end: number): Pma {
+  let q = p;
+  if (start > q.start) q = splitPma(mm, q, start);
+  if (end < q.end) splitPma(mm, q, end);
+  return q;
+}
+
+/**
+ * Drops all pages of [start, end) (page references are given back after the next flush). `unmap`: also queue the removal
+ * of the host mappings; false when the caller replaces them. True when there were any.
+ */
+export function dropPages(mm: MemoryManager, start: number, end: number, unmap: boolean): boolean {
+  splitPagesAt(mm, start);
+  splitPagesAt(mm, end);
+  let p = mm.pmas.lowerBound(start);
+  if (p === null || p.start >= end) return false;
+  while (p !== null && p.start < end) {
+    const next: Pma | null = p.next;
+    mm.deferFree(p.file, p.off, p.end - p.start);
+    countPages(mm, p.file, p.anon, p.start - p.end);
+    forget(mm, p);
+    p = next;
+  }
+  if (unmap) mm.as.unmap(start, end - start);
+  return true;
+}
+
+/** Takes p out (of tree and accounting) without giving its pages back: it is about to be put elsewhere. */
+export function takePma(mm: MemoryManager, p: Pma): void {
+  countPages(mm, p.file, p.anon, p.start - p.end);
+  forget(mm, p);
+}
+
+/**
+ * Brings the host protection of all pages of a VMA in [start, end) in line with its `prot`; neighbours that change to the
+ * same protection go in one operation. PMAs do not cross start or end.
+ */
+export function reprotect(mm: MemoryManager, vma: Vma, start: number, end: number): void {
+  let from = 0;
+  let to = 0;
+  let prot = -1;
+  for (let p = mm.pmas.lowerBound(start); p !== null && p.start < end; p = p.next) {
+    const want = hostProt(vma.prot, p.cow, p.maxProt);
+    if (want === p.prot) continue;
+    p.prot = want;
+    if (prot === want && to === p.start) {
+      to = p.end;
+      continue;
+    }
+    if (prot >= 0) mm.as.protect(from, to - from, prot);
+    from = p.start;
+    to = p.end;
+    prot = want;
+  }
+  if (prot >= 0) mm.as.protect(from, to - from, prot);
+}
+
+/** fork: takes the write bit from all private pages in [start, end) and marks them copy-on-write. */
+export function makeCow(mm: MemoryManager, start: number, end: number): void {
+  let from = 0;
+  let to = 0;
+  let prot = -1;
+  for (let p = mm.pmas.lowerBound(start); p !== null && p.start < end; p = p.next) {
+    p.cow = true;
+    if ((p.prot & PROT_WRITE) === 0) continue;
+    p.prot &= ~PROT_WRITE;
+    if (prot === p.prot && to === p.start) {
+      to = p.end;
+      continue;
+    }
+    if (prot >= 0) mm.as.protect(from, to - from, prot);
+    from = p.start;
+    to = p.end;
+    prot = p.prot;
+  }
+  if (prot >= 0) mm.as.protect(from, to - from, prot);
+}
