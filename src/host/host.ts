@@ -141,7 +141,15 @@ export interface Host {
   fchmodat(dirfd: number, path: string, mode: number, flags?: number): number;
   fchownat(dirfd: number, path: string, uid: number, gid: number, flags: number): number;
   /** nsec may be UTIME_NOW / UTIME_OMIT. */
-  utimensat(dirfd: number, path: string, atime: number, atimeNs: number, mtime: number, mtimeNs: number, flags: number): number;
+  utimensat(
+    dirfd: number,
+    path: string,
+    atime: number,
+    atimeNs: number,
+    mtime: number,
+    mtimeNs: number,
+    flags: number,
+  ): number;
   fgetxattr(fd: number, name: string, buf: Uint8Array): number;
   fsetxattr(fd: number, name: string, buf: Uint8Array, len: number, flags: number): number;
   flistxattr(fd: number, buf: Uint8Array): number;

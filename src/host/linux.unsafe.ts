@@ -8,8 +8,22 @@ import type { Host, IoVec } from "./host.ts";
 /** The functions whose signature in the addon differs from the one in {@link Host}. */
 interface NativeDifferences {
   /** `ranges`: off,len pairs; `bufs`: one array that all of them lie in, or one for each. */
-  readv(fd: number, bufs: Uint8Array | Uint8Array[], ranges: Float64Array, count: number, pos: number, flags: number): number;
-  writev(fd: number, bufs: Uint8Array | Uint8Array[], ranges: Float64Array, count: number, pos: number, flags: number): number;
+  readv(
+    fd: number,
+    bufs: Uint8Array | Uint8Array[],
+    ranges: Float64Array,
+    count: number,
+    pos: number,
+    flags: number,
+  ): number;
+  writev(
+    fd: number,
+    bufs: Uint8Array | Uint8Array[],
+    ranges: Float64Array,
+    count: number,
+    pos: number,
+    flags: number,
+  ): number;
 }
 
 type Native = Omit<Host, keyof NativeDifferences> & NativeDifferences;
@@ -65,4 +79,3 @@ export function linuxHost(): Host {
   host ??= makeHost();
   return host;
 }
-

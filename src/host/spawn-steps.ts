@@ -40,13 +40,7 @@ const LAST_FD = 0xffffffff;
 export const CAPS_NONE: CapPair = { lo: 0, hi: 0 };
 
 /** What the gofer keeps: to act on files of every owner, as the guest's root may. */
-export const GOFER_CAPS: readonly number[] = [
-  CAP_CHOWN,
-  CAP_DAC_OVERRIDE,
-  CAP_DAC_READ_SEARCH,
-  CAP_FOWNER,
-  CAP_FSETID,
-];
+export const GOFER_CAPS: readonly number[] = [CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID];
 
 /** A set from capability numbers. */
 export function capPair(caps: readonly number[]): CapPair {
