@@ -56,7 +56,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   host: { may: [...L0, "arch"], node: true },
   p9: { may: L0 },
   netstack: { may: ["base"] },
-  control: { may: ["base"] },
+  control: { may: ["base"], mayFiles: [hostContract] },
 
   // The contract and what all platforms share; each platform in a folder of its own.
   platform: { may: [...L0, "arch", "host"], tests: ["platform/*"] },

@@ -1,18 +1,14 @@
 /**
- * Datagrams on the control socket between the command line and the sandbox: `kind` and up to two unsigned 32-bit
- * arguments, little-endian, 12 bytes.
+ * Datagrams on a control socket between the command line and a process it started (sandbox or gofer): `kind` and up to
+ * two unsigned 32-bit arguments, little-endian, 12 bytes.
  */
 
-/** Command line -> sandbox: a signal arrived; a = signal number. */
-export const MSG_SIGNAL = 1;
-/** Command line -> sandbox: the terminal's size; a = rows, b = columns. */
-export const MSG_WINSIZE = 2;
-/** Sandbox -> command line: the process table is up; set-up can be finished (old root detached). */
-export const MSG_BOOTED = 3;
-/** Sandbox -> command line: the guest stopped (Ctrl-Z of the init process): a = signal. */
-export const MSG_STOPPED = 4;
-/** Command line -> sandbox: the answer to MSG_BOOTED: go on. */
-export const MSG_GO = 5;
+/** Process -> command line: all code is loaded; set-up can be finished (the host's root detached). */
+export const MSG_BOOTED = 1;
+/** Command line -> process: set-up is finished, go on. */
+export const MSG_GO = 2;
+/** Command line -> sandbox: a signal arrived; a is its number. SIGWINCH: read the terminal's size anew. */
+export const MSG_SIGNAL = 3;
 
 export const MSG_SIZE = 12;
 
