@@ -73,7 +73,7 @@ function copyTree(vfs: VirtualFileSystem, m: Mount, root: Dentry, recursive: boo
   const copy = vfs.newBindMount(new VfsPath(m, root), m.flags);
   copy.propagation = m.propagation;
   if (recursive && m.children !== null) {
-    for (const child of [...m.children.values()]) {
+    for (const child of m.children.values()) {
       if (!isBelow(child.mountpoint!, root)) continue;
       const c = copyTree(vfs, child, child.root, true);
       copy.attachChild(c, child.mountpoint!);
