@@ -48,7 +48,15 @@ export interface AddressSpace {
    * `shared`: host MAP_SHARED (memory files, shared file mappings), else MAP_PRIVATE (only ever used read-only).
    * All page-aligned. `populate` asks the host to fault pages in.
    */
-  mapFile(addr: number, len: number, backing: HostBacking, offset: number, prot: number, shared: boolean, populate: boolean): void;
+  mapFile(
+    addr: number,
+    len: number,
+    backing: HostBacking,
+    offset: number,
+    prot: number,
+    shared: boolean,
+    populate: boolean,
+  ): void;
   /** Queue: remove all host mappings of the range. */
   unmap(addr: number, len: number): void;
   /** Queue: host mprotect of a range that is wholly mapped. */

@@ -1,6 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { REGS_WORDS, R_CS, R_EFLAGS, R_FS_BASE, R_RDI, R_RDX, R_RIP, R_RSI, R_RSP, R_SS, regU64, setReg } from "./registers.ts";
+import {
+  REGS_WORDS,
+  R_CS,
+  R_EFLAGS,
+  R_FS_BASE,
+  R_RDI,
+  R_RDX,
+  R_RIP,
+  R_RSI,
+  R_RSP,
+  R_SS,
+  regU64,
+  setReg,
+} from "./registers.ts";
 import {
   EFLAGS_DF,
   FP_HEADER,

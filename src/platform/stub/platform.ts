@@ -105,7 +105,7 @@ class StubAddressSpace implements AddressSpace {
     let error = this.#error;
     this.#error = 0;
     const total = queue.length / OP_WORDS;
-    for (let done = 0; done < total; ) {
+    for (let done = 0; done < total;) {
       const n = Math.min(total - done, OPS_CAPACITY);
       const first = done * OP_WORDS;
       for (let i = 0; i < n * OP_WORDS; i++) ops[i] = queue[first + i]!;
