@@ -1,11 +1,11 @@
 /**
  * Finds and loads the native addon, build/tsvisor.node. Only src/host and src/platform use it.
  *
- * The addon lies beside the package's code: `../../build` from src/host, `../build` from a bundle in dist. The
- * environment variable TSVISOR_ADDON names another file.
+ * It is found from sources as from bundles; the environment variable TSVISOR_ADDON names another file.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { packageRoot } from "./package-root.ts";
 
 const ADDON = "build/tsvisor.node";
 
@@ -15,11 +15,9 @@ let loaded: unknown;
 export function addonPath(): string {
   const named = process.env.TSVISOR_ADDON;
   if (named !== undefined && named !== "") return named;
-  for (const up of ["..", "../.."]) {
-    const path = join(import.meta.dirname, up, ADDON);
-    if (existsSync(path)) return path;
-  }
-  throw new Error(`${ADDON} is missing: run 'npm run build:native'`);
+  const path = join(packageRoot(), ADDON);
+  if (!existsSync(path)) throw new Error(`${path} is missing: run 'npm run build:native'`);
+  return path;
 }
 
 /**

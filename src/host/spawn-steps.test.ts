@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -139,6 +139,19 @@ test("a gofer sees its exports and nothing else", root, () => {
   assert.equal(seen["file"], "file");
   assert.deepEqual(seen["writes"], ["EROFS", "written", "EROFS"]);
   assert.equal(readFileSync(join(dir, "rootfs/new"), "latin1"), "z");
+  end(started);
+});
+
+test("an export that contains the scratch directory does not contain what is built there", root, () => {
+  const tree = { hostPath: hostPath(dir), readonly: true, isFile: false };
+  const started = start(GOFER_NAMESPACES, (socket) => goferSteps(setup(socket), tree, []));
+  const { result, socket } = started;
+  receive(socket);
+  assert.equal(finishSetup(host, result.pid, result.pidfd, scratch), 0);
+  assert.deepEqual(readdirSync(`/proc/${result.pid}/root/root/scratch`), []);
+  const names = readdirSync(`/proc/${result.pid}/root/root`).sort();
+  assert.deepEqual(names, ["child.cjs", "rootfs", "scratch", "single"]);
+  assert.throws(() => writeFileSync(`/proc/${result.pid}/root/root/single`, "x"), /EROFS/);
   end(started);
 });
 

@@ -147,6 +147,11 @@ export function rootSteps(scratch: string, binds: readonly BindMount[]): SpawnSt
         clear: 0,
       },
     );
+    // A tree that contains the scratch directory has brought the tmpfs along.
+    if (bind.recursive && scratch.startsWith(below(bind.source, ""))) {
+      const copy = below(target, scratch.slice(below(bind.source, "").length));
+      steps.push({ op: "umount", target: copy, flags: MNT_DETACH });
+    }
   }
   steps.push({ op: "mount_setattr", path: scratch, flags: 0, set: MOUNT_ATTR_RDONLY, clear: 0 });
   return steps;
