@@ -1,0 +1,70 @@
+/**
+ * The host's terminal and the guest's: bytes typed outside go to the master of a pty inside, what programs print comes
+ * back. The guest's line discipline does all the work; the command line has made the host's terminal raw.
+ */
+import { EV_IN } from "../base/waiter.ts";
+import { WaitEntry } from "../base/waiter.ts";
+import type { WaitListener } from "../base/waiter.ts";
+import { EAGAIN } from "../abi/errno.ts";
+import { TIOCGWINSZ } from "../abi/termios.ts";
+import type { Host } from "../host/host.ts";
+import type { Terminal } from "../sentry/fs/devpts/terminal.ts";
+import type { HostReadyListener, HostWatch } from "../sentry/kernel/host-watch.ts";
+
+const CHUNK = 4096;
+
+export class TerminalPump implements WaitListener, HostReadyListener {
+  private readonly host: Host;
+  private readonly tty: Terminal;
+  /** Host terminal to read from (-1: none) and to write to. */
+  private readonly inFd: number;
+  private readonly outFd: number;
+  private readonly buf: Uint8Array = new Uint8Array(CHUNK);
+  private readonly entry: WaitEntry = new WaitEntry(this);
+
+  constructor(host: Host, watch: HostWatch, tty: Terminal, inFd: number, outFd: number) {
+    this.host = host;
+    this.tty = tty;
+    this.inFd = inFd;
+    this.outFd = outFd;
+    this.resize();
+    tty.masterQueue.add(this.entry, EV_IN);
+    if (inFd >= 0) watch.watch(inFd, EV_IN, this);
+  }
+
+  /** The host's terminal has bytes. */
+  onHostReady(_events: number): void {
+    const n = this.host.read(this.inFd, this.buf, 0, CHUNK);
+    if (n > 0) this.tty.ld.input(this.buf, 0, n);
+    // n === 0: the host's terminal hung up; the command line gets SIGHUP and ends us.
+  }
+
+  /** The guest printed something. */
+  onEvent(_events: number, _entry: WaitEntry): void {
+    this.drain();
+  }
+
+  /** Writes everything printed so far to the host. Called once more at the end. */
+  drain(): void {
+    const out = this.tty.ld.out;
+    while (out.length > 0) {
+      const n = out.pull(this.buf, 0, CHUNK);
+      let done = 0;
+      while (done < n) {
+        const w = this.host.write(this.outFd, this.buf, done, n - done);
+        if (w < 0 && w !== -EAGAIN) return;
+        if (w > 0) done += w;
+        else this.host.poll(Int32Array.of(this.outFd, 4, 0), 1, 100);
+      }
+    }
+    this.tty.masterDrained();
+  }
+
+  /** Takes over the host terminal's size; SIGWINCH for the guest when it changed. */
+  resize(): void {
+    const fd = this.inFd >= 0 ? this.inFd : this.outFd;
+    if (this.host.ioctlBuf(fd, TIOCGWINSZ, this.buf) < 0) return;
+    const v = new DataView(this.buf.buffer, 0, 8);
+    this.tty.resize(v.getUint16(0, true), v.getUint16(2, true), v.getUint16(4, true), v.getUint16(6, true));
+  }
+}
