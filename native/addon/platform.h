@@ -62,7 +62,8 @@ struct context {
   uint32_t fp;
   uint64_t fs_base; /* systrap: what the thread has loaded */
   uint64_t gs_base;
-  uint64_t interrupt_ns; /* when an interrupt was first sent and not answered; 0: none */
+  uint64_t interrupt_ns; /* when the unanswered interrupt was last sent; 0: none */
+  int32_t interrupt_tries;
 };
 
 struct space {
@@ -133,6 +134,14 @@ void doom(struct space *space);
 /* Notes the deaths of stub processes. */
 void reap(void);
 void note_exit(pid_t pid);
+
+/*
+ * A guest thread can make itself deaf to interrupts (by its signal mask or alternate stack). One that does not stop after
+ * INTERRUPT_TRIES signals, INTERRUPT_RETRY_NS apart, loses its process. Called before sleeping; true: call again in that time.
+ */
+#define INTERRUPT_RETRY_NS 500000000
+#define INTERRUPT_TRIES 10
+bool check_interrupts(uint64_t now);
 
 /* systrap.c */
 void systrap_collect(void);

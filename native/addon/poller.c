@@ -121,7 +121,9 @@ static int wait_any(double timeout) {
   __atomic_store_n(&P.global->sleeping, 1, __ATOMIC_SEQ_CST);
   for (;;) {
     collect();
-    poll_host(P.pending_count > 0 || now >= deadline ? 0 : deadline == UINT64_MAX ? -1 : (int64_t)(deadline - now));
+    uint64_t limit = deadline;
+    if (check_interrupts(now) && limit > now + INTERRUPT_RETRY_NS) limit = now + INTERRUPT_RETRY_NS;
+    poll_host(P.pending_count > 0 || now >= limit ? 0 : limit == UINT64_MAX ? -1 : (int64_t)(limit - now));
     collect();
     now = now_ns();
     /* A wake-up may be left over from a stop that was found already. */

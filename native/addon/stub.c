@@ -61,6 +61,7 @@ void set_running(int32_t id) {
   struct context *c = &P.contexts[id];
   c->status = CTX_RUNNING;
   c->interrupt_ns = 0;
+  c->interrupt_tries = 0;
   c->slot = P.running_count;
   P.running[P.running_count++] = id;
 }
@@ -462,6 +463,29 @@ static int start(enum kind kind, int stub_fd) {
   return error;
 }
 
+static void send_interrupt(int32_t id) {
+  if (P.kind == SYSTRAP)
+    systrap_interrupt(id);
+  else
+    ptrace_interrupt(id);
+}
+
+bool check_interrupts(uint64_t now) {
+  bool waiting = false;
+  for (int32_t i = P.running_count - 1; i >= 0; i--) {
+    struct context *c = &P.contexts[P.running[i]];
+    if (c->interrupt_ns == 0) continue;
+    waiting = true;
+    if (now - c->interrupt_ns < INTERRUPT_RETRY_NS) continue;
+    c->interrupt_ns = now;
+    if (++c->interrupt_tries >= INTERRUPT_TRIES)
+      doom(&P.spaces[c->space]);
+    else
+      send_interrupt(P.running[i]);
+  }
+  return waiting;
+}
+
 /* --- for JavaScript --- */
 
 /* platformStart(kind, stubFd): 0 or -errno. */
@@ -551,10 +575,7 @@ static napi_value js_interrupt(napi_env env, napi_callback_info info) {
   struct context *c = &P.contexts[id];
   if (c->status != CTX_RUNNING || P.spaces[c->space].dead) return ret(env, 0);
   if (c->interrupt_ns == 0) c->interrupt_ns = now_ns();
-  if (P.kind == SYSTRAP)
-    systrap_interrupt(id);
-  else
-    ptrace_interrupt(id);
+  send_interrupt(id);
   return ret(env, 0);
 }
 

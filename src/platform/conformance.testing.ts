@@ -86,7 +86,7 @@ export class Bench {
   /** An empty address space. */
   bare(): AddressSpace {
     const as = this.platform.newAddressSpace();
-    assert.ok(typeof as !== "number", `newAddressSpace: ${String(as)}`);
+    assert.ok(typeof as !== "number", "newAddressSpace");
     this.#spaces.push(as);
     this.#contexts.set(as, []);
     return as;
@@ -160,7 +160,7 @@ export class Bench {
 
   /** Gives everything back. */
   end(): void {
-    for (const as of [...this.#spaces]) this.free(as);
+    for (let as = this.#spaces.at(-1); as !== undefined; as = this.#spaces.at(-1)) this.free(as);
     this.platform.forgetBacking(this.backing);
     this.host.unmapWindow(this.#window);
     this.host.close(this.backing.fd);
