@@ -215,7 +215,7 @@ export function pathString(p: VfsPath, root: VfsPath, unreachablePrefix: string)
     if (d === m.root) {
       const up: Mount | null = m.parent;
       if (up === null) {
-        if (m.ns === null || m !== root.mount) out = unreachablePrefix + (out === "" ? "/" : out);
+        out = unreachablePrefix + (out === "" ? "/" : out);
         break;
       }
       d = m.mountpoint!;
