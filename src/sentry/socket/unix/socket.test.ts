@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EAGAIN, ECONNREFUSED, ECONNRESET, EISCONN, EMSGSIZE, ENOTCONN, EPIPE, EPROTOTYPE } from "../../../abi/errno.ts";
+import { MSG_PEEK, MSG_TRUNC, SHUT_RD, SHUT_WR, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "../../../abi/socket.ts";
+import { EV_HUP, EV_IN, EV_OUT, EV_RDHUP, WaitEntry } from "../../../base/waiter.ts";
+import { IoSequence } from "../../usermem/io.ts";
+import { FileDescription } from "../../vfs/file.ts";
+import { parseUnixAddress, UnixAddress, UnixNames } from "./address.ts";
+import { ReceiveInfo, SendInfo, UnixSocket } from "./socket.ts";
+
+class CountedFile extends FileDescription {
+  released = 0;
+  protected override release(): void {
+    this.released++;
+  }
+}
+
+function io(text: string): IoSequence {
+  const bytes = Uint8Array.from(text, (c) => c.charCodeAt(0));
+  const seq = new IoSequence();
+  seq.push(bytes, 0, bytes.length);
+  return seq;
+}
+
+function receive(s: UnixSocket, size: number, flags = 0, info = new ReceiveInfo()): string | number {
+  const buf = new Uint8Array(size);
+  const seq = new IoSequence();
+  seq.push(buf, 0, size);
+  const n = s.receive(seq, flags, info);
+  return n < 0 ? n : Buffer.from(buf.subarray(0, Math.min(n, size))).toString("latin1");
+}
+
+function pair(type: number): [UnixSocket, UnixSocket] {
+  const names = new UnixNames();
+  const a = new UnixSocket(type, names);
+  const b = new UnixSocket(type, names);
+  UnixSocket.pair(a, b);
+  return [a, b];
+}
+
+test("stream: bytes of several writes are read as one, the rest stays", () => {
+  const [a, b] = pair(SOCK_STREAM);
+  assert.equal(a.write(io("hello ")), 6);
+  assert.equal(a.write(io("world")), 5);
+  assert.equal(receive(b, 8, MSG_PEEK), "hello wo");
+  assert.equal(receive(b, 8), "hello wo");
+  assert.equal(receive(b, 8), "rld");
+  assert.equal(receive(b, 8), -EAGAIN);
+});
+
+test("stream: a full buffer takes no more until it is read", () => {
+  const [a, b] = pair(SOCK_STREAM);
+  b.receiveBuffer = 10;
+  assert.equal(a.write(io("0123456789abc")), 10);
+  assert.equal(a.readiness() & EV_OUT, 0);
+  assert.equal(a.write(io("x")), -EAGAIN);
+  let woken = 0;
+  const entry = new WaitEntry({ onEvent: () => woken++ });
+  a.waitQueue().add(entry, EV_OUT);
+  assert.equal(receive(b, 4), "0123");
+  assert.equal(woken, 1);
+  assert.equal(a.readiness() & EV_OUT, EV_OUT);
+});
+
+test("stream: closing gives end of file, and ECONNRESET when bytes were left unread", () => {
+  const [a, b] = pair(SOCK_STREAM);
+  a.write(io("bye"));
+  a.decRef();
+  assert.equal(b.readiness() & (EV_IN | EV_HUP | EV_RDHUP), EV_IN | EV_HUP | EV_RDHUP);
+  assert.equal(receive(b, 8), "bye");
+  assert.equal(receive(b, 8), "");
+  assert.equal(b.write(io("x")), -EPIPE);
+  const [c, d] = pair(SOCK_STREAM);
+  c.write(io("unread"));
+  d.decRef();
+  assert.equal(receive(c, 8), -ECONNRESET);
+  assert.equal(receive(c, 8), "");
+});
+
+test("shutdown closes one direction", () => {
+  const [a, b] = pair(SOCK_STREAM);
+  assert.equal(a.shutdown(SHUT_WR), 0);
+  assert.equal(a.write(io("x")), -EPIPE);
+  assert.equal(receive(b, 4), "");
+  assert.equal(b.write(io("still")), 5);
+  assert.equal(receive(a, 8), "still");
+  assert.equal(b.shutdown(SHUT_RD), 0);
+});
+
+test("datagrams and sequenced packets keep their boundaries", () => {
+  for (const type of [SOCK_DGRAM, SOCK_SEQPACKET]) {
+    const [a, b] = pair(type);
+    a.write(io("one"));
+    a.write(io("three"));
+    const info = new ReceiveInfo();
+    assert.equal(receive(b, 2, 0, info), "on");
+    assert.equal(info.flags & MSG_TRUNC, MSG_TRUNC);
+    assert.equal(receive(b, 16), "three");
+    assert.equal(a.send(io("x".repeat(300000)), null, new SendInfo()), -EMSGSIZE);
+  }
+});
+
+test("files travel with their bytes and are dropped when nobody takes them", () => {
+  const [a, b] = pair(SOCK_STREAM);
+  const kept = new CountedFile();
+  const info = new SendInfo();
+  info.rights = [kept];
+  assert.equal(a.send(io("x"), null, info), 1);
+  a.write(io("y"));
+  const got = new ReceiveInfo();
+  // Bytes behind the files' are not glued to them.
+  assert.equal(receive(b, 8, 0, got), "x");
+  assert.deepEqual(got.rights, [kept]);
+  kept.decRef();
+  assert.equal(kept.released, 1);
+  const lost = new CountedFile();
+  info.rights = [lost];
+  a.send(io("z"), null, info);
+  b.decRef();
+  assert.equal(lost.released, 1);
+});
+
+test("connect, accept and the backlog", () => {
+  const names = new UnixNames();
+  const listener = new UnixSocket(SOCK_STREAM, names);
+  assert.equal(listener.bindAbstract(new UnixAddress(true, "name")), 0);
+  assert.equal(new UnixSocket(SOCK_STREAM, names).bindAbstract(new UnixAddress(true, "name")), -98);
+  const client = new UnixSocket(SOCK_STREAM, names);
+  assert.equal(client.write(io("x")), -ENOTCONN);
+  assert.equal(client.connect(listener), -ECONNREFUSED);
+  assert.equal(listener.listen(0), 0);
+  assert.equal(new UnixSocket(SOCK_DGRAM, names).connect(listener), -EPROTOTYPE);
+  client.ownCred.set(7, 1000, 1000);
+  assert.equal(client.connect(listener), 0);
+  assert.equal(client.connect(listener), -EISCONN);
+  assert.equal(new UnixSocket(SOCK_STREAM, names).connect(listener), -EAGAIN);
+  const server = listener.accept();
+  assert.ok(server instanceof UnixSocket);
+  assert.equal(server.peerCred.pid, 7);
+  assert.equal(listener.accept(), -EAGAIN);
+  client.write(io("ping"));
+  assert.equal(receive(server, 8), "ping");
+  listener.decRef();
+  assert.equal(names.findAbstract("name"), undefined);
+});
+
+test("a listener's end resets connections that nobody accepted", () => {
+  const names = new UnixNames();
+  const listener = new UnixSocket(SOCK_STREAM, names);
+  listener.bindAbstract(new UnixAddress(true, "n"));
+  listener.listen(5);
+  const client = new UnixSocket(SOCK_STREAM, names);
+  client.connect(listener);
+  listener.decRef();
+  assert.equal(receive(client, 4), -ECONNRESET);
+});
+
+test("parseUnixAddress() tells path, abstract and unnamed addresses apart", () => {
+  const raw = (family: number, rest: string): Uint8Array => Uint8Array.from([family, 0, ...Buffer.from(rest, "latin1")]);
+  const path = parseUnixAddress(raw(1, "/tmp/x\0junk"), 13);
+  assert.ok(path instanceof UnixAddress && !path.isAbstract && path.path === "/tmp/x");
+  const abstract = parseUnixAddress(raw(1, "\0a\0b"), 6);
+  assert.ok(abstract instanceof UnixAddress && abstract.isAbstract && abstract.path === "a\0b");
+  assert.equal(parseUnixAddress(raw(1, ""), 2), null);
+  assert.equal(parseUnixAddress(raw(2, "/x"), 4), -22);
+  assert.equal(parseUnixAddress(raw(1, "/x"), 200), -22);
+});
