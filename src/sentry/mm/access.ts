@@ -199,7 +199,7 @@ export function copyInString(mm: MemoryManager, addr: number, maxLen: number): s
     if (p === null) return -EFAULT;
     let n = p.end - at < left ? p.end - at : left;
     const o = p.off + (at - p.start);
-    let buf = chars;
+    let buf: Uint8Array = chars;
     let from = 0;
     if (p.mem !== null) {
       buf = p.mem.window;

@@ -133,7 +133,7 @@ export class MemoryManager implements MappingOwner {
   readonly memory: MemoryFile;
   readonly taskSize: number = TASK_SIZE;
   /** Nothing is mapped below; top of the top-down area; bottom of the area used when that is full. */
-  minAddress = MMAP_MIN_ADDR;
+  minAddress: number = MMAP_MIN_ADDR;
   mmapBase = 0;
   mmapBottom = 0;
   /** Highest address of the stack. */

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MEM_ANON, MEM_TMPFS, MemoryFile, type MemoryStore } from "./memory-file.ts";
+
+const P = 4096;
+
+class FakeStore implements MemoryStore {
+  readonly backing = { fd: 3, platformFd: -1 };
+  readonly window: Uint8Array;
+  readonly punches: [number, number][] = [];
+  constructor(pages: number) {
+    this.window = new Uint8Array(pages * P);
+  }
+  punch(offset: number, len: number): number {
+    this.punches.push([offset / P, len / P]);
+    this.window.fill(0, offset, offset + len);
+    return 0;
+  }
+}
+
+test("new pages read as zeros, also when they were used before", () => {
+  const store = new FakeStore(64);
+  const f = new MemoryFile(store);
+  for (const len of [P, 2 * P, 20 * P]) {
+    const a = f.allocate(len, MEM_ANON, true, -1);
+    f.window.fill(0xaa, a, a + len);
+    f.decRef(a, len);
+    for (let i = 0; i < 3; i++) {
+      const b = f.allocate(len, MEM_ANON, true, -1);
+      assert.ok(f.window.subarray(b, b + len).every((x) => x === 0));
+      f.window.fill(0xbb, b, b + len);
+    }
+  }
+});
+
+test("references, exclusiveness and accounts by kind", () => {
+  const f = new MemoryFile(new FakeStore(64));
+  const a = f.allocate(4 * P, MEM_ANON, true, -1);
+  const b = f.allocate(P, MEM_TMPFS, true, -1);
+  assert.equal(f.usage(MEM_ANON), 4 * P);
+  assert.equal(f.usage(MEM_TMPFS), P);
+  f.incRef(a + P, P);
+  assert.equal(f.isExclusive(a), true);
+  assert.equal(f.isExclusive(a + P), false);
+  assert.equal(f.exclusiveBytes(a, 4 * P), P);
+  f.decRef(a, 4 * P);
+  assert.equal(f.usage(MEM_ANON), P);
+  assert.equal(f.isExclusive(a + P), true);
+  f.decRef(a + P, P);
+  f.decRef(b, P);
+  assert.equal(f.totalUsage(), 0);
+  assert.throws(() => f.decRef(b, P));
+});
+
+test("long runs are punched at once, batches in merged runs, short ones on trim", () => {
+  const store = new FakeStore(128);
+  const f = new MemoryFile(store);
+  const a = f.allocate(20 * P, MEM_ANON, true, -1);
+  const b = f.allocate(20 * P, MEM_ANON, true, -1);
+  const c = f.allocate(2 * P, MEM_ANON, true, -1);
+  f.beginFree();
+  f.decRef(b, 20 * P);
+  f.decRef(a, 20 * P);
+  assert.equal(store.punches.length, 0);
+  f.endFree();
+  assert.deepEqual(store.punches, [[a / P, 40]]);
+  f.decRef(c, 2 * P);
+  assert.equal(store.punches.length, 1);
+  f.trim();
+  assert.deepEqual(store.punches[1], [c / P, 2]);
+});
+
+test("space that only lies on the stack of kept pages is found", () => {
+  const f = new MemoryFile(new FakeStore(8));
+  const a = f.allocate(8 * P, MEM_ANON, true, -1);
+  f.decRef(a, 8 * P);
+  assert.equal(f.allocate(8 * P, MEM_ANON, true, -1), 0);
+  assert.equal(f.allocate(P, MEM_ANON, true, -1), -12);
+});
