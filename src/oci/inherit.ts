@@ -1,22 +1,17 @@
 /** What a sandbox takes over from the process that starts it: environment and resource limits. */
+import { rlimitNames } from "../abi/resource.ts";
 import type { RlimitConfig } from "../control/config.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
-
-/** RLIMIT_* names by number (getrlimit(2), asm-generic/resource.h). */
-export const RLIMIT_NAMES: readonly string[] =
-  "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME"
-    .split(" ")
-    .map((n) => `RLIMIT_${n}`);
 
 /** The current process's limits. */
 export function currentRlimits(): RlimitConfig[] {
   const out = new Float64Array(2);
   const limits: RlimitConfig[] = [];
-  for (let i = 0; i < RLIMIT_NAMES.length; i++) {
+  for (let i = 0; i < rlimitNames.length; i++) {
     if (linuxHost().getrlimit(i, out) < 0) continue;
     const [soft, hard] = [out[0]!, out[1]!];
     limits.push({
-      type: RLIMIT_NAMES[i]!,
+      type: `RLIMIT_${rlimitNames[i]!}`,
       soft: soft === Infinity ? -1 : soft,
       hard: hard === Infinity ? -1 : hard,
     });

@@ -1,14 +1,11 @@
 /**
  * Checks a parsed config.json and gives it its type. Every complaint names the field, as `process.args[1]`.
  */
+import { rlimitNames } from "../../abi/resource.ts";
 import { CliError } from "../errors.ts";
 import type { OciCapabilities, OciMount, OciProcess, OciRlimit, OciSpec, OciUser } from "./types.ts";
 
-const RLIMITS = new Set(
-  "AS CORE CPU DATA FSIZE LOCKS MEMLOCK MSGQUEUE NICE NOFILE NPROC RSS RTPRIO RTTIME SIGPENDING STACK"
-    .split(" ")
-    .map((n) => `RLIMIT_${n}`),
-);
+const RLIMITS = new Set(rlimitNames.map((n) => `RLIMIT_${n}`));
 
 type Json = { [key: string]: unknown };
 
