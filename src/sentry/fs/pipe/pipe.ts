@@ -1,0 +1,228 @@
+/** The buffer and the two ends of a pipe or FIFO: pipe(7). */
+import { EAGAIN, EBUSY, EINVAL, EPERM, EPIPE } from "../../../abi/errno.ts";
+import { CAP_SYS_RESOURCE } from "../../../abi/capability.ts";
+import { PIPE_BUF } from "../../../abi/limits.ts";
+import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM, WaitQueue } from "../../../base/waiter.ts";
+import type { Credentials } from "../../auth/credentials.ts";
+import type { IoSequence } from "../../usermem/io.ts";
+
+/** Capacity of a new pipe, bytes. */
+export const PIPE_DEFAULT_SIZE = 65536;
+const PAGE = 4096;
+const EV_READABLE = EV_IN | EV_RDNORM;
+const EV_WRITABLE = EV_OUT | EV_WRNORM;
+
+/** fs.pipe-max-size (proc_sys_fs(5)): how far the unprivileged may grow a pipe. */
+export const pipeLimits: { maxSize: number } = { maxSize: 1 << 20 };
+
+/**
+ * A byte queue with writers and readers. The ring grows with its contents up to the capacity, so that the many pipes that
+ * carry little stay small.
+ */
+export class Pipe {
+  /** Bytes it may hold; F_GETPIPE_SZ. */
+  capacity: number = PIPE_DEFAULT_SIZE;
+  private ring: Uint8Array = new Uint8Array(0);
+  private head = 0;
+  /** Bytes held. */
+  length = 0;
+  /**
+   * Boundaries once a packet was written (O_DIRECT): lengths in order; a packet is stored as its length, a stretch of
+   * plain bytes as the negated length. Null: plain bytes only.
+   */
+  private segments: number[] | null = null;
+  /** Open ends. */
+  readers = 0;
+  writers = 0;
+  /** Opens so far, for FIFO opens that wait for the other end. */
+  readerOpens = 0;
+  writerOpens = 0;
+  /** For both ends: readers wait for EV_IN, writers for EV_OUT. */
+  readonly queue: WaitQueue = new WaitQueue();
+
+  /** Reads into `seq`. Bytes, 0: no writers left, -EAGAIN: empty. @hot */
+  read(seq: IoSequence): number {
+    if (seq.remaining === 0) return 0;
+    if (this.length === 0) return this.writers === 0 ? 0 : -EAGAIN;
+    let n = seq.remaining < this.length ? seq.remaining : this.length;
+    if (this.segments !== null) return this.readSegments(seq);
+    n = this.take(seq, n);
+    this.queue.notify(EV_WRITABLE);
+    return n;
+  }
+
+  /** One packet, or plain bytes up to the next packet. */
+  private readSegments(seq: IoSequence): number {
+    const s = this.segments!;
+    const first = s[0]!;
+    let done: number;
+    if (first >= 0) {
+      // What does not fit of a packet is lost (pipe(2), O_DIRECT).
+      done = this.take(seq, first < seq.remaining ? first : seq.remaining);
+      this.skip(first - done);
+      s.shift();
+    } else {
+      done = this.take(seq, -first < seq.remaining ? -first : seq.remaining);
+      if (first + done === 0) s.shift();
+      else s[0] = first + done;
+    }
+    if (s.length === 0) this.segments = null;
+    this.queue.notify(EV_WRITABLE);
+    return done;
+  }
+
+  /** Writes from `seq`. Bytes, -EPIPE: no readers, -EAGAIN: no room. Up to PIPE_BUF bytes go whole or not at all. @hot */
+  write(seq: IoSequence, packets: boolean): number {
+    if (this.readers === 0) return -EPIPE;
+    const want = seq.remaining;
+    if (want === 0) return 0;
+    if (packets || this.segments !== null) return this.writeSegments(seq, packets);
+    const room = this.capacity - this.length;
+    if (room === 0 || (want <= PIPE_BUF && room < want)) return -EAGAIN;
+    const n = want < room ? want : room;
+    this.put(seq, n);
+    this.queue.notify(EV_READABLE);
+    return n;
+  }
+
+  private writeSegments(seq: IoSequence, packets: boolean): number {
+    let s = this.segments;
+    if (s === null) {
+      s = this.segments = [];
+      if (this.length > 0) s.push(-this.length);
+    }
+    let done = 0;
+    while (seq.remaining > 0) {
+      const n = seq.remaining < PIPE_BUF ? seq.remaining : PIPE_BUF;
+      // A packet takes a page's worth of room, as in Linux.
+      if (this.capacity - this.length < (packets ? n : Math.min(n, seq.remaining))) break;
+      if (packets && s.length >= this.capacity / PAGE) break;
+      this.put(seq, n);
+      if (packets) s.push(n);
+      else if (s.length > 0 && s[s.length - 1]! < 0) s[s.length - 1] = s[s.length - 1]! - n;
+      else s.push(-n);
+      done += n;
+    }
+    if (done === 0) return -EAGAIN;
+    this.queue.notify(EV_READABLE);
+    return done;
+  }
+
+  /** Copies up to `n` bytes out without consuming them (tee(2)). Returns the bytes copied. */
+  peek(dst: Uint8Array, dstOff: number, n: number): number {
+    const total = n < this.length ? n : this.length;
+    const mask = this.ring.length - 1;
+    for (let i = 0; i < total; i++) dst[dstOff + i] = this.ring[(this.head + i) & mask]!;
+    return total;
+  }
+
+  private take(seq: IoSequence, n: number): number {
+    const ring = this.ring;
+    const first = ring.length - this.head;
+    if (n <= first) {
+      seq.write(ring, this.head, n);
+    } else {
+      seq.write(ring, this.head, first);
+      seq.write(ring, 0, n - first);
+    }
+    this.skip(n);
+    return n;
+  }
+
+  private skip(n: number): void {
+    this.length -= n;
+    this.head = this.length === 0 ? 0 : (this.head + n) & (this.ring.length - 1);
+  }
+
+  private put(seq: IoSequence, n: number): void {
+    if (this.length + n > this.ring.length) this.grow(this.length + n);
+    const ring = this.ring;
+    const tail = (this.head + this.length) & (ring.length - 1);
+    const first = ring.length - tail;
+    if (n <= first) {
+      seq.read(ring, tail, n);
+    } else {
+      seq.read(ring, tail, first);
+      seq.read(ring, 0, n - first);
+    }
+    this.length += n;
+  }
+
+  /** A ring of at least `need` bytes; sizes are powers of two. */
+  private grow(need: number): void {
+    let size = this.ring.length < PAGE ? PAGE : this.ring.length;
+    while (size < need) size *= 2;
+    const bigger = new Uint8Array(size);
+    this.peek(bigger, 0, this.length);
+    this.ring = bigger;
+    this.head = 0;
+  }
+
+  /** EV_* for a reading end that was opened when `writerOpens` was `seenWriters`. */
+  readEvents(seenWriters: number): number {
+    let ev = 0;
+    if (this.length > 0) ev |= EV_READABLE;
+    if (this.writers === 0 && this.writerOpens !== seenWriters) ev |= EV_HUP;
+    return ev;
+  }
+
+  writeEvents(): number {
+    let ev = 0;
+    if (this.capacity - this.length >= PIPE_BUF) ev |= EV_WRITABLE;
+    if (this.readers === 0) ev |= EV_ERR;
+    return ev;
+  }
+
+  /** F_SETPIPE_SZ: the new size, or -errno. */
+  resize(bytes: number, creds: Credentials): number {
+    if (bytes < 0 || bytes > 0x7fffffff) return -EINVAL;
+    let size = PAGE;
+    while (size < bytes) size *= 2;
+    if (size > this.capacity && size > pipeLimits.maxSize && !creds.hasCap(CAP_SYS_RESOURCE)) return -EPERM;
+    if (size < this.length) return -EBUSY;
+    this.capacity = size;
+    if (this.ring.length > size) {
+      const smaller = new Uint8Array(size);
+      this.peek(smaller, 0, this.length);
+      this.ring = smaller;
+      this.head = 0;
+    }
+    this.queue.notify(EV_WRITABLE);
+    return size;
+  }
+
+  openReader(): void {
+    this.readers++;
+    this.readerOpens++;
+    this.queue.notify(EV_IN | EV_OUT);
+  }
+
+  openWriter(): void {
+    this.writers++;
+    this.writerOpens++;
+    this.queue.notify(EV_IN | EV_OUT);
+  }
+
+  closeReader(): void {
+    if (--this.readers === 0) {
+      this.queue.notify(EV_ERR | EV_WRITABLE);
+      if (this.writers === 0) this.discard();
+    }
+  }
+
+  closeWriter(): void {
+    if (--this.writers === 0) {
+      this.queue.notify(EV_HUP | EV_READABLE);
+      if (this.readers === 0) this.discard();
+    }
+  }
+
+  /** Nobody has it open any more. */
+  private discard(): void {
+    this.ring = new Uint8Array(0);
+    this.head = 0;
+    this.length = 0;
+    this.segments = null;
+    this.capacity = PIPE_DEFAULT_SIZE;
+  }
+}
