@@ -1,0 +1,128 @@
+/** Signal-driven I/O: fcntl(2) F_SETOWN, F_SETSIG, O_ASYNC. */
+import { F_OWNER_PGRP, F_OWNER_TID, O_ASYNC } from "../../abi/fcntl.ts";
+import { SI_KERNEL, SigInfo, SIGIO } from "../../abi/signal.ts";
+import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_PRI, EV_RDNORM, EV_WRNORM, WaitEntry } from "../../base/waiter.ts";
+import type { WaitListener } from "../../base/waiter.ts";
+import type { Credentials } from "../auth/credentials.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { sendToGroup, sendToTask } from "../kernel/task-signals.ts";
+import type { AsyncOwner, FileDescription } from "../vfs/file.ts";
+
+/** si_code of SIGIO: POLL_IN, POLL_OUT, POLL_ERR, POLL_PRI, POLL_HUP. */
+const POLL_IN = 1;
+const POLL_OUT = 2;
+const POLL_ERR = 4;
+const POLL_PRI = 5;
+const POLL_HUP = 6;
+
+/** Who gets a file's SIGIO, and the watch for readiness while O_ASYNC is on. */
+export class FileOwner implements AsyncOwner, WaitListener {
+  private readonly kernel: Kernel;
+  private readonly file: FileDescription;
+  private readonly entry: WaitEntry;
+  /** F_OWNER_* */
+  type = 1;
+  /** Thread, process or process group; 0 = nobody. */
+  id = 0;
+  /** The fd that O_ASYNC was set through, for si_fd. */
+  fd = -1;
+  private creds: Credentials | null = null;
+
+  constructor(kernel: Kernel, file: FileDescription) {
+    this.kernel = kernel;
+    this.file = file;
+    this.entry = new WaitEntry(this);
+  }
+
+  /** `creds`: of the caller of F_SETOWN, whose right to signal counts. */
+  set(type: number, id: number, creds: Credentials): void {
+    this.type = type;
+    this.id = id;
+    this.creds = creds;
+  }
+
+  /** Starts or stops watching. */
+  watch(on: boolean): void {
+    const queue = this.entry.queue;
+    if (!on) {
+      if (queue !== null) queue.remove(this.entry);
+    } else if (queue === null) {
+      const q = this.file.waitQueue();
+      if (q !== null) q.add(this.entry, EV_IN | EV_OUT | EV_PRI | EV_RDNORM | EV_WRNORM);
+    }
+  }
+
+  release(): void {
+    this.watch(false);
+  }
+
+  onEvent(events: number, _entry: WaitEntry): void {
+    const id = this.id;
+    if (id === 0) return;
+    const k = this.kernel;
+    if (this.type === F_OWNER_TID) {
+      const t = k.tasks.get(id);
+      if (t !== undefined && this.may(t.creds)) sendToTask(t, this.makeInfo(events));
+    } else if (this.type === F_OWNER_PGRP) {
+      const pg = k.processGroups.get(id);
+      if (pg === undefined) return;
+      for (const g of [...pg.members]) if (this.may(g.leader.creds)) sendToGroup(g, this.makeInfo(events));
+    } else {
+      const g = k.processes.get(id);
+      if (g !== undefined && this.may(g.leader.creds)) sendToGroup(g, this.makeInfo(events));
+    }
+  }
+
+  /** sigio_perm: the owner's setter may signal such a process. */
+  private may(target: Credentials): boolean {
+    const c = this.creds;
+    if (c === null || c.euid === 0) return true;
+    return c.euid === target.suid || c.euid === target.ruid || c.ruid === target.suid || c.ruid === target.ruid;
+  }
+
+  private makeInfo(events: number): SigInfo {
+    const info = new SigInfo();
+    const sig = this.file.asyncSignal;
+    info.signo = sig === 0 ? SIGIO : sig;
+    if (sig === 0) {
+      info.code = SI_KERNEL;
+      return info;
+    }
+    info.code =
+      (events & EV_HUP) !== 0
+        ? POLL_HUP
+        : (events & EV_ERR) !== 0
+          ? POLL_ERR
+          : (events & (EV_IN | EV_RDNORM)) !== 0
+            ? POLL_IN
+            : (events & (EV_OUT | EV_WRNORM)) !== 0
+              ? POLL_OUT
+              : POLL_PRI;
+    info.band = events;
+    info.fd = this.fd;
+    return info;
+  }
+}
+
+/** F_SETFL's O_ASYNC and FIOASYNC. Only files that tell of events (pipes, sockets, terminals) show the flag. */
+export function setAsync(k: Kernel, file: FileDescription, fd: number, on: boolean): void {
+  if (((file.statusFlags & O_ASYNC) !== 0) === on) return;
+  if (on && file.waitQueue() === null) return;
+  let owner = file.asyncOwner;
+  if (!(owner instanceof FileOwner)) {
+    if (!on) {
+      file.statusFlags &= ~O_ASYNC;
+      return;
+    }
+    owner = new FileOwner(k, file);
+    file.asyncOwner = owner;
+  }
+  const o = owner as FileOwner;
+  if (on) {
+    file.statusFlags |= O_ASYNC;
+    o.fd = fd;
+  } else {
+    file.statusFlags &= ~O_ASYNC;
+  }
+  o.watch(on);
+}

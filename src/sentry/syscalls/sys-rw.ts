@@ -1,0 +1,320 @@
+/**
+ * read(2), write(2) and their relatives.
+ *
+ * Blocking: a read that finds nothing and a write that finds no room wait on the file's queue. A blocking write goes on
+ * until everything is written; what earlier attempts have written is in `t.progress`.
+ */
+import { EAGAIN, EBADF, EFAULT, EFBIG, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE } from "../../abi/errno.ts";
+import {
+  O_APPEND,
+  O_DSYNC,
+  O_NONBLOCK,
+  RWF_APPEND,
+  RWF_DSYNC,
+  RWF_HIPRI,
+  RWF_NOWAIT,
+  RWF_SYNC,
+  SEEK_CUR,
+} from "../../abi/fcntl.ts";
+import { MAX_FILE_SIZE, MAX_RW_COUNT } from "../../abi/limits.ts";
+import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../abi/resource.ts";
+import { Stat } from "../../abi/stat.ts";
+import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../base/waiter.ts";
+import type { Task } from "../kernel/task.ts";
+import { IoSequence } from "../usermem/io.ts";
+import type { FileDescription } from "../vfs/file.ts";
+import type { SyscallArgs } from "./args.ts";
+import { full, partial } from "./entry.ts";
+import type { SyscallEntry } from "./entry.ts";
+import { brokenPipe, ioFile, isUserRange, limitFileSize, LOFF_LIMIT, waitOr } from "./file-util.ts";
+
+/** The ranges of the call at hand. */
+const seq: IoSequence = new IoSequence();
+const sizeStat: Stat = new Stat();
+
+/** Position argument that stands for the file's own. */
+const AT_POSITION = -1;
+
+const RWF_NOAPPEND = 0x20;
+const RWF_DONTCACHE = 0x80;
+const RWF_KNOWN: number = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND | RWF_DONTCACHE;
+
+// --- the common parts ---
+
+/** Reads into `seq`, at `pos` or AT_POSITION. `noWait`: RWF_NOWAIT. */
+function readSeq(t: Task, file: FileDescription, pos: number, noWait: boolean): number {
+  const n = pos === AT_POSITION ? file.read(seq) : file.pread(seq, pos);
+  if (n > 0) {
+    t.usage.readChars += n;
+    t.usage.readCalls++;
+    const err = t.mm.finishIo(seq);
+    return err < 0 ? err : n;
+  }
+  if (n === -EAGAIN && !noWait) return waitOr(t, file, EV_IN | EV_RDNORM);
+  t.usage.readCalls++;
+  return n;
+}
+
+/** No byte of the buffer can be accessed: what the file says about an empty transfer comes first, then -EFAULT. */
+function readFault(t: Task, file: FileDescription, pos: number): number {
+  seq.clear();
+  if (file.waitQueue() !== null && (file.readiness() & (EV_IN | EV_RDNORM)) === 0) {
+    return waitOr(t, file, EV_IN | EV_RDNORM);
+  }
+  if (file.inode !== null && file.inode.isRegular && file.stat(sizeStat) === 0) {
+    const at = pos === AT_POSITION ? file.offset : pos;
+    return at >= sizeStat.size && sizeStat.size > 0 ? 0 : -EFAULT;
+  }
+  if (file.inode !== null && file.inode.isDir) return file.read(seq);
+  return -EFAULT;
+}
+
+/**
+ * Writes `seq`, whose first `t.progress` bytes earlier attempts have written, at `pos` (of the call's first byte) or
+ * AT_POSITION.
+ */
+function writeSeq(t: Task, file: FileDescription, pos: number, append: boolean, sync: boolean): number {
+  let done = t.progress;
+  if (done > 0) {
+    if (done >= seq.remaining) return done;
+    seq.advance(done);
+  }
+  let at = pos;
+  const isRegular = file.countsAsWriter;
+  if (isRegular && (append || pos !== AT_POSITION || t.group.limits.get(RLIMIT_FSIZE) !== RLIM_INFINITY)) {
+    const err = prepareRegular(t, file, pos, append);
+    if (err < 0) return err;
+    if (append && pos !== AT_POSITION) at = sizeStat.size;
+  }
+  for (;;) {
+    const n = at === AT_POSITION ? file.write(seq) : file.pwrite(seq, at + done);
+    if (n < 0) {
+      if (n === -EAGAIN) {
+        if (done > 0 && (file.statusFlags & O_NONBLOCK) !== 0) break;
+        t.progress = done;
+        return waitOr(t, file, EV_OUT | EV_WRNORM);
+      }
+      if (n === -EPIPE) return brokenPipe(t, done);
+      if (done > 0) break;
+      t.usage.writeCalls++;
+      return n;
+    }
+    done += n;
+    if (seq.remaining === 0 || n === 0 || (file.statusFlags & O_NONBLOCK) !== 0) break;
+  }
+  t.usage.writeChars += done;
+  t.usage.writeCalls++;
+  if (done > 0 && (sync || (file.statusFlags & O_DSYNC) !== 0) && isRegular) {
+    const err = file.sync(false);
+    if (err < 0) return err;
+  }
+  return done;
+}
+
+/** File size limits for a write of `seq` to a regular file; the file's size goes to `sizeStat` when appending. */
+function prepareRegular(t: Task, file: FileDescription, pos: number, append: boolean): number {
+  let at = pos === AT_POSITION ? file.offset : pos;
+  if (append || (file.statusFlags & O_APPEND) !== 0) {
+    const err = file.stat(sizeStat);
+    if (err < 0) return err;
+    at = sizeStat.size;
+  }
+  if (seq.remaining === 0) return 0;
+  if (at >= MAX_FILE_SIZE) return -EFBIG;
+  const most = limitFileSize(t, at, seq.remaining);
+  if (most < 0) return most;
+  seq.truncate(most);
+  return 0;
+}
+
+/** Checks `pos` and `len` of a positioned transfer: 0 or -EINVAL when they leave loff_t's range. */
+function checkRange(pos: number, len: number): number {
+  return pos + len >= LOFF_LIMIT ? -EINVAL : 0;
+}
+
+/** The access mode forbids a positioned transfer: a file that has no positions says that first. */
+function badMode(file: FileDescription): number {
+  return file.seek(0, SEEK_CUR) === -ESPIPE ? -ESPIPE : -EBADF;
+}
+
+function readBuffer(t: Task, file: FileDescription, addr: number, size: number, pos: number): number {
+  if (!isUserRange(addr, size)) return -EFAULT;
+  const len = size > MAX_RW_COUNT ? MAX_RW_COUNT : size;
+  seq.clear();
+  if (len > 0) {
+    const r = t.mm.ioSequence(addr, len, true, seq);
+    if (r < 0) return readFault(t, file, pos);
+  }
+  return readSeq(t, file, pos, false);
+}
+
+function writeBuffer(t: Task, file: FileDescription, addr: number, size: number, pos: number): number {
+  if (!isUserRange(addr, size)) return -EFAULT;
+  const len = size > MAX_RW_COUNT ? MAX_RW_COUNT : size;
+  seq.clear();
+  if (len > 0) {
+    const r = t.mm.ioSequence(addr, len, false, seq);
+    if (r < 0) return r;
+  }
+  const append = pos !== AT_POSITION && (file.statusFlags & O_APPEND) !== 0;
+  return writeSeq(t, file, pos, append, false);
+}
+
+function readVector(t: Task, file: FileDescription, addr: number, count: number, pos: number, flags: number): number {
+  seq.clear();
+  const total = t.mm.ioVector(addr, count, true, seq);
+  if (total === -EFAULT) return readFault(t, file, pos);
+  if (total < 0) return total;
+  if (seq.remaining === 0) return 0;
+  seq.truncate(MAX_RW_COUNT);
+  return readSeq(t, file, pos, (flags & RWF_NOWAIT) !== 0);
+}
+
+function writeVector(t: Task, file: FileDescription, addr: number, count: number, pos: number, flags: number): number {
+  seq.clear();
+  const total = t.mm.ioVector(addr, count, false, seq);
+  if (total < 0) return total;
+  if (seq.remaining === 0) return 0;
+  seq.truncate(MAX_RW_COUNT);
+  let append = (flags & RWF_APPEND) !== 0;
+  if ((file.statusFlags & O_APPEND) !== 0) append = pos !== AT_POSITION && (flags & RWF_NOAPPEND) === 0;
+  if (!append || pos !== AT_POSITION) return writeSeq(t, file, pos, append, (flags & (RWF_SYNC | RWF_DSYNC)) !== 0);
+  // RWF_APPEND with the file's own position, which moves to the new end.
+  const r = writeSeq(t, file, 0, true, (flags & (RWF_SYNC | RWF_DSYNC)) !== 0);
+  if (r > 0 && file.countsAsWriter) file.offset = sizeStat.size + r;
+  return r;
+}
+
+// --- the calls ---
+
+/** ssize_t read(int fd, void *buf, size_t count) */
+export function read(t: Task, a: SyscallArgs): number {
+  const file = t.fds.get(a.i32(0));
+  if (file === undefined || !file.readable) return -EBADF;
+  return readBuffer(t, file, a.ptr(1), a.size(2), AT_POSITION);
+}
+
+/** ssize_t write(int fd, const void *buf, size_t count) */
+export function write(t: Task, a: SyscallArgs): number {
+  const file = t.fds.get(a.i32(0));
+  if (file === undefined || !file.writable) return -EBADF;
+  return writeBuffer(t, file, a.ptr(1), a.size(2), AT_POSITION);
+}
+
+/** ssize_t pread64(int fd, void *buf, size_t count, loff_t pos) */
+export function pread64(t: Task, a: SyscallArgs): number {
+  const pos = a.i64(3);
+  if (pos < 0) return -EINVAL;
+  const file = ioFile(t, a.i32(0));
+  if (file === undefined) return -EBADF;
+  if (!file.readable) return badMode(file);
+  const size = a.size(2);
+  if (checkRange(pos, size) < 0 && isUserRange(a.ptr(1), size)) return -EINVAL;
+  return readBuffer(t, file, a.ptr(1), size, pos);
+}
+
+/** ssize_t pwrite64(int fd, const void *buf, size_t count, loff_t pos) */
+export function pwrite64(t: Task, a: SyscallArgs): number {
+  const pos = a.i64(3);
+  if (pos < 0) return -EINVAL;
+  const file = ioFile(t, a.i32(0));
+  if (file === undefined) return -EBADF;
+  if (!file.writable) return badMode(file);
+  const size = a.size(2);
+  if (checkRange(pos, size) < 0 && isUserRange(a.ptr(1), size)) return -EINVAL;
+  return writeBuffer(t, file, a.ptr(1), size, pos);
+}
+
+/** ssize_t readv(int fd, const struct iovec *vec, unsigned long vlen) */
+export function readv(t: Task, a: SyscallArgs): number {
+  const file = t.fds.get(a.i32(0));
+  if (file === undefined || !file.readable) return -EBADF;
+  return readVector(t, file, a.ptr(1), a.size(2), AT_POSITION, 0);
+}
+
+/** ssize_t writev(int fd, const struct iovec *vec, unsigned long vlen) */
+export function writev(t: Task, a: SyscallArgs): number {
+  const file = t.fds.get(a.i32(0));
+  if (file === undefined || !file.writable) return -EBADF;
+  return writeVector(t, file, a.ptr(1), a.size(2), AT_POSITION, 0);
+}
+
+/** ssize_t preadv(int fd, const struct iovec *vec, unsigned long vlen, unsigned long pos_l, unsigned long pos_h) */
+export function preadv(t: Task, a: SyscallArgs): number {
+  return positionedRead(t, a, a.i64(3), 0);
+}
+
+/** ssize_t pwritev(...): as preadv. The position is in pos_l alone on 64-bit systems. */
+export function pwritev(t: Task, a: SyscallArgs): number {
+  return positionedWrite(t, a, a.i64(3), 0);
+}
+
+/** ssize_t preadv2(..., rwf_t flags): position -1 is the file's own. */
+export function preadv2(t: Task, a: SyscallArgs): number {
+  const pos = a.i64(3);
+  const flags = a.i32(5);
+  if (pos !== -1) return positionedRead(t, a, pos, flags);
+  const file = t.fds.get(a.i32(0));
+  if (file === undefined || !file.readable) return -EBADF;
+  const bad = checkRwFlags(flags, false);
+  return bad < 0 ? bad : readVector(t, file, a.ptr(1), a.size(2), AT_POSITION, flags);
+}
+
+/** ssize_t pwritev2(..., rwf_t flags) */
+export function pwritev2(t: Task, a: SyscallArgs): number {
+  const pos = a.i64(3);
+  const flags = a.i32(5);
+  if (pos !== -1) return positionedWrite(t, a, pos, flags);
+  const file = t.fds.get(a.i32(0));
+  if (file === undefined || !file.writable) return -EBADF;
+  const bad = checkRwFlags(flags, true);
+  return bad < 0 ? bad : writeVector(t, file, a.ptr(1), a.size(2), AT_POSITION, flags);
+}
+
+function positionedRead(t: Task, a: SyscallArgs, pos: number, flags: number): number {
+  if (pos < 0) return -EINVAL;
+  const file = ioFile(t, a.i32(0));
+  if (file === undefined) return -EBADF;
+  if (!file.readable) return badMode(file);
+  const bad = checkRwFlags(flags, false);
+  return bad < 0 ? bad : readVector(t, file, a.ptr(1), a.size(2), pos, flags);
+}
+
+function positionedWrite(t: Task, a: SyscallArgs, pos: number, flags: number): number {
+  if (pos < 0) return -EINVAL;
+  const file = ioFile(t, a.i32(0));
+  if (file === undefined) return -EBADF;
+  if (!file.writable) return badMode(file);
+  const bad = checkRwFlags(flags, true);
+  return bad < 0 ? bad : writeVector(t, file, a.ptr(1), a.size(2), pos, flags);
+}
+
+function checkRwFlags(flags: number, write: boolean): number {
+  if ((flags & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
+  if (write && (flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0) return -EINVAL;
+  return 0;
+}
+
+/** off_t lseek(int fd, off_t offset, int whence) */
+export function lseek(t: Task, a: SyscallArgs): number {
+  const file = ioFile(t, a.i32(0));
+  if (file === undefined) return -EBADF;
+  const whence = a.u32(2);
+  if (whence > 4) return -EINVAL;
+  return file.seek(a.i64(1), whence);
+}
+
+/** The calls of this file, for the table. */
+export const rwSyscalls: readonly SyscallEntry[] = [
+  full("read", read),
+  full("write", write),
+  full("pread64", pread64),
+  full("pwrite64", pwrite64),
+  full("readv", readv),
+  full("writev", writev),
+  full("preadv", preadv),
+  full("pwritev", pwritev),
+  partial("preadv2", preadv2, "RWF_NOWAIT may read from the host's disk; RWF_ATOMIC is refused"),
+  partial("pwritev2", pwritev2, "RWF_ATOMIC is refused"),
+  full("lseek", lseek),
+];
