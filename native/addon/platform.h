@@ -11,6 +11,7 @@
 
 #include "../stub/layout.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/types.h>
 
@@ -103,7 +104,9 @@ struct platform {
   uint32_t fp_size;     /* bytes of the standard XSAVE format, without state that needs permission (AMX) */
   uint64_t fp_features; /* state components in it */
   uint32_t mxcsr_mask;
-  int cpus; /* CPUs this process may use */
+  int cpus;   /* CPUs this process may use */
+  cpu_set_t cpu_set;
+  int pinned; /* the CPU that this thread keeps itself on; -1: none */
   /* Shared with JavaScript: */
   uint32_t *regs;
   int32_t *stopped;
@@ -126,6 +129,8 @@ uint64_t now_ns(void);
 int futex_wake(uint32_t *word);
 
 /* stub.c */
+/* Lets the scheduler move this thread again; run_batch pins it. */
+void unpin(void);
 /* Takes `id` off the running list and reports it as stopped with this event. */
 void report(int32_t id, uint32_t event);
 void set_running(int32_t id);

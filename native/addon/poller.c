@@ -16,9 +16,18 @@
 
 /* Spinning, in ns. Set by platformTune for measurements. */
 static struct {
-  uint64_t sentry_spin; /* how long we spin for the next stop */
+  uint64_t sentry_spin; /* how long we spin at most for the next stop */
   uint64_t guest_spin;  /* how long a stopped thread spins for its resumption */
 } tune = {50000, 20000};
+
+/* At most, when guest threads could use all CPUs; and what a budget of 0 grows to. */
+#define BUSY_SPIN_NS 10000
+#define SPIN_START_NS 5000
+/*
+ * How long we spin now. It grows when a stop came soon after we had given up, and shrinks when it came much later: a guest that
+ * computes is not disturbed, and one that sleeps costs nothing.
+ */
+static uint64_t budget;
 
 static uint64_t last_poll_ns;
 static uint64_t tsc_start, ns_start;
@@ -50,6 +59,7 @@ int poller_start(void) {
   tsc_start = rdtsc();
   ns_start = now_ns();
   calibrated = false;
+  budget = tune.sentry_spin;
   calibrate(ns_start);
   return 0;
 }
@@ -100,7 +110,33 @@ static int deliver(void) {
   return P.counts[0] + P.counts[1];
 }
 
+/*
+ * What was delivered last time and not resumed is blocked: its thread need not spin any longer.
+ */
+static void put_to_sleep(void) {
+  if (P.kind != SYSTRAP) return;
+  for (int32_t i = 0; i < P.counts[0]; i++) {
+    const struct context *c = &P.contexts[P.stopped[i]];
+    if (c->status == CTX_STOPPED) {
+      uint32_t expected = STATE_STOPPED;
+      __atomic_compare_exchange_n(&area_of(c)->state, &expected, STATE_ASLEEP, false, __ATOMIC_SEQ_CST,
+                                  __ATOMIC_SEQ_CST);
+    }
+  }
+  P.counts[0] = 0;
+}
+
+/* How long spinning can make sense now. */
+static uint64_t spin_limit(void) {
+  if (P.running_count == 0 || P.cpus < 2) return 0;
+  /* A new thread starts on our CPU. */
+  for (int32_t i = 0; i < P.running_count; i++)
+    if (P.contexts[P.running[i]].starting) return 0;
+  return P.running_count < P.cpus ? tune.sentry_spin : tune.sentry_spin < BUSY_SPIN_NS ? tune.sentry_spin : BUSY_SPIN_NS;
+}
+
 static int wait_any(double timeout) {
+  put_to_sleep();
   P.counts[1] = 0;
   collect();
   uint64_t now = now_ns();
@@ -113,11 +149,14 @@ static int wait_any(double timeout) {
     return deliver();
   }
   uint64_t deadline = timeout < 0 || timeout > 9e18 ? UINT64_MAX : now + (uint64_t)timeout;
-  if (P.running_count > 0 && P.running_count < P.cpus) {
-    uint64_t end = now + tune.sentry_spin;
+  uint64_t begin = now;
+  uint64_t most = spin_limit();
+  if (most > 0 && budget > 0) {
+    uint64_t end = now + (budget < most ? budget : most);
     now = spin(now, end < deadline ? end : deadline);
     if (P.pending_count > 0) return deliver();
   }
+  unpin();
   __atomic_store_n(&P.global->sleeping, 1, __ATOMIC_SEQ_CST);
   for (;;) {
     collect();
@@ -131,6 +170,12 @@ static int wait_any(double timeout) {
   }
   __atomic_store_n(&P.global->sleeping, 0, __ATOMIC_SEQ_CST);
   last_poll_ns = now;
+  if (most > 0) {
+    if (P.pending_count == 0 || now - begin > tune.sentry_spin)
+      budget = budget < 2000 ? 0 : budget / 2;
+    else
+      budget = budget == 0 ? SPIN_START_NS : budget * 2 > tune.sentry_spin ? tune.sentry_spin : budget * 2;
+  }
   return deliver();
 }
 

@@ -107,14 +107,30 @@ static void put_op(struct space *space, int i, uint64_t nr, uint64_t a, uint64_t
   op[6] = f;
 }
 
-/* The helper runs on our CPU: waking a thread on a sleeping CPU costs ten times as much as a switch. */
+/*
+ * The helper runs on our CPU, and we stay there until we sleep: waking a thread on a sleeping CPU costs ten times as much as
+ * a switch, and that is what the scheduler would choose for either when a CPU is idle.
+ */
 static void follow(struct space *space) {
-  int cpu = sched_getcpu();
-  if (cpu == space->cpu || cpu < 0) return;
   cpu_set_t set;
+  if (P.pinned < 0) {
+    int cpu = sched_getcpu();
+    if (cpu < 0) return;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set) != 0) return;
+    P.pinned = cpu;
+  }
+  if (P.pinned == space->cpu) return;
   CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  if (sched_setaffinity(space->pid, sizeof(set), &set) == 0) space->cpu = cpu;
+  CPU_SET(P.pinned, &set);
+  if (sched_setaffinity(space->pid, sizeof(set), &set) == 0) space->cpu = P.pinned;
+}
+
+void unpin(void) {
+  /* With ptrace, tracer and tracees belong on one CPU always. */
+  if (P.pinned < 0 || P.kind == PTRACE) return;
+  if (sched_setaffinity(0, sizeof(P.cpu_set), &P.cpu_set) == 0) P.pinned = -1;
 }
 
 /*
@@ -395,6 +411,8 @@ static void stop(void) {
   for (int32_t i = 0; i < P.space_count; i++)
     if (P.spaces[i].used) wait_dead(&P.spaces[i]);
   P.up = false;
+  if (P.pinned >= 0) sched_setaffinity(0, sizeof(P.cpu_set), &P.cpu_set);
+  P.pinned = -1;
   if (P.old_sigchld.sa_handler != NULL || (P.old_sigchld.sa_flags & SA_SIGINFO) != 0)
     sigaction(SIGCHLD, &P.old_sigchld, NULL);
   else
@@ -424,6 +442,7 @@ static int start(enum kind kind, int stub_fd) {
   P.counts = counts;
   P.ops = ops;
   P.kind = kind;
+  P.pinned = -1;
   P.wake_fd = P.done_fd = P.control_fd = P.socket_fd = P.epoll_fd = -1;
   xstate_probe();
   if (P.fp_size + 4096 > AREA_SIZE) return -EOVERFLOW;
@@ -449,8 +468,11 @@ static int start(enum kind kind, int stub_fd) {
   if (error == 0) {
     P.area_count = 1;
     P.global = (struct global *)P.control;
-    sched_getaffinity(0, sizeof(P.global->cpus), (cpu_set_t *)P.global->cpus);
-    P.cpus = CPU_COUNT((cpu_set_t *)P.global->cpus);
+    sched_getaffinity(0, sizeof(P.cpu_set), &P.cpu_set);
+    memcpy(P.global->cpus, &P.cpu_set, sizeof(P.global->cpus));
+    P.cpus = CPU_COUNT(&P.cpu_set);
+    /* Deadlines of guests are ours: the usual slack of 50 us would show in each. */
+    prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
     error = poller_start();
   }
   if (error == 0) {

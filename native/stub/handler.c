@@ -35,12 +35,16 @@ static inline uint64_t rdtsc(void) {
 
 static const uint64_t one = 1;
 
-/* Waits until the Sentry changed the state; the caller has set it to STATE_STOPPED. */
-static inline uint32_t park(struct area *area, const struct global *global) {
+/*
+ * Waits until the Sentry changed the state; the caller has set it to STATE_STOPPED. While the Sentry is awake its answer is
+ * near and spinning pays; it writes STATE_ASLEEP itself when the call blocks. Having woken it up, we leave the CPU to it.
+ */
+static inline uint32_t park(struct area *area, const struct global *global, int woken) {
   uint64_t start = rdtsc();
   uint32_t state;
-  for (;;) {
+  while (!woken) {
     state = __atomic_load_n(&area->state, __ATOMIC_ACQUIRE);
+    if (state == STATE_ASLEEP) break;
     if (state != STATE_STOPPED) return state;
     if (rdtsc() - start > __atomic_load_n(&global->spin, __ATOMIC_RELAXED)) break;
     __asm__ volatile("pause");
@@ -66,8 +70,9 @@ void stub_handler(int signo, void *info, struct host_ucontext *uc) {
   area->gs_base = gs;
   /* A full barrier: the Sentry sets `sleeping` and then looks at the states, we do it the other way round. */
   __atomic_exchange_n(&area->state, STATE_STOPPED, __ATOMIC_SEQ_CST);
-  if (__atomic_load_n(&global->sleeping, __ATOMIC_SEQ_CST) != 0) call4(NR_write, STUB_FD_WAKE, (long)&one, 8, 0);
-  if (park(area, global) == STATE_EXIT) call4(NR_exit, 0, 0, 0, 0);
+  int woken = __atomic_load_n(&global->sleeping, __ATOMIC_SEQ_CST) != 0;
+  if (woken) call4(NR_write, STUB_FD_WAKE, (long)&one, 8, 0);
+  if (park(area, global, woken) == STATE_EXIT) call4(NR_exit, 0, 0, 0, 0);
   if (area->fs_base != fs) __asm__ volatile("wrfsbase %0" : : "r"(area->fs_base));
   if (area->gs_base != gs) __asm__ volatile("wrgsbase %0" : : "r"(area->gs_base));
 }
