@@ -1,0 +1,157 @@
+/** Drivers of the memory devices: null(4), full(4), random(4). */
+import { EFAULT, EINVAL, ENOSPC, ENOTTY } from "../../../abi/errno.ts";
+import { RNDADDENTROPY, RNDADDTOENTCNT, RNDGETENTCNT } from "../../../abi/ioctl.ts";
+import { makedev } from "../../../abi/stat.ts";
+import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../../base/waiter.ts";
+import type { Mappable } from "../../memmap/memmap.ts";
+import type { IoSequence } from "../../usermem/io.ts";
+import { FileDescription } from "../../vfs/file.ts";
+import type { IoctlContext } from "../../vfs/file.ts";
+import type { Inode } from "../../vfs/inode.ts";
+import type { SpecialOpener, VirtualFileSystem } from "../../vfs/vfs.ts";
+
+export const MEM_MAJOR = 1;
+export const NULL_MINOR = 3;
+export const ZERO_MINOR = 5;
+export const FULL_MINOR = 7;
+export const RANDOM_MINOR = 8;
+export const URANDOM_MINOR = 9;
+export const TTY_MAJOR = 5;
+export const PTMX_MINOR = 2;
+
+/** Where random bytes come from. */
+export interface RandomSource {
+  /** Fills dst[off, off+len). */
+  fill(dst: Uint8Array, off: number, len: number): void;
+}
+
+/** Makes zero-filled shared memory for MAP_SHARED mappings of /dev/zero; the kernel has it. */
+export interface ZeroMapper {
+  /** A fresh object for one mapping, or -errno. */
+  newZeroMappable(): Mappable | number;
+}
+
+/** What the null, zero and full devices have in common: no position worth speaking of. */
+abstract class MemDeviceFile extends FileDescription {
+  override pread(seq: IoSequence, _off: number): number {
+    return this.read(seq);
+  }
+  override pwrite(seq: IoSequence, _off: number): number {
+    return this.write(seq);
+  }
+  override seek(_off: number, _whence: number): number {
+    this.offset = 0;
+    return 0;
+  }
+  override write(seq: IoSequence): number {
+    const n = seq.remaining;
+    seq.advance(n);
+    return n;
+  }
+  override get canPoll(): boolean {
+    return false;
+  }
+  override sync(): number {
+    return -EINVAL;
+  }
+}
+
+class NullFile extends MemDeviceFile {
+  override read(_seq: IoSequence): number {
+    return 0;
+  }
+}
+
+class ZeroFile extends MemDeviceFile {
+  private readonly mapper: ZeroMapper | null;
+  constructor(mapper: ZeroMapper | null) {
+    super();
+    this.mapper = mapper;
+  }
+  override read(seq: IoSequence): number {
+    return seq.zero(seq.remaining);
+  }
+  override mappable(): Mappable | number {
+    return this.mapper === null ? super.mappable() : this.mapper.newZeroMappable();
+  }
+}
+
+class FullFile extends MemDeviceFile {
+  override read(seq: IoSequence): number {
+    return seq.zero(seq.remaining);
+  }
+  override write(_seq: IoSequence): number {
+    return -ENOSPC;
+  }
+}
+
+const chunk: Uint8Array = new Uint8Array(4096);
+/** Most bytes one read of a random device gives (32 MiB - 1, as in Linux). */
+const RANDOM_MAX = 33554431;
+
+class RandomFile extends MemDeviceFile {
+  private readonly source: RandomSource;
+  constructor(source: RandomSource) {
+    super();
+    this.source = source;
+  }
+  override read(seq: IoSequence): number {
+    let left = seq.remaining < RANDOM_MAX ? seq.remaining : RANDOM_MAX;
+    const total = left;
+    while (left > 0) {
+      const n = left < chunk.length ? left : chunk.length;
+      this.source.fill(chunk, 0, n);
+      seq.write(chunk, 0, n);
+      left -= n;
+    }
+    return total;
+  }
+  override readiness(): number {
+    return EV_IN | EV_OUT | EV_RDNORM | EV_WRNORM;
+  }
+  override get canPoll(): boolean {
+    return true;
+  }
+  override ioctl(ctx: IoctlContext, request: number, arg: number): number {
+    switch (request) {
+      case RNDGETENTCNT:
+        return ctx.mm.writeU32(arg, 256) < 0 ? -EFAULT : 0;
+      case RNDADDTOENTCNT:
+      case RNDADDENTROPY:
+        return 0;
+      default:
+        return -ENOTTY;
+    }
+  }
+}
+
+/** One driver for all memory devices, told apart by the minor number. */
+class MemDevices implements SpecialOpener {
+  private readonly random: RandomSource;
+  private readonly mapper: ZeroMapper | null;
+  constructor(random: RandomSource, mapper: ZeroMapper | null) {
+    this.random = random;
+    this.mapper = mapper;
+  }
+  open(inode: Inode): FileDescription {
+    switch (inode.rdev) {
+      case makedev(MEM_MAJOR, ZERO_MINOR):
+        return new ZeroFile(this.mapper);
+      case makedev(MEM_MAJOR, FULL_MINOR):
+        return new FullFile();
+      case makedev(MEM_MAJOR, RANDOM_MINOR):
+      case makedev(MEM_MAJOR, URANDOM_MINOR):
+        return new RandomFile(this.random);
+      default:
+        return new NullFile();
+    }
+  }
+}
+
+/** Registers null, zero, full, random and urandom, for device nodes on any file system. */
+export function registerMemDevices(vfs: VirtualFileSystem, random: RandomSource, mapper: ZeroMapper | null): void {
+  const driver = new MemDevices(random, mapper);
+  for (const minor of [NULL_MINOR, ZERO_MINOR, FULL_MINOR, RANDOM_MINOR, URANDOM_MINOR]) {
+    vfs.registerDevice(false, MEM_MAJOR, minor, driver);
+  }
+}
