@@ -1,18 +1,18 @@
 /**
- * Files of the host that were donated to the sandbox: standard input, output and error that are pipes, sockets, regular
- * files or devices (a terminal becomes a pty instead, see boot/terminal-pump.ts).
+ * Donated host file descriptors as files: stdin, stdout, stderr, and what a caller passes in.
  *
- * The Sentry has one thread, so no call here may wait: transfers are made with RWF_NOWAIT, or, where the host file does
- * not know that, after poll(2) said that they will not block. O_NONBLOCK is never set on the host's side, since the open
- * file description belongs to others too. Waiting goes through the platform's epoll, armed only while somebody waits.
+ * The Sentry must never block on them and must not change their flags (the file description is shared with processes
+ * outside). So each transfer asks for "no wait" (RWF_NOWAIT) and, where the host refuses that flag, polls first and moves
+ * no more than is certain not to block. Await points: none.
  */
-import { EAGAIN, EINVAL, EOPNOTSUPP, EPERM, ESPIPE } from "../../../abi/errno.ts";
-import { O_ACCMODE, O_RDONLY, O_WRONLY, SEEK_DATA } from "../../../abi/fcntl.ts";
+import { EACCES, EAGAIN, EFAULT, EINVAL, ENXIO, EOPNOTSUPP, EPERM, ESPIPE } from "../../../abi/errno.ts";
+import { AT_EMPTY_PATH, O_ACCMODE, O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY, RWF_NOWAIT } from "../../../abi/fcntl.ts";
 import { FIONREAD } from "../../../abi/ioctl.ts";
+import { PIPE_BUF } from "../../../abi/limits.ts";
 import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../../abi/stat.ts";
 import type { Stat } from "../../../abi/stat.ts";
 import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM, WaitQueue } from "../../../base/waiter.ts";
-import type { Host } from "../../../host/host.ts";
+import type { WaitEntry } from "../../../base/waiter.ts";
 import {
   HSTAT_ATIME,
   HSTAT_ATIME_NS,
@@ -20,7 +20,6 @@ import {
   HSTAT_BLOCKS,
   HSTAT_CTIME,
   HSTAT_CTIME_NS,
-  HSTAT_DEV,
   HSTAT_GID,
   HSTAT_INO,
   HSTAT_LEN,
@@ -32,233 +31,354 @@ import {
   HSTAT_SIZE,
   HSTAT_UID,
 } from "../../../host/host.ts";
+import type { Host } from "../../../host/host.ts";
+import { PAGE_SIZE } from "../../memmap/memmap.ts";
+import type { Mappable, MappedFile, MappingOwner, Translation } from "../../memmap/memmap.ts";
 import type { IoSequence } from "../../usermem/io.ts";
-import { AnonInode } from "../../vfs/anon.ts";
-import { FileDescription, FMODE_READ, FMODE_WRITE } from "../../vfs/file.ts";
+import type { AnonFs } from "../../vfs/anon.ts";
+import { ALWAYS_READY, FMODE_READ, FMODE_WRITE, FileDescription } from "../../vfs/file.ts";
 import type { IoctlContext } from "../../vfs/file.ts";
-import type { PathContext } from "../../vfs/path.ts";
+import { ATTR_SIZE, Inode } from "../../vfs/inode.ts";
+import type { SetAttr } from "../../vfs/inode.ts";
 import type { VirtualFileSystem } from "../../vfs/vfs.ts";
 
-const RWF_NOWAIT = 8;
-const AT_EMPTY_PATH = 0x1000;
-/** What a writable pipe surely takes without blocking (PIPE_BUF). */
-const SURE_WRITE = 4096;
+/** Told that a host fd is ready. */
+export interface HostReadyListener {
+  onHostReady(events: number): void;
+}
 
-const hostStat = new Float64Array(HSTAT_LEN);
-const pollSet = new Int32Array(3);
-const intBuf = new Uint8Array(4);
-
-/** Readiness of host fds, as the kernel's HostWatch gives it. */
-export interface HostFdWatch {
-  watch(fd: number, events: number, listener: { onHostReady(events: number): void }): number;
+/** Readiness of host fds, level-triggered, by the main loop. */
+export interface HostWatcher {
+  /** 0, or -errno: -EPERM for files that are always ready. */
+  watch(fd: number, events: number, listener: HostReadyListener): number;
   unwatch(fd: number): void;
 }
 
-/** What a donated fd shows: attributes from the host. */
-export class HostInode extends AnonInode {
-  private readonly host: Host;
-  private readonly watch: HostFdWatch;
-  readonly fd: number;
+const pollSet: Int32Array = new Int32Array(3);
+const hostStat: Float64Array = new Float64Array(HSTAT_LEN);
 
-  constructor(vfs: VirtualFileSystem, host: Host, watch: HostFdWatch, fd: number, mode: number) {
-    super(vfs.anon, vfs.newIno(), mode, 0, 0);
-    this.host = host;
-    this.watch = watch;
+/**
+ * Wait queue of a host fd. The host is asked to watch only while somebody waits and nothing was reported since the last
+ * look: a level-triggered watch that nobody answers would keep the main loop awake.
+ */
+class HostQueue extends WaitQueue implements HostReadyListener {
+  private readonly fd: number;
+  private readonly watcher: HostWatcher;
+  private isWatched = false;
+
+  constructor(fd: number, watcher: HostWatcher) {
+    super();
     this.fd = fd;
-    if (host.fstatat(fd, "", AT_EMPTY_PATH, hostStat) >= 0) {
+    this.watcher = watcher;
+  }
+
+  override add(entry: WaitEntry, mask: number): void {
+    super.add(entry, mask);
+    this.disarm();
+    this.arm();
+  }
+
+  override remove(entry: WaitEntry): void {
+    super.remove(entry);
+    if (this.head === null) this.disarm();
+  }
+
+  /** Watches for what the waiters want. */
+  arm(): void {
+    if (this.isWatched || this.head === null) return;
+    let mask = 0;
+    for (let e: WaitEntry | null = this.head; e !== null; e = e.next) mask |= e.mask;
+    this.isWatched = this.watcher.watch(this.fd, mask & (EV_IN | EV_OUT), this) === 0;
+  }
+
+  disarm(): void {
+    if (!this.isWatched) return;
+    this.isWatched = false;
+    this.watcher.unwatch(this.fd);
+  }
+
+  onHostReady(events: number): void {
+    this.disarm();
+    let ev = events;
+    if ((ev & EV_IN) !== 0) ev |= EV_RDNORM;
+    if ((ev & EV_OUT) !== 0) ev |= EV_WRNORM;
+    this.notify(ev);
+  }
+}
+
+/** The inode: attributes are the host file's; one host fd, kept until the last user is gone. */
+export class HostInode extends Inode implements Mappable, MappedFile {
+  readonly host: Host;
+  readonly fd: number;
+  readonly queue: WaitQueue;
+  private readonly hostQueue: HostQueue;
+  /** The host accepts RWF_NOWAIT for reads / writes. */
+  canReadNoWait = true;
+  canWriteNoWait = true;
+  readonly backing: { readonly fd: number; platformFd: number };
+  readonly window: Uint8Array | null = null;
+
+  constructor(fs: AnonFs, host: Host, watcher: HostWatcher, fd: number) {
+    super(fs);
+    this.host = host;
+    this.fd = fd;
+    this.backing = { fd, platformFd: -1 };
+    this.hostQueue = new HostQueue(fd, watcher);
+    this.queue = this.hostQueue;
+    if (host.fstatat(fd, "", AT_EMPTY_PATH, hostStat) === 0) {
+      this.ino = hostStat[HSTAT_INO]!;
+      this.mode = hostStat[HSTAT_MODE]!;
       this.uid = hostStat[HSTAT_UID]!;
       this.gid = hostStat[HSTAT_GID]!;
       this.rdev = hostStat[HSTAT_RDEV]!;
     }
   }
 
+  override onUnused(): void {
+    this.hostQueue.disarm();
+    this.host.close(this.fd);
+  }
+
+  override getStat(out: Stat): number {
+    const r = this.host.fstatat(this.fd, "", AT_EMPTY_PATH, hostStat);
+    if (r < 0) return r;
+    out.dev = this.fs.dev;
+    out.ino = this.ino;
+    out.mode = hostStat[HSTAT_MODE]!;
+    out.nlink = hostStat[HSTAT_NLINK]!;
+    out.uid = hostStat[HSTAT_UID]!;
+    out.gid = hostStat[HSTAT_GID]!;
+    out.rdev = this.rdev;
+    out.size = hostStat[HSTAT_SIZE]!;
+    out.blksize = hostStat[HSTAT_BLKSIZE]!;
+    out.blocks = hostStat[HSTAT_BLOCKS]!;
+    out.atimeSec = hostStat[HSTAT_ATIME]!;
+    out.atimeNsec = hostStat[HSTAT_ATIME_NS]!;
+    out.mtimeSec = hostStat[HSTAT_MTIME]!;
+    out.mtimeNsec = hostStat[HSTAT_MTIME_NS]!;
+    out.ctimeSec = hostStat[HSTAT_CTIME]!;
+    out.ctimeNsec = hostStat[HSTAT_CTIME_NS]!;
+    out.btimeSec = out.btimeNsec = out.attributes = 0;
+    return 0;
+  }
+
+  /** Only the size of a regular file; the rest belongs to somebody outside. */
+  override setAttr(a: SetAttr): number {
+    if ((a.mask & ATTR_SIZE) === 0) return -EPERM;
+    return this.isRegular ? this.host.ftruncate(this.fd, a.size) : -EINVAL;
+  }
+
   override get opensSpecial(): boolean {
     return true;
   }
 
-  /** Reopening through /proc/self/fd/N: the same host file once more. */
-  override open(flags: number, _ctx: PathContext): FileDescription | number {
+  /** Reopening through /proc/self/fd: the same host description, as far as its mode allows. */
+  override open(flags: number): FileDescription | number {
+    if ((this.mode & S_IFMT) === S_IFSOCK) return -ENXIO;
     const have = this.host.fcntlGetfl(this.fd) & O_ACCMODE;
     const want = flags & O_ACCMODE;
-    if ((have === O_RDONLY && want !== O_RDONLY) || (have === O_WRONLY && want !== O_WRONLY)) return -EPERM;
-    const fd = this.host.dup(this.fd);
-    return fd < 0 ? fd : new HostFile(this.host, this.watch, fd, this.mode & S_IFMT);
+    if ((want !== O_WRONLY && have === O_WRONLY) || (want !== O_RDONLY && have === O_RDONLY)) return -EACCES;
+    return new HostFile(this);
   }
 
-  override getStat(out: Stat): number {
-    const err = this.host.fstatat(this.fd, "", AT_EMPTY_PATH, hostStat);
-    if (err < 0) return err;
-    const h = hostStat;
-    out.dev = h[HSTAT_DEV]!;
-    out.ino = h[HSTAT_INO]!;
-    out.mode = h[HSTAT_MODE]!;
-    out.nlink = h[HSTAT_NLINK]!;
-    out.uid = h[HSTAT_UID]!;
-    out.gid = h[HSTAT_GID]!;
-    out.rdev = h[HSTAT_RDEV]!;
-    out.size = h[HSTAT_SIZE]!;
-    out.blksize = h[HSTAT_BLKSIZE]!;
-    out.blocks = h[HSTAT_BLOCKS]!;
-    out.atimeSec = h[HSTAT_ATIME]!;
-    out.atimeNsec = h[HSTAT_ATIME_NS]!;
-    out.mtimeSec = h[HSTAT_MTIME]!;
-    out.mtimeNsec = h[HSTAT_MTIME_NS]!;
-    out.ctimeSec = h[HSTAT_CTIME]!;
-    out.ctimeNsec = h[HSTAT_CTIME_NS]!;
-    out.btimeSec = out.btimeNsec = 0;
-    out.attributes = 0;
-    return 0;
-  }
-}
-
-/** See the header. */
-export class HostFile extends FileDescription {
-  private readonly host: Host;
-  private readonly watch: HostFdWatch;
-  private readonly fd: number;
-  private readonly isRegular: boolean;
-  private readonly queue: WaitQueue = new WaitQueue();
-  private armed = false;
-  /** The host file refused RWF_NOWAIT. */
-  private mustPoll: boolean;
-
-  /** Takes over `fd`. `type`: S_IFMT bits of the host file. */
-  constructor(host: Host, watch: HostFdWatch, fd: number, type: number) {
-    super();
-    this.host = host;
-    this.watch = watch;
-    this.fd = fd;
-    this.isRegular = type === S_IFREG;
-    this.mustPoll = type === S_IFCHR;
-  }
-
-  /** A file for donated fd `fd` (taken over), ready for an fd table, or -errno. */
-  static donated(vfs: VirtualFileSystem, host: Host, watch: HostFdWatch, fd: number): HostFile | number {
-    const err = host.fstatat(fd, "", AT_EMPTY_PATH, hostStat);
-    if (err < 0) return err;
-    const mode = hostStat[HSTAT_MODE]!;
-    const flags = host.fcntlGetfl(fd);
-    if (flags < 0) return flags;
-    const inode = new HostInode(vfs, host, watch, fd, mode);
-    const type = mode & S_IFMT;
-    const kind = type === S_IFIFO ? "pipe" : type === S_IFSOCK ? "socket" : type === S_IFREG ? "host-file" : "host";
-    const file = new HostFile(host, watch, fd, type);
-    const access = flags & O_ACCMODE;
-    const fmode = (access === O_WRONLY ? 0 : FMODE_READ) | (access === O_RDONLY ? 0 : FMODE_WRITE);
-    vfs.anon.attach(file, vfs.anon.newPath(`${kind}:[${inode.ino}]`, inode), flags, fmode);
-    return file;
-  }
-
-  /** poll(2) without waiting. */
-  private poll(events: number): number {
+  /** EV_* that hold now, without blocking. */
+  poll(events: number): number {
+    if (this.isRegular) return ALWAYS_READY & events;
     pollSet[0] = this.fd;
     pollSet[1] = events;
     pollSet[2] = 0;
-    return this.host.poll(pollSet, 1, 0) > 0 ? pollSet[2] : 0;
+    if (this.host.poll(pollSet, 1, 0) <= 0) return 0;
+    return pollSet[2]!;
+  }
+
+  /** Waiters are served again by the host's next event. */
+  rearm(): void {
+    this.hostQueue.arm();
+  }
+
+  // --- mapping regular files ---
+
+  translate(offset: number, len: number, _write: boolean, out: Translation): number {
+    const r = this.host.fstatat(this.fd, "", AT_EMPTY_PATH, hostStat);
+    if (r < 0) return r;
+    const end = Math.ceil(hostStat[HSTAT_SIZE]! / PAGE_SIZE) * PAGE_SIZE;
+    if (offset >= end) return -EFAULT;
+    out.file = this;
+    out.offset = offset;
+    out.len = len < PAGE_SIZE ? PAGE_SIZE : Math.min(Math.ceil(len / PAGE_SIZE) * PAGE_SIZE, end - offset);
+    out.maxProt = 7;
+    return 0;
+  }
+  addMapping(_owner: MappingOwner, _addr: number, _len: number, _offset: number, _writable: boolean): void {
+    this.incUsers();
+  }
+  removeMapping(_owner: MappingOwner, _addr: number, _len: number, _offset: number, _writable: boolean): void {
+    this.decUsers();
+  }
+  syncRange(_offset: number, _len: number): number {
+    return this.host.fdatasync(this.fd);
+  }
+  readAt(dst: Uint8Array, dstOff: number, len: number, offset: number): number {
+    return this.host.pread(this.fd, dst, dstOff, len, offset);
+  }
+  writeAt(src: Uint8Array, srcOff: number, len: number, offset: number): number {
+    return this.host.pwrite(this.fd, src, srcOff, len, offset);
+  }
+  incRef(): void {
+    this.incUsers();
+  }
+  decRef(): void {
+    this.decUsers();
+  }
+  isExclusive(): boolean {
+    return false;
+  }
+}
+
+/** An open donated file. Its position is the host's, shared with whoever else has the description. */
+export class HostFile extends FileDescription {
+  private readonly node: HostInode;
+
+  constructor(node: HostInode) {
+    super();
+    this.node = node;
   }
 
   override read(seq: IoSequence): number {
-    let flags = 0;
-    if (!this.isRegular) {
-      if (this.mustPoll) {
-        if (this.poll(EV_IN) === 0) return this.again();
-      } else flags = RWF_NOWAIT;
+    if (seq.remaining === 0) return 0;
+    const node = this.node;
+    let n: number;
+    if (node.isRegular) {
+      n = node.host.readv(node.fd, seq, -1, 0);
+    } else {
+      n = this.readStream(seq);
+      node.rearm();
     }
-    const n = this.host.readv(this.fd, seq, -1, flags);
-    if (n === -EOPNOTSUPP && flags !== 0) {
-      this.mustPoll = true;
-      return this.read(seq);
-    }
-    if (n === -EAGAIN) return this.again();
     if (n > 0) seq.advance(n);
     return n;
+  }
+
+  private readStream(seq: IoSequence): number {
+    const node = this.node;
+    if (node.canReadNoWait) {
+      const n = node.host.readv(node.fd, seq, -1, RWF_NOWAIT);
+      if (n !== -EOPNOTSUPP) return n;
+      node.canReadNoWait = false;
+    }
+    if (node.poll(EV_IN) === 0) return -EAGAIN;
+    return node.host.readv(node.fd, seq, -1, 0);
   }
 
   override write(seq: IoSequence): number {
     if (seq.remaining === 0) return 0;
-    if (this.isRegular) return this.transferred(seq, this.host.writev(this.fd, seq, -1, 0));
-    if (!this.mustPoll) {
-      const n = this.host.writev(this.fd, seq, -1, RWF_NOWAIT);
-      if (n !== -EOPNOTSUPP) return n === -EAGAIN ? this.again() : this.transferred(seq, n);
-      this.mustPoll = true;
+    const node = this.node;
+    let n: number;
+    if (node.isRegular) {
+      n = node.host.writev(node.fd, seq, -1, 0);
+      if (n > 0) seq.advance(n);
+    } else {
+      n = this.writeStream(seq);
+      node.rearm();
     }
-    let done = 0;
-    while (seq.remaining > 0) {
-      if ((this.poll(EV_OUT) & (EV_OUT | EV_ERR | EV_HUP)) === 0) break;
-      const len = Math.min(seq.lens[0]!, SURE_WRITE);
-      const n = this.host.write(this.fd, seq.bufs[0]!, seq.offs[0]!, len);
-      if (n <= 0) {
-        if (done === 0 && n !== -EAGAIN) return n;
-        break;
-      }
-      seq.advance(n);
-      done += n;
-    }
-    return done > 0 ? done : this.again();
+    return n;
   }
 
-  private transferred(seq: IoSequence, n: number): number {
+  private writeStream(seq: IoSequence): number {
+    const node = this.node;
+    if (node.canWriteNoWait) {
+      const n = node.host.writev(node.fd, seq, -1, RWF_NOWAIT);
+      if (n > 0) seq.advance(n);
+      if (n !== -EOPNOTSUPP) return n;
+      node.canWriteNoWait = false;
+    }
+    // Room for PIPE_BUF bytes is what POLLOUT promises.
+    let done = 0;
+    while (seq.remaining > 0) {
+      if ((node.poll(EV_OUT) & (EV_OUT | EV_ERR | EV_HUP)) === 0) return done > 0 ? done : -EAGAIN;
+      const n = this.writePiece(seq);
+      if (n < 0) return done > 0 ? done : n;
+      done += n;
+    }
+    return done;
+  }
+
+  private writePiece(seq: IoSequence): number {
+    const node = this.node;
+    const len = seq.remaining < PIPE_BUF ? seq.remaining : PIPE_BUF;
+    const first = seq.lens[0]!;
+    if (len <= first) {
+      const n = node.host.write(node.fd, seq.bufs[0]!, seq.offs[0]!, len);
+      if (n > 0) seq.advance(n);
+      return n;
+    }
+    // Several small ranges: gathered, so that a line stays one write.
+    const n = seq.read(piece, 0, len);
+    let done = 0;
+    while (done < n) {
+      const w = node.host.write(node.fd, piece, done, n - done);
+      if (w < 0) return done > 0 ? n : w;
+      done += w;
+    }
+    return n;
+  }
+
+  override pread(seq: IoSequence, off: number): number {
+    const node = this.node;
+    if (!node.isRegular) return (node.mode & S_IFMT) === S_IFCHR ? this.read(seq) : -ESPIPE;
+    const n = node.host.readv(node.fd, seq, off, 0);
     if (n > 0) seq.advance(n);
     return n;
   }
 
-  private again(): number {
-    if (!this.queue.isEmpty) this.arm();
-    return -EAGAIN;
-  }
-
-  override pread(seq: IoSequence, off: number): number {
-    return this.isRegular ? this.transferred(seq, this.host.readv(this.fd, seq, off, 0)) : -ESPIPE;
-  }
-
   override pwrite(seq: IoSequence, off: number): number {
-    return this.isRegular ? this.transferred(seq, this.host.writev(this.fd, seq, off, 0)) : -ESPIPE;
+    const node = this.node;
+    if (!node.isRegular) return (node.mode & S_IFMT) === S_IFCHR ? this.write(seq) : -ESPIPE;
+    const n = node.host.writev(node.fd, seq, off, 0);
+    if (n > 0) seq.advance(n);
+    return n;
   }
 
-  /** The position is the host's, shared with whoever else has the file open. */
   override seek(off: number, whence: number): number {
-    if (whence >= SEEK_DATA && !this.isRegular) return -EINVAL;
-    const r = this.host.lseek(this.fd, off, whence);
-    if (r >= 0) this.offset = r;
-    return r;
-  }
-
-  override truncate(size: number): number {
-    return this.isRegular ? this.host.ftruncate(this.fd, size) : -EINVAL;
-  }
-
-  override sync(dataOnly: boolean): number {
-    return dataOnly ? this.host.fdatasync(this.fd) : this.host.fsync(this.fd);
+    const type = this.node.mode & S_IFMT;
+    if (type === S_IFIFO || type === S_IFSOCK) return -ESPIPE;
+    return this.node.host.lseek(this.node.fd, off, whence);
   }
 
   override readiness(): number {
-    if (this.isRegular) return EV_IN | EV_OUT | EV_RDNORM | EV_WRNORM;
-    const want = (this.readable ? EV_IN | EV_RDNORM : 0) | (this.writable ? EV_OUT | EV_WRNORM : 0);
-    const have = this.poll(want);
-    if ((have & want) !== want && !this.queue.isEmpty) this.arm();
-    return have;
+    const node = this.node;
+    const r = node.poll(EV_IN | EV_OUT);
+    let ev = r;
+    if ((r & EV_IN) !== 0) ev |= EV_RDNORM;
+    if ((r & EV_OUT) !== 0) ev |= EV_WRNORM;
+    if (r === 0) node.rearm();
+    return ev;
   }
 
   override waitQueue(): WaitQueue | null {
-    if (this.isRegular) return null;
-    this.arm();
-    return this.queue;
+    return this.node.isRegular ? null : this.node.queue;
   }
 
-  private arm(): void {
-    if (this.armed) return;
-    const events = (this.readable ? EV_IN : 0) | (this.writable ? EV_OUT : 0);
-    const have = this.readable && this.writable ? this.poll(EV_IN | EV_OUT) : 0;
-    // A socket that can be written would wake the sandbox over and over for somebody who waits to read.
-    const missing = have === 0 ? events : events & ~have;
-    this.armed = this.watch.watch(this.fd, missing === 0 ? events : missing, this) === 0;
+  override truncate(size: number): number {
+    return this.node.isRegular ? this.node.host.ftruncate(this.node.fd, size) : -EINVAL;
   }
 
-  /** The host file is ready: tell, and watch again only when somebody still waits. */
-  onHostReady(events: number): void {
-    this.watch.unwatch(this.fd);
-    this.armed = false;
-    this.queue.notify(events);
+  override allocate(mode: number, off: number, len: number): number {
+    return this.node.host.fallocate(this.node.fd, mode, off, len);
+  }
+
+  override sync(dataOnly: boolean): number {
+    const { host, fd } = this.node;
+    return dataOnly ? host.fdatasync(fd) : host.fsync(fd);
+  }
+
+  override mappable(): Mappable | number {
+    return (this.node.mode & S_IFMT) === S_IFREG ? this.node : super.mappable();
+  }
+
+  override bytesReadable(): number {
+    fourBytes.fill(0);
+    const r = this.node.host.ioctlBuf(this.node.fd, FIONREAD, fourBytes);
+    return r < 0 ? r : new DataView(fourBytes.buffer).getInt32(0, true);
   }
 
   override ioctl(ctx: IoctlContext, request: number, arg: number): number {
@@ -266,14 +386,36 @@ export class HostFile extends FileDescription {
     const n = this.bytesReadable();
     return n < 0 ? n : ctx.mm.writeU32(arg, n);
   }
+}
 
-  override bytesReadable(): number {
-    const err = this.host.ioctlBuf(this.fd, FIONREAD, intBuf);
-    return err < 0 ? err : new DataView(intBuf.buffer).getInt32(0, true);
-  }
+const piece: Uint8Array = new Uint8Array(PIPE_BUF);
+const fourBytes: Uint8Array = new Uint8Array(4);
 
-  protected override release(): void {
-    if (this.armed) this.watch.unwatch(this.fd);
-    this.host.close(this.fd);
+/** What /proc/self/fd shows for it. */
+function hostName(inode: HostInode): string {
+  switch (inode.mode & S_IFMT) {
+    case S_IFIFO:
+      return `pipe:[${inode.ino}]`;
+    case S_IFSOCK:
+      return `socket:[${inode.ino}]`;
+    case S_IFCHR:
+      return inode.rdev === 0x103 ? "/dev/null" : `host:[${inode.ino}]`;
+    default:
+      return `host:[${inode.ino}]`;
   }
+}
+
+/**
+ * Takes over host fd `fd` (closed with the last user) as a file with one reference. Access mode and O_APPEND are those of
+ * the host's description; guest O_NONBLOCK is the guest's own business.
+ */
+export function importHostFd(vfs: VirtualFileSystem, host: Host, watcher: HostWatcher, fd: number): FileDescription {
+  const fs = vfs.anon;
+  const node = new HostInode(fs, host, watcher, fd);
+  const hostFlags = host.fcntlGetfl(fd);
+  const acc = hostFlags & O_ACCMODE;
+  const mode = acc === O_RDONLY ? FMODE_READ : acc === O_WRONLY ? FMODE_WRITE : FMODE_READ | FMODE_WRITE;
+  const file = new HostFile(node);
+  fs.attach(file, fs.newPath(hostName(node), node), hostFlags & (O_ACCMODE | O_APPEND) & ~O_NONBLOCK, mode);
+  return file;
 }
