@@ -5,6 +5,7 @@
 import { EINVAL, EIO, ENOENT, EPERM } from "../../../abi/errno.ts";
 import { DT_DIR, modeToDirentType } from "../../../abi/dirent.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../abi/stat.ts";
+import type { Stat } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
 import type { IoSequence } from "../../usermem/io.ts";
 import { DirentList } from "../../vfs/dirent.ts";
@@ -12,7 +13,8 @@ import type { DirentSink } from "../../vfs/dirent.ts";
 import { DirectoryFile, SeekableFile } from "../../vfs/file.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { FileSystem } from "../../vfs/filesystem.ts";
-import type { Inode } from "../../vfs/inode.ts";
+import { ATTR_GID, ATTR_MODE, ATTR_UID } from "../../vfs/inode.ts";
+import type { Inode, SetAttr } from "../../vfs/inode.ts";
 import { MemInode } from "../../vfs/meminode.ts";
 import type { PathContext, VfsPath } from "../../vfs/path.ts";
 import type { VirtualFileSystem } from "../../vfs/vfs.ts";
@@ -20,11 +22,17 @@ import type { VirtualFileSystem } from "../../vfs/vfs.ts";
 /** Base of synthetic file systems. The subclass (or its maker) calls `init` with the root directory. */
 export class KernfsFs extends FileSystem {
   private readonly magic: number;
+  /**
+   * Something in the tree comes and goes by itself, so no directory is cached: below a directory that is looked up anew
+   * every time, cached entries would never be found again.
+   */
+  readonly dynamic: boolean;
   private nextIno = 1;
 
-  constructor(vfs: VirtualFileSystem, typeName: string, magic: number) {
+  constructor(vfs: VirtualFileSystem, typeName: string, magic: number, dynamic: boolean = false) {
     super(vfs, typeName);
     this.magic = magic;
+    this.dynamic = dynamic;
   }
 
   init(root: Inode): void {
@@ -51,9 +59,28 @@ export class KernfsFs extends FileSystem {
 export abstract class KernfsInode extends MemInode {
   readonly kernfs: KernfsFs;
 
-  constructor(fs: KernfsFs, mode: number) {
-    super(fs, fs.newIno(), mode, 0, 0);
+  /** `ino`: 0 for a fresh one. */
+  constructor(fs: KernfsFs, mode: number, ino: number = 0) {
+    super(fs, ino === 0 ? fs.newIno() : ino, mode, 0, 0);
     this.kernfs = fs;
+  }
+
+  /** Brings mode, uid and gid up to date where they follow something else (a process). */
+  refresh(): void {}
+
+  override getStat(out: Stat): number {
+    this.refresh();
+    return super.getStat(out);
+  }
+
+  /** Mode and owner follow something else: changing them is refused. */
+  protected get attributesFixed(): boolean {
+    return false;
+  }
+
+  override setAttr(a: SetAttr): number {
+    if (this.attributesFixed && (a.mask & (ATTR_MODE | ATTR_UID | ATTR_GID)) !== 0) return -EPERM;
+    return super.setAttr(a);
   }
 
   /** Opening with O_TRUNC and truncate(2) do nothing. */
@@ -66,9 +93,10 @@ export abstract class KernfsInode extends MemInode {
 export class KernfsDir extends KernfsInode {
   readonly entries: Map<string, Inode> = new Map();
 
-  constructor(fs: KernfsFs, perm: number) {
-    super(fs, S_IFDIR | perm);
+  constructor(fs: KernfsFs, perm: number = 0o555, ino: number = 0) {
+    super(fs, S_IFDIR | perm, ino);
     this.nlink = 2;
+    this.dynamic = fs.dynamic;
   }
 
   /** Adds a fixed entry. */
@@ -76,6 +104,16 @@ export class KernfsDir extends KernfsInode {
     this.entries.set(name, inode);
     if (inode.isDir) this.nlink++;
     return this;
+  }
+
+  /** Adds a file with fixed text. */
+  addText(name: string, text: string, perm: number = 0o444): this {
+    return this.add(name, new KernfsStaticFile(this.kernfs, perm, text));
+  }
+
+  /** Adds a file whose text is computed. */
+  addFunction(name: string, make: (ctx: PathContext) => string | number, perm: number = 0o444): this {
+    return this.add(name, new KernfsFunctionFile(this.kernfs, perm, make));
   }
 
   /** Adds a directory and returns it. */
@@ -99,13 +137,15 @@ export class KernfsDir extends KernfsInode {
     return -ENOENT;
   }
 
-  /** Computed entries for getdents, behind the fixed ones; `owner`: PathContext.owner of the opener. */
-  listDynamic(_out: DirentList, _owner: unknown): void {}
+  /** Computed entries for getdents, behind the fixed ones; `owner`: PathContext.owner of the opener. 0 or -errno. */
+  listDynamic(_out: DirentList, _owner: unknown): number {
+    return 0;
+  }
 
-  /** All entries. */
-  list(out: DirentList, owner: unknown): void {
+  /** All entries. 0 or -errno. */
+  list(out: DirentList, owner: unknown): number {
     for (const [name, inode] of this.entries) out.emit(name, inode.ino, modeToDirentType(inode.mode), 0);
-    this.listDynamic(out, owner);
+    return this.listDynamic(out, owner);
   }
 
   override open(_flags: number, ctx: PathContext): FileDescription | number {
@@ -137,17 +177,17 @@ class KernfsDirFile extends DirectoryFile {
   override iterate(sink: DirentSink): number {
     let list = this.snapshot;
     if (list === null) {
-      list = this.snapshot = new DirentList();
-      this.dir.list(list, this.owner);
+      list = new DirentList();
+      const r = this.dir.list(list, this.owner);
+      if (r < 0) return r;
+      this.snapshot = list;
     }
     if (this.offset < 1) {
       if (!sink.emit(".", this.dir.ino, DT_DIR, 1)) return 0;
       this.offset = 1;
     }
     if (this.offset < 2) {
-      const p = this.path;
-      const up = p === null || p.dentry.parent === null ? this.dir : p.dentry.parent.inode!;
-      if (!sink.emit("..", up.ino, DT_DIR, 2)) return 0;
+      if (!sink.emit("..", this.parentIno(), DT_DIR, 2)) return 0;
       this.offset = 2;
     }
     for (let i = this.offset - 2; i < list.names.length; i++) {
@@ -156,24 +196,49 @@ class KernfsDirFile extends DirectoryFile {
     }
     return 0;
   }
+
+  private parentIno(): number {
+    const p = this.path;
+    if (p === null) return this.dir.ino;
+    // At the root of a mount ".." is the directory that holds the mount point.
+    const at = p.dentry === p.mount.root && p.mount.mountpoint !== null ? p.mount.mountpoint : p.dentry;
+    return (at.parent ?? at).inode!.ino;
+  }
 }
 
 /** A file whose text is computed. */
 export abstract class KernfsFile extends KernfsInode {
-  constructor(fs: KernfsFs, perm: number) {
-    super(fs, S_IFREG | perm);
+  constructor(fs: KernfsFs, perm: number, ino: number = 0) {
+    super(fs, S_IFREG | perm, ino);
   }
 
-  /** The contents (latin1), made anew whenever a read starts at offset 0; or -errno. `ctx`: the opener's. */
-  abstract text(ctx: PathContext): string | number;
+  /**
+   * What a file description needs to remember (any object, or null), or the -errno of an open that is refused for other
+   * reasons than the mode.
+   */
+  opened(_ctx: PathContext): unknown {
+    return null;
+  }
+
+  /**
+   * The contents (latin1), made anew whenever a read starts at offset 0; or -errno. `ctx`: the opener's; `state`: what
+   * {@link opened} gave.
+   */
+  abstract text(ctx: PathContext, state: unknown): string | number;
 
   /** A write of the whole text `data` at `offset`. Bytes taken or -errno. */
-  writeText(_ctx: PathContext, _data: string, _offset: number): number {
+  writeText(_ctx: PathContext, _data: string, _offset: number, _state: unknown): number {
     return -EINVAL;
   }
 
+  /** Whether poll(2) and epoll(7) take it (always ready). */
+  get canPoll(): boolean {
+    return false;
+  }
+
   override open(_flags: number, ctx: PathContext): FileDescription | number {
-    return new KernfsTextFile(this, ctx);
+    const state = this.opened(ctx);
+    return typeof state === "number" ? state : new KernfsTextFile(this, ctx, state);
   }
 }
 
@@ -181,22 +246,27 @@ export abstract class KernfsFile extends KernfsInode {
 const WRITE_MAX = 65536;
 const EMPTY: Uint8Array = new Uint8Array(0);
 
-/** An open computed file. */
+/**
+ * An open computed file. Like Linux's seq_file: the text is made by the first read and by every read at offset 0; other
+ * reads go on in the text that is there, so that a reader in pieces sees one state.
+ */
 export class KernfsTextFile extends SeekableFile {
   private readonly node: KernfsFile;
   private readonly ctx: PathContext;
+  private readonly state: unknown;
   private data: Uint8Array = EMPTY;
   private made = false;
 
-  constructor(node: KernfsFile, ctx: PathContext) {
+  constructor(node: KernfsFile, ctx: PathContext, state: unknown) {
     super();
     this.node = node;
     this.ctx = ctx;
+    this.state = state;
   }
 
   override pread(seq: IoSequence, off: number): number {
     if (off === 0 || !this.made) {
-      const t = this.node.text(this.ctx);
+      const t = this.node.text(this.ctx, this.state);
       if (typeof t === "number") return t;
       this.data = latin1Bytes(t);
       this.made = true;
@@ -209,15 +279,20 @@ export class KernfsTextFile extends SeekableFile {
     const n = seq.remaining < WRITE_MAX ? seq.remaining : WRITE_MAX;
     const buf = new Uint8Array(n);
     seq.read(buf, 0, n);
-    return this.node.writeText(this.ctx, latin1Text(buf, 0, n), off);
+    this.made = false;
+    return this.node.writeText(this.ctx, latin1Text(buf, 0, n), off, this.state);
   }
 
   override size(): number {
     return 0;
   }
 
+  override truncate(_size: number): number {
+    return 0;
+  }
+
   override get canPoll(): boolean {
-    return false;
+    return this.node.canPoll;
   }
 }
 
@@ -286,6 +361,10 @@ export class KernfsSymlink extends KernfsInode {
     this.target = target;
   }
 
+  protected override statSize(): number {
+    return this.target.length;
+  }
+
   override readlink(): string | number {
     return this.target;
   }
@@ -293,8 +372,8 @@ export class KernfsSymlink extends KernfsInode {
 
 /** A link whose target is computed: /proc/self. */
 export abstract class KernfsLink extends KernfsInode {
-  constructor(fs: KernfsFs, perm: number = 0o777) {
-    super(fs, S_IFLNK | perm);
+  constructor(fs: KernfsFs, perm: number = 0o777, ino: number = 0) {
+    super(fs, S_IFLNK | perm, ino);
   }
   abstract override readlink(ctx: PathContext): string | number;
 }
