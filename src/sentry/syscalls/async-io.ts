@@ -66,7 +66,7 @@ export class FileOwner implements AsyncOwner, WaitListener {
     } else if (this.type === F_OWNER_PGRP) {
       const pg = k.processGroups.get(id);
       if (pg === undefined) return;
-      for (const g of [...pg.members]) if (this.may(g.leader.creds)) sendToGroup(g, this.makeInfo(events));
+      for (const g of pg.members) if (this.may(g.leader.creds)) sendToGroup(g, this.makeInfo(events));
     } else {
       const g = k.processes.get(id);
       if (g !== undefined && this.may(g.leader.creds)) sendToGroup(g, this.makeInfo(events));

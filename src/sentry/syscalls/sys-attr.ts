@@ -1,14 +1,5 @@
 /** Attributes: chmod(2), chown(2), utimensat(2), truncate(2), fallocate(2). */
-import {
-  EBADF,
-  EFAULT,
-  EFBIG,
-  EINVAL,
-  EISDIR,
-  ENODEV,
-  EOPNOTSUPP,
-  ESPIPE,
-} from "../../abi/errno.ts";
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, ESPIPE } from "../../abi/errno.ts";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,

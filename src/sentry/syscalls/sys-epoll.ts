@@ -1,12 +1,6 @@
 /** epoll(7): epoll_create(2), epoll_ctl(2), epoll_wait(2) and relatives. */
 import { EBADF, EFAULT, EINTR, EINVAL, EPERM } from "../../abi/errno.ts";
-import {
-  EPOLL_CLOEXEC,
-  EPOLL_CTL_ADD,
-  EPOLL_CTL_DEL,
-  EPOLL_CTL_MOD,
-  EPOLL_EVENT_SIZE,
-} from "../../abi/epoll.ts";
+import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLL_EVENT_SIZE } from "../../abi/epoll.ts";
 import { readTimespec } from "../../abi/time.ts";
 import { EV_IN } from "../../base/waiter.ts";
 import type { Task } from "../kernel/task.ts";

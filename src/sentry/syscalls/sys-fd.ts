@@ -38,6 +38,8 @@ import {
 } from "../../abi/fcntl.ts";
 import { RLIMIT_NOFILE } from "../../abi/resource.ts";
 import { NSIG } from "../../abi/signal.ts";
+import { pipeOf } from "../fs/pipe/pipe-file.ts";
+import { sealable } from "../fs/tmpfs/memfd.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { isOwnerOrCapable } from "../vfs/permission.ts";
@@ -186,11 +188,23 @@ function fcntlFile(t: Task, file: FileDescription, fd: number, cmd: number, a: S
       return a.u32(2) === 0 ? 0 : -EINVAL;
     case F_CREATED_QUERY:
       return 0;
-    case F_SETPIPE_SZ:
-    case F_GETPIPE_SZ:
-    case F_ADD_SEALS:
-    case F_GET_SEALS:
-      return file.control(t.creds, cmd, a.u32(2));
+    case F_SETPIPE_SZ: {
+      const pipe = pipeOf(file);
+      return pipe === null ? -EBADF : pipe.resize(a.u32(2), t.creds);
+    }
+    case F_GETPIPE_SZ: {
+      const pipe = pipeOf(file);
+      return pipe === null ? -EBADF : pipe.capacity;
+    }
+    case F_ADD_SEALS: {
+      const node = sealable(file);
+      if (node === null) return -EINVAL;
+      return file.writable ? node.addSeals(a.u32(2)) : -EPERM;
+    }
+    case F_GET_SEALS: {
+      const node = sealable(file);
+      return node === null ? -EINVAL : node.seals;
+    }
     default:
       return -EINVAL;
   }
@@ -243,7 +257,8 @@ function setOwnerEx(t: Task, file: FileDescription, addr: number): number {
   if (type < F_OWNER_TID || type > F_OWNER_PGRP) return -EINVAL;
   if (id !== 0) {
     const k = t.kernel;
-    const found = type === F_OWNER_TID ? k.tasks.has(id) : type === F_OWNER_PID ? k.processes.has(id) : k.processGroups.has(id);
+    const found =
+      type === F_OWNER_TID ? k.tasks.has(id) : type === F_OWNER_PID ? k.processes.has(id) : k.processGroups.has(id);
     if (!found) return -ESRCH;
   }
   return replaceOwner(t, file, type, id);

@@ -1,6 +1,6 @@
 /** mount(2), umount2(2), pivot_root(2). */
 import { CAP_SYS_ADMIN } from "../../abi/capability.ts";
-import { EFAULT, EINVAL, ENAMETOOLONG, ENODEV, ENOTDIR, EPERM } from "../../abi/errno.ts";
+import { EINVAL, ENAMETOOLONG, ENODEV, EPERM } from "../../abi/errno.ts";
 import { PATH_MAX } from "../../abi/limits.ts";
 import {
   MNT_DETACH,

@@ -135,7 +135,6 @@ export function openat2(t: Task, a: SyscallArgs): number {
   return openCommon(t, a.i32(0), a.ptr(1), flags, mode, resolve & ~RESOLVE_CACHED);
 }
 
-
 /** The calls of this file, for the table. */
 export const openSyscalls: readonly SyscallEntry[] = [
   full("open", open),

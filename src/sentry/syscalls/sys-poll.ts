@@ -1,12 +1,5 @@
 /** poll(2), ppoll(2), select(2), pselect6(2). */
-import {
-  EBADF,
-  EFAULT,
-  EINTR,
-  EINVAL,
-  ERESTART_RESTARTBLOCK,
-  ERESTARTNOHAND,
-} from "../../abi/errno.ts";
+import { EBADF, EFAULT, EINTR, EINVAL, ERESTART_RESTARTBLOCK, ERESTARTNOHAND } from "../../abi/errno.ts";
 import {
   POLLERR,
   POLLFD_SIZE,
@@ -237,7 +230,11 @@ function selectOnce(t: Task, nfds: number, rAddr: number, wAddr: number, eAddr: 
     inBytes = new Uint8Array(inSets.buffer);
     outBytes = new Uint8Array(outSets.buffer);
   }
-  if (takeSet(t, rAddr, 0, bytes) < 0 || takeSet(t, wAddr, bytes, bytes) < 0 || takeSet(t, eAddr, 2 * bytes, bytes) < 0) {
+  if (
+    takeSet(t, rAddr, 0, bytes) < 0 ||
+    takeSet(t, wAddr, bytes, bytes) < 0 ||
+    takeSet(t, eAddr, 2 * bytes, bytes) < 0
+  ) {
     return -EFAULT;
   }
   outSets.fill(0, 0, words * 3);
@@ -274,7 +271,11 @@ function selectOnce(t: Task, nfds: number, rAddr: number, wAddr: number, eAddr: 
     registerSets(t, n, words);
     return BLOCKED;
   }
-  if (giveSet(t, rAddr, 0, bytes) < 0 || giveSet(t, wAddr, bytes, bytes) < 0 || giveSet(t, eAddr, 2 * bytes, bytes) < 0) {
+  if (
+    giveSet(t, rAddr, 0, bytes) < 0 ||
+    giveSet(t, wAddr, bytes, bytes) < 0 ||
+    giveSet(t, eAddr, 2 * bytes, bytes) < 0
+  ) {
     return -EFAULT;
   }
   return ready;
