@@ -53,6 +53,7 @@ enum status {
 struct context {
   uint8_t status;
   bool starting;    /* its thread has not parked for the first time */
+  bool fresh;       /* it has not stopped since it was made: its thread may still be on our CPU */
   bool interrupted; /* systrap: interrupt() came while it was starting */
   int32_t space;
   int32_t area;
@@ -69,7 +70,8 @@ struct context {
 
 struct space {
   bool used;
-  bool dead; /* its process is gone (and reaped) */
+  bool dead;     /* its process is gone (and reaped) */
+  bool released; /* killed, its guest memory unmapped: free it when it is dead */
   pid_t pid; /* also the helper's thread id */
   int32_t area;
   uint32_t seq;

@@ -126,12 +126,16 @@ static void put_to_sleep(void) {
   P.counts[0] = 0;
 }
 
+/* A new thread starts on our CPU, which we had better leave to it. */
+static bool any_fresh(void) {
+  for (int32_t i = 0; i < P.running_count; i++)
+    if (P.contexts[P.running[i]].fresh) return true;
+  return false;
+}
+
 /* How long spinning can make sense now. */
 static uint64_t spin_limit(void) {
-  if (P.running_count == 0 || P.cpus < 2) return 0;
-  /* A new thread starts on our CPU. */
-  for (int32_t i = 0; i < P.running_count; i++)
-    if (P.contexts[P.running[i]].starting) return 0;
+  if (P.running_count == 0 || P.cpus < 2 || any_fresh()) return 0;
   return P.running_count < P.cpus ? tune.sentry_spin : tune.sentry_spin < BUSY_SPIN_NS ? tune.sentry_spin : BUSY_SPIN_NS;
 }
 
@@ -156,7 +160,7 @@ static int wait_any(double timeout) {
     now = spin(now, end < deadline ? end : deadline);
     if (P.pending_count > 0) return deliver();
   }
-  unpin();
+  if (!any_fresh()) unpin();
   __atomic_store_n(&P.global->sleeping, 1, __ATOMIC_SEQ_CST);
   for (;;) {
     collect();

@@ -72,6 +72,7 @@ void report(int32_t id, uint32_t event) {
   P.running[c->slot] = last;
   P.contexts[last].slot = c->slot;
   c->status = CTX_STOPPED;
+  c->fresh = false;
   words_of(id)[CTX_EVENT] = event;
   P.pending[P.pending_count++] = id;
 }
@@ -195,6 +196,36 @@ static int put_js_op(struct space *space, int i, const double *op) {
   }
 }
 
+/* --- giving back --- */
+
+static void free_space(int32_t index) {
+  struct space *space = &P.spaces[index];
+  free_area(space->area);
+  space->used = false;
+  P.free_spaces[P.free_space_count++] = index;
+}
+
+static void free_context(int32_t id) {
+  struct context *c = &P.contexts[id];
+  free_area(c->area);
+  c->status = CTX_FREE;
+  P.free_contexts[P.free_context_count++] = id;
+}
+
+static void free_list(int32_t id) {
+  while (id >= 0) {
+    int32_t next = P.contexts[id].next;
+    free_context(id);
+    id = next;
+  }
+}
+
+static void free_space_of_dead(int32_t index) {
+  free_list(P.spaces[index].idle);
+  free_list(P.spaces[index].broken);
+  free_space(index);
+}
+
 /* --- deaths --- */
 
 void doom(struct space *space) {
@@ -205,6 +236,7 @@ void note_exit(pid_t pid) {
   for (int32_t i = 0; i < P.space_count; i++)
     if (P.spaces[i].used && !P.spaces[i].dead && P.spaces[i].pid == pid) {
       P.spaces[i].dead = true;
+      if (P.spaces[i].released) free_space_of_dead(i);
       return;
     }
 }
@@ -242,13 +274,6 @@ static int32_t take_space(void) {
   return index;
 }
 
-static void free_space(int32_t index) {
-  struct space *space = &P.spaces[index];
-  free_area(space->area);
-  space->used = false;
-  P.free_spaces[P.free_space_count++] = index;
-}
-
 /* Forks a stub process off the template, whose results nobody else can write. */
 static int fork_space(void) {
   int32_t index = take_space();
@@ -266,21 +291,6 @@ static int fork_space(void) {
   return error;
 }
 
-static void free_context(int32_t id) {
-  struct context *c = &P.contexts[id];
-  free_area(c->area);
-  c->status = CTX_FREE;
-  P.free_contexts[P.free_context_count++] = id;
-}
-
-static void free_list(int32_t id) {
-  while (id >= 0) {
-    int32_t next = P.contexts[id].next;
-    free_context(id);
-    id = next;
-  }
-}
-
 static void wait_dead(struct space *space) {
   if (P.kind == PTRACE) ptrace_wait_dead(space);
   while (!space->dead) {
@@ -291,13 +301,23 @@ static void wait_dead(struct space *space) {
   }
 }
 
+/*
+ * The helper unmaps all guest memory, so that nothing of it is left whatever the guest threads do; the process is killed, and
+ * reaped later. Its areas are used again when it is dead.
+ */
 static void release_space(int32_t index) {
   struct space *space = &P.spaces[index];
+  int error = -ESRCH;
+  if (!space->dead) {
+    put_op(space, 0, SYS_munmap, 0, STUB_BASE, 0, 0, 0, 0);
+    error = run_batch(space, 1);
+  }
   doom(space);
-  wait_dead(space);
-  free_list(space->idle);
-  free_list(space->broken);
-  free_space(index);
+  if (error != 0) wait_dead(space);
+  if (space->dead)
+    free_space_of_dead(index);
+  else
+    space->released = true;
 }
 
 static int new_context(int32_t index) {
@@ -327,7 +347,7 @@ static int new_context(int32_t index) {
       return number;
     }
     struct context *c = &P.contexts[id];
-    *c = (struct context){.status = CTX_STOPPED, .starting = true, .space = index, .area = number};
+    *c = (struct context){.status = CTX_STOPPED, .starting = true, .fresh = true, .space = index, .area = number};
     struct area *area = area_of(c);
     memset(area, 0, sizeof(*area));
     area->stack_sp = area_address(number) + sizeof(struct area);
@@ -533,7 +553,7 @@ static napi_value js_new_space(napi_env env, napi_callback_info info) {
   return ret(env, P.up ? fork_space() : -EAGAIN);
 }
 
-static bool space_valid(int32_t index) { return index > 0 && index < P.space_count && P.spaces[index].used; }
+static bool space_valid(int32_t index) { return index > 0 && index < P.space_count && P.spaces[index].used && !P.spaces[index].released; }
 
 #define ARG_SPACE(name, i)                                                                                             \
   ARG_I32(name, i);                                                                                                    \
