@@ -111,3 +111,15 @@ export class ExecFile implements ExecutableFile {
     this.file.decRef();
   }
 }
+
+const vmas: WeakMap<FileDescription, FileVma> = new WeakMap();
+
+/** The one FileVma of a description, so that neighbouring mappings of the same file can merge. */
+export function fileVma(file: FileDescription, root: VfsPath): FileVma {
+  let v = vmas.get(file);
+  if (v === undefined) {
+    v = new FileVma(file, root);
+    vmas.set(file, v);
+  }
+  return v;
+}

@@ -6,6 +6,7 @@
 import { EAGAIN, ESRCH } from "../../abi/errno.ts";
 import { SI_USER, SigInfo, SIGKILL } from "../../abi/signal.ts";
 import { signalStatus } from "../../abi/wait.ts";
+import { EV_IN, WaitQueue } from "../../base/waiter.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Credentials } from "../auth/credentials.ts";
@@ -114,6 +115,8 @@ export class Kernel {
   readonly hostWatch: HostWatch;
   /** Addresses of unix sockets. */
   readonly unixNames: UnixNames = new UnixNames();
+  /** Notified when a guest thread stops, while somebody waits for that (membarrier). */
+  readonly stopQueue: WaitQueue = new WaitQueue();
   /** The task whose attempt is running, null between attempts. */
   current: Task | null = null;
   hostname: string;
@@ -214,6 +217,7 @@ export class Kernel {
       if (t.run === RUN_GUEST && ran > 0) t.usage.userNs += ran;
       this.stopCount++;
       takeEvent(t);
+      if (!this.stopQueue.isEmpty) this.stopQueue.notify(EV_IN);
       if (!t.queued) {
         t.queued = true;
         this.ready.push(t);
@@ -292,6 +296,13 @@ export class Kernel {
     info.signo = sig;
     info.code = SI_USER;
     return sendToGroup(g, info);
+  }
+
+  /** Bytes of guest memory that are not in use, as sysinfo and /proc/meminfo tell. */
+  freeRam(): number {
+    let used = 0;
+    for (const g of this.processes.values()) if (!g.isZombie) used += g.leader.exited ? 0 : g.leader.mm.residentBytes();
+    return Math.max(this.totalRam - used, Math.floor(this.totalRam / 64));
   }
 
   /** Kills everything. `run` then returns once init is gone. */

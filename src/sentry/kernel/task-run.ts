@@ -44,6 +44,7 @@ export function takeEvent(t: Task): void {
   const regs = t.regs;
   const base = t.regBase;
   t.run = RUN_READY;
+  t.stops++;
   switch (regs[base + CTX_EVENT]!) {
     case EV_SYSCALL:
       t.inSyscall = true;

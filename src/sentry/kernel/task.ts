@@ -186,6 +186,8 @@ export class Task implements WaitListener, TimerListener {
   // --- figures ---
   readonly usage: Usage = new Usage();
   startNs = 0;
+  /** How often the context has stopped. */
+  stops = 0;
   /** Monotonic ns at the last resume. */
   resumedNs = 0;
 
@@ -212,6 +214,11 @@ export class Task implements WaitListener, TimerListener {
 
   get isLeader(): boolean {
     return this.group.leader === this;
+  }
+
+  /** IoctlContext's view. */
+  get task(): this {
+    return this;
   }
 
   get exited(): boolean {

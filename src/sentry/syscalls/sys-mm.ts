@@ -1,0 +1,273 @@
+/** Memory: mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2), mlock(2), memory policies. */
+import { EACCES, EBADF, EFAULT, EINVAL, ENOSPC, EOVERFLOW, EPERM, ESRCH } from "../../abi/errno.ts";
+import { CAP_IPC_LOCK } from "../../abi/capability.ts";
+import {
+  MAP_ANONYMOUS,
+  MAP_SHARED,
+  MAP_SHARED_VALIDATE,
+  MAP_TYPE,
+  MLOCK_ONFAULT,
+  PROT_EXEC,
+  PROT_READ,
+  PROT_WRITE,
+} from "../../abi/mman.ts";
+import { MS_NOEXEC } from "../../abi/mount.ts";
+import { MmapOptions } from "../mm/mm.ts";
+import { fileVma } from "../kernel/file-mapping.ts";
+import { PidFd } from "../kernel/pidfd.ts";
+import type { Task } from "../kernel/task.ts";
+import { maySignal } from "../kernel/task-signals.ts";
+import type { SyscallArgs } from "./args.ts";
+import { full, partial } from "./entry.ts";
+import type { SyscallEntry } from "./entry.ts";
+
+const options: MmapOptions = new MmapOptions();
+
+function sysMmap(t: Task, a: SyscallArgs): number {
+  const o = options;
+  const flags = a.i32(3);
+  const prot = a.i32(2);
+  const offset = a.ptr(5);
+  if ((offset & 4095) !== 0) return -EINVAL;
+  o.addr = a.ptr(0);
+  o.len = a.size(1);
+  o.prot = prot;
+  o.flags = flags;
+  o.offset = 0;
+  o.maxProt = PROT_READ | PROT_WRITE | PROT_EXEC;
+  o.mappable = null;
+  o.file = null;
+  o.name = "";
+  if ((flags & MAP_ANONYMOUS) !== 0) return t.mm.mmap(o);
+
+  const file = t.fds.get(a.i32(4));
+  if (file === undefined || file.isPath) return -EBADF;
+  if (offset > Number.MAX_SAFE_INTEGER) return -EOVERFLOW;
+  o.offset = offset;
+  const type = flags & MAP_TYPE;
+  const isShared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
+  if (!file.readable) return -EACCES;
+  if (isShared && !file.writable) {
+    if ((prot & PROT_WRITE) !== 0) return -EACCES;
+    o.maxProt &= ~PROT_WRITE;
+  }
+  const mount = file.path === null ? null : file.path.mount;
+  if (mount !== null && ((mount.flags | mount.fs.flags) & MS_NOEXEC) !== 0) {
+    if ((prot & PROT_EXEC) !== 0) return -EPERM;
+    o.maxProt &= ~PROT_EXEC;
+  }
+  const mappable = file.mappable();
+  if (typeof mappable === "number") return mappable;
+  o.mappable = mappable;
+  o.file = fileVma(file, t.kernel.rootPath ?? t.fs.root);
+  const r = t.mm.mmap(o);
+  o.mappable = null;
+  o.file = null;
+  if (r >= 0) file.accessed();
+  return r;
+}
+
+function sysMunmap(t: Task, a: SyscallArgs): number {
+  return t.mm.munmap(a.ptr(0), a.size(1));
+}
+
+function sysMprotect(t: Task, a: SyscallArgs): number {
+  return t.mm.mprotect(a.ptr(0), a.size(1), a.i32(2));
+}
+
+function sysMremap(t: Task, a: SyscallArgs): number {
+  return t.mm.mremap(a.ptr(0), a.size(1), a.size(2), a.i32(3), a.ptr(4));
+}
+
+function sysMadvise(t: Task, a: SyscallArgs): number {
+  return t.mm.madvise(a.ptr(0), a.size(1), a.i32(2));
+}
+
+function sysBrk(t: Task, a: SyscallArgs): number {
+  return t.mm.brk(a.ptr(0));
+}
+
+function sysMsync(t: Task, a: SyscallArgs): number {
+  return t.mm.msync(a.ptr(0), a.size(1), a.i32(2));
+}
+
+function sysMlock(t: Task, a: SyscallArgs): number {
+  return t.mm.mlock(a.ptr(0), a.size(1), 0, t.creds.hasCap(CAP_IPC_LOCK));
+}
+
+function sysMlock2(t: Task, a: SyscallArgs): number {
+  const flags = a.i32(2);
+  if ((flags & ~MLOCK_ONFAULT) !== 0) return -EINVAL;
+  return t.mm.mlock(a.ptr(0), a.size(1), flags, t.creds.hasCap(CAP_IPC_LOCK));
+}
+
+function sysMunlock(t: Task, a: SyscallArgs): number {
+  return t.mm.munlock(a.ptr(0), a.size(1));
+}
+
+function sysMlockall(t: Task, a: SyscallArgs): number {
+  return t.mm.mlockall(a.i32(0), t.creds.hasCap(CAP_IPC_LOCK));
+}
+
+function sysMunlockall(t: Task): number {
+  return t.mm.munlockall();
+}
+
+function sysMincore(t: Task, a: SyscallArgs): number {
+  return t.mm.mincore(a.ptr(0), a.size(1), a.ptr(2));
+}
+
+// --- protection keys: none, as on a processor without them ---
+
+function sysPkeyMprotect(t: Task, a: SyscallArgs): number {
+  return a.i32(3) === -1 ? t.mm.mprotect(a.ptr(0), a.size(1), a.i32(2)) : -EINVAL;
+}
+
+function sysPkeyAlloc(_t: Task, a: SyscallArgs): number {
+  if (a.ptr(0) !== 0 || a.ptr(1) > 3) return -EINVAL;
+  return -ENOSPC;
+}
+
+function sysPkeyFree(_t: Task, _a: SyscallArgs): number {
+  return -EINVAL;
+}
+
+// --- memory policies: one node ---
+
+/** MPOL_* */
+const MPOL_MAX = 6;
+const MPOL_FLAGS = 0xe000;
+const MPOL_F_NODE = 1;
+const MPOL_F_ADDR = 2;
+const MPOL_F_MEMS_ALLOWED = 4;
+
+function sysMbind(_t: Task, a: SyscallArgs): number {
+  const mode = a.u32(2);
+  if ((mode & ~MPOL_FLAGS) >= MPOL_MAX || (a.ptr(0) & 4095) !== 0) return -EINVAL;
+  return 0;
+}
+
+function sysSetMempolicy(_t: Task, a: SyscallArgs): number {
+  return (a.u32(0) & ~MPOL_FLAGS) >= MPOL_MAX ? -EINVAL : 0;
+}
+
+function sysGetMempolicy(t: Task, a: SyscallArgs): number {
+  const flags = a.u32(4);
+  if ((flags & ~(MPOL_F_NODE | MPOL_F_ADDR | MPOL_F_MEMS_ALLOWED)) !== 0) return -EINVAL;
+  if ((flags & MPOL_F_MEMS_ALLOWED) !== 0 && (flags & (MPOL_F_NODE | MPOL_F_ADDR)) !== 0) return -EINVAL;
+  if ((flags & MPOL_F_ADDR) === 0 && a.ptr(3) !== 0) return -EINVAL;
+  if (a.ptr(0) !== 0 && t.mm.writeU32(a.ptr(0), 0) !== 0) return -EFAULT;
+  const maskAt = a.ptr(1);
+  if (maskAt === 0) return 0;
+  const bits = a.size(2);
+  if (bits < 1) return -EINVAL;
+  const bytes = Math.min(Math.ceil(bits / 64) * 8, 4096);
+  t.kernel.scratch.fill(0, 0, bytes);
+  if ((flags & MPOL_F_MEMS_ALLOWED) !== 0) t.kernel.scratch[0] = 1;
+  return t.copyOutStruct(maskAt, bytes);
+}
+
+// --- other processes' memory ---
+
+/** Most ranges on one side, as for readv. */
+const IOV_MAX = 1024;
+
+/** process_vm_readv(2), process_vm_writev(2): copies through the kernel's scratch space, piece by piece. */
+function processVm(t: Task, a: SyscallArgs, write: boolean): number {
+  if (a.ptr(5) !== 0) return -EINVAL;
+  const localAt = a.ptr(1);
+  const localCount = a.size(2);
+  const remoteAt = a.ptr(3);
+  const remoteCount = a.size(4);
+  if (localCount > IOV_MAX || remoteCount > IOV_MAX) return -EINVAL;
+  const target = t.kernel.tasks.get(a.i32(0));
+  if (target === undefined || target.exited) return -ESRCH;
+  // As ptrace access: the same user with all ids, or privileged; kill's rule is close and never wider for root.
+  if (target.group !== t.group && maySignal(t, target.group, 9) !== 0) return -EPERM;
+  const { scratch } = t.kernel;
+  let done = 0;
+  let li = 0;
+  let lAddr = 0;
+  let lLeft = 0;
+  for (let ri = 0; ri < remoteCount; ri++) {
+    let rAddr = t.mm.readPtr(remoteAt + 16 * ri);
+    let rLeft = t.mm.readPtr(remoteAt + 16 * ri + 8);
+    if (rAddr < 0 || rLeft < 0) return done > 0 ? done : -EFAULT;
+    while (rLeft > 0) {
+      while (lLeft === 0) {
+        if (li >= localCount) return done;
+        lAddr = t.mm.readPtr(localAt + 16 * li);
+        lLeft = t.mm.readPtr(localAt + 16 * li + 8);
+        if (lAddr < 0 || lLeft < 0) return done > 0 ? done : -EFAULT;
+        li++;
+      }
+      const want = Math.min(rLeft, lLeft, 65536);
+      const got = write ? t.mm.copyIn(lAddr, scratch, 0, want) : target.mm.forceRead(rAddr, scratch, 0, want);
+      if (got <= 0) return done > 0 ? done : -EFAULT;
+      const put = write ? target.mm.forceWrite(rAddr, scratch, 0, got) : t.mm.copyOut(lAddr, scratch, 0, got);
+      if (put <= 0) return done > 0 ? done : -EFAULT;
+      done += put;
+      rAddr += put;
+      rLeft -= put;
+      lAddr += put;
+      lLeft -= put;
+      if (put < want) return done;
+    }
+  }
+  return done;
+}
+
+function sysProcessVmReadv(t: Task, a: SyscallArgs): number {
+  return processVm(t, a, false);
+}
+
+function sysProcessVmWritev(t: Task, a: SyscallArgs): number {
+  return processVm(t, a, true);
+}
+
+/** process_madvise(2) on the own process only. */
+function sysProcessMadvise(t: Task, a: SyscallArgs): number {
+  if (a.u32(4) !== 0) return -EINVAL;
+  const file = t.fds.get(a.i32(0));
+  if (!(file instanceof PidFd)) return -EBADF;
+  if (file.target !== t.group) return -EPERM;
+  const count = a.size(2);
+  if (count > IOV_MAX) return -EINVAL;
+  let done = 0;
+  for (let i = 0; i < count; i++) {
+    const addr = t.mm.readPtr(a.ptr(1) + 16 * i);
+    const len = t.mm.readPtr(a.ptr(1) + 16 * i + 8);
+    if (addr < 0 || len < 0) return done > 0 ? done : -EFAULT;
+    const r = t.mm.madvise(addr, len, a.i32(3));
+    if (r < 0) return done > 0 ? done : r;
+    done += len;
+  }
+  return done;
+}
+
+const ONE_NODE = "One memory node: accepted, no effect";
+
+export const memorySyscalls: readonly SyscallEntry[] = [
+  full("mmap", sysMmap),
+  full("munmap", sysMunmap),
+  full("mprotect", sysMprotect),
+  full("mremap", sysMremap),
+  partial("madvise", sysMadvise, "Advice about paging, huge pages and dumps is accepted without effect"),
+  full("brk", sysBrk),
+  full("msync", sysMsync),
+  partial("mlock", sysMlock, "Counted and limited; the host may still page"),
+  partial("mlock2", sysMlock2, "As mlock"),
+  full("munlock", sysMunlock),
+  partial("mlockall", sysMlockall, "As mlock"),
+  full("munlockall", sysMunlockall),
+  full("mincore", sysMincore),
+  partial("pkey_mprotect", sysPkeyMprotect, "No protection keys: only key -1"),
+  partial("pkey_alloc", sysPkeyAlloc, "ENOSPC: no protection keys"),
+  partial("pkey_free", sysPkeyFree, "EINVAL: no protection keys"),
+  partial("mbind", sysMbind, ONE_NODE),
+  partial("set_mempolicy", sysSetMempolicy, ONE_NODE),
+  partial("get_mempolicy", sysGetMempolicy, ONE_NODE),
+  full("process_vm_readv", sysProcessVmReadv),
+  full("process_vm_writev", sysProcessVmWritev),
+  partial("process_madvise", sysProcessMadvise, "The caller's own process only"),
+];
