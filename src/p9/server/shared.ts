@@ -1,6 +1,6 @@
 /** Small steps that several requests share. */
 import { EINVAL, ENAMETOOLONG } from "../../abi/errno.ts";
-import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../abi/fcntl.ts";
+import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../../abi/fcntl.ts";
 import { NAME_MAX } from "../wire/constants.ts";
 import { AttrOnly } from "../wire/extension.ts";
 import type { Qid } from "../wire/records.ts";
@@ -34,5 +34,5 @@ export function replyAttr(s: P9Server): number {
 
 /** Opens a directory for reading: by ".", which needs no /proc and cannot be anything else. An fd or -errno. */
 export function openDir(s: P9Server, handle: PathHandle): number {
-  return s.host.openat(handle.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  return s.host.openat(handle.fd, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 }

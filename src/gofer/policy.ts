@@ -1,0 +1,124 @@
+/**
+ * What the gofer may do: capabilities, and the system calls it needs, each with the reason. The filter is installed on all
+ * threads when the code is loaded and the exports are open: what Node needs to start is therefore not here.
+ *
+ * Node is told to be quiet (no inspector, no signal handlers of ours, no file system access of its own), so the list is
+ * that of the 9P server plus what V8's own threads do: memory management, futexes, clocks.
+ */
+import { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID } from "../abi/capability.ts";
+import { ENOSYS, EPERM } from "../abi/errno.ts";
+import { O_NOFOLLOW } from "../abi/fcntl.ts";
+import { RET_ALLOW, RET_ERRNO, RET_KILL_PROCESS } from "../host/bpf.ts";
+import type { AllowedCall, FilterSpec } from "../host/bpf.ts";
+
+/**
+ * To act on files of every owner, as the guest's root may. CAP_SYS_CHROOT is not among them: the root is changed from
+ * outside, before the first request.
+ */
+export const GOFER_CAPABILITIES: readonly number[] = [
+  CAP_CHOWN,
+  CAP_DAC_OVERRIDE,
+  CAP_DAC_READ_SEARCH,
+  CAP_FOWNER,
+  CAP_FSETID,
+];
+
+/**
+ * Filter for the time before {@link goferFilter}, to be installed by the spawner right before exec. libuv makes io_uring
+ * rings at start and then cannot do without them; a ring made before a filter would be a way around it.
+ */
+export const GOFER_STARTUP_FILTER: FilterSpec = {
+  calls: [{ call: "io_uring_setup", reason: "libuv then uses epoll", action: RET_ERRNO | ENOSYS }],
+  otherwise: RET_ALLOW,
+  wrongArch: RET_KILL_PROCESS,
+};
+
+/** The calls of the 9P server on files; the frequent ones first. */
+const FILE_CALLS: readonly AllowedCall[] = [
+  { call: "close", reason: "fids end" },
+  { call: "statx", reason: "attributes of an fd or of a directory's entry" },
+  { call: "fstat", reason: "attributes of an fd" },
+  { call: "newfstatat", reason: "attributes, where statx is not used" },
+  { call: "readlinkat", reason: "targets of symbolic links" },
+  { call: "getdents64", reason: "reading directories" },
+  { call: "lseek", reason: "rewinding a directory" },
+  { call: "pread64", reason: "Tread, for clients without fd passing" },
+  { call: "pwrite64", reason: "Twrite, for clients without fd passing" },
+  { call: "fcntl", reason: "duplicating descriptors" },
+  { call: "fstatfs", reason: "Tstatfs" },
+  { call: "ftruncate", reason: "setting sizes" },
+  { call: "fallocate", reason: "Tallocate" },
+  { call: "fsync", reason: "Tfsync" },
+  { call: "fdatasync", reason: "Tfsync of data only" },
+  { call: "mkdirat", reason: "making directories" },
+  { call: "mknodat", reason: "making FIFOs and sockets; devices fail for want of CAP_MKNOD" },
+  { call: "unlinkat", reason: "removing names" },
+  { call: "symlinkat", reason: "making symbolic links" },
+  { call: "linkat", reason: "making hard links" },
+  { call: "renameat2", reason: "renaming" },
+  { call: "fchmod", reason: "mode of a file just made" },
+  { call: "fchmodat", reason: "changing modes" },
+  { call: "fchownat", reason: "changing owners" },
+  { call: "utimensat", reason: "changing times" },
+  { call: "fgetxattr", reason: "extended attributes" },
+  { call: "fsetxattr", reason: "extended attributes" },
+  { call: "flistxattr", reason: "extended attributes" },
+  { call: "fremovexattr", reason: "extended attributes" },
+];
+
+/** What Node's own threads do in a process that runs no JavaScript but this server. */
+const RUNTIME_CALLS: readonly AllowedCall[] = [
+  { call: "futex", reason: "V8's worker threads" },
+  { call: "mmap", reason: "V8's heap and code" },
+  { call: "munmap", reason: "V8's heap and code" },
+  { call: "mprotect", reason: "V8's code" },
+  { call: "madvise", reason: "V8 gives free pages back" },
+  { call: "mremap", reason: "realloc of large blocks" },
+  { call: "brk", reason: "malloc" },
+  { call: "pkey_mprotect", reason: "V8's code" },
+  { call: "clock_gettime", reason: "when the vDSO cannot answer" },
+  { call: "gettimeofday", reason: "when the vDSO cannot answer" },
+  { call: "clock_nanosleep", reason: "V8's worker threads" },
+  { call: "sched_yield", reason: "V8's locks" },
+  { call: "getpid", reason: "libuv" },
+  { call: "gettid", reason: "libuv" },
+  { call: "getrandom", reason: "hash seeds" },
+  { call: "rt_sigprocmask", reason: "threads and exit" },
+  { call: "rt_sigreturn", reason: "return from a signal handler" },
+  { call: "rt_sigaction", reason: "restoring handlers at exit" },
+  { call: "sigaltstack", reason: "exit" },
+  { call: "restart_syscall", reason: "sleeps that a signal interrupted" },
+  { call: "epoll_pwait", reason: "libuv's loop, before and after serving" },
+  { call: "epoll_ctl", reason: "libuv's loop" },
+  { call: "epoll_wait", reason: "libuv's loop" },
+  { call: "read", reason: "libuv's wake-up descriptors" },
+  { call: "write", reason: "libuv's wake-up descriptors, and messages on stderr" },
+  { call: "writev", reason: "messages on stderr" },
+  { call: "tgkill", reason: "abort" },
+  { call: "exit", reason: "end of a thread" },
+  { call: "exit_group", reason: "end of the process" },
+];
+
+/** The filter for a server whose /proc/self/fd is `procFd`. */
+export function goferFilter(procFd: number): FilterSpec {
+  return {
+    calls: [
+      { call: "ppoll", reason: "waiting for requests" },
+      { call: "recvmsg", reason: "requests" },
+      { call: "sendmsg", reason: "replies" },
+      {
+        call: "openat",
+        reason: "lookups, which never follow a link; and /proc/self/fd/N, to open exactly the file that was looked up",
+        when: [
+          [{ arg: 2, is: "masked", mask: O_NOFOLLOW, value: O_NOFOLLOW, bits32: true }],
+          [{ arg: 0, is: "eq", value: procFd, bits32: true }],
+        ],
+      },
+      ...FILE_CALLS,
+      ...RUNTIME_CALLS,
+    ],
+    // An error, not death: V8 tries calls that it can do without.
+    otherwise: RET_ERRNO | EPERM,
+    wrongArch: RET_KILL_PROCESS,
+  };
+}
