@@ -81,6 +81,8 @@ export const nativeTargets: readonly NativeTarget[] = [
       "-Wl,-soname,linux-vdso.so.1",
       "-Wl,-z,max-page-size=4096",
       "-Wl,-z,noexecstack",
+      "-fasynchronous-unwind-tables",
+      "-Wl,-T,{src}/vdso.lds",
     ],
     watch: ["native/include"],
   },
