@@ -15,7 +15,9 @@
 #define INFO_ADDR (HOST_UCONTEXT_SIZE + 16)
 #define INFO_ARCH (HOST_UCONTEXT_SIZE + 28)
 #define INFO_END (HOST_UCONTEXT_SIZE + 128)
+/* si_code of SIGSYS: seccomp (vsyscalls, and hosts without the other), syscall user dispatch. */
 #define SYS_SECCOMP 1
+#define SYS_USER_DISPATCH 2
 #define TRAP_PAGE_FAULT 14
 #define TRAP_PROTECTION 13
 
@@ -79,7 +81,7 @@ static uint32_t take(int32_t id) {
   int32_t code = (int32_t)load32(uc + INFO_CODE);
   switch (signo) {
   case SIGSYS:
-    if (code != SYS_SECCOMP) return EV_INTERRUPT;
+    if (code != SYS_SECCOMP && code != SYS_USER_DISPATCH) return EV_INTERRUPT;
     if (load32(uc + INFO_ARCH) == AUDIT_ARCH_X86_64) {
       regs[ORIG_RAX] = regs[RAX];
       return EV_SYSCALL;

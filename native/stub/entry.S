@@ -25,7 +25,7 @@
 	jae die
 .endm
 
-.text
+.section .text.helper, "ax"
 .globl _start
 _start:
 	/* Nothing may interrupt a helper. */
@@ -217,13 +217,26 @@ thread_start:
 	mov $8, %r10d
 	syscall
 	must
+	/*
+	 * From here on this thread makes host calls from the handler's page only. Syscall user dispatch (Linux 5.11) does that
+	 * without a filter for each thread, whose set-up interrupts all CPUs.
+	 */
+	mov $NR_prctl, %eax
+	mov $59, %edi /* PR_SET_SYSCALL_USER_DISPATCH */
+	mov $1, %esi  /* PR_SYS_DISPATCH_ON, except in the range: */
+	movabs $STUB_HANDLER, %rdx
+	mov $STUB_HANDLER_SIZE, %r10d
+	xor %r8d, %r8d /* no selector: always */
+	syscall
+	test %rax, %rax
+	jz 3f
 	mov $NR_seccomp, %eax
 	mov $1, %edi
 	xor %esi, %esi
 	lea guest_program(%rip), %rdx
 	syscall
 	must
-	/* Not allowed any more: parks this thread in its signal handler, in a frame that is then filled in. */
+3:	/* Not allowed any more: parks this thread in its signal handler, in a frame that is then filled in. */
 	mov $NR_getpid, %eax
 	syscall
 	jmp die
@@ -244,10 +257,11 @@ die:
 	jmp die
 
 /* Where a signal handler returns to. */
+.text
 restorer:
 	mov $NR_rt_sigreturn, %eax
 	syscall
-	jmp die
+	ud2
 
 .section .rodata, "a"
 .balign 8

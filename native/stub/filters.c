@@ -1,10 +1,11 @@
 /*
- * The seccomp filters.
- *
- * wide_filter holds for every stub thread from the template on: host calls only from the stub's own code, and only those
- * that start-up and the helper need. guest_filter comes on top of it in guest threads (systrap); what it allows gives a guest
- * that jumps to our call sites with registers of its choice nothing: its fd table holds only the wake-up eventfd.
- * All else is trapped (SIGSYS). The check of the instruction pointer comes first: it is what guest calls fail.
+ * Who may make which host call. The instruction pointer decides:
+ *   - in the helper's page: what start-up and the helper need;
+ *   - in the handler's page: what a guest thread needs to park and to go on. What is allowed there gives a guest that jumps to
+ *     our call sites with registers of its choice nothing: its fd table holds only the wake-up eventfd;
+ *   - anywhere else: nothing.
+ * All else is trapped (SIGSYS). Guest threads are kept out of the helper's page by syscall user dispatch (entry.S), which
+ * looks before seccomp does and which they have no call to switch off; on hosts without it, by guest_filter.
  */
 #include "layout.h"
 
@@ -25,21 +26,32 @@
 #define INSTRUCTION_POINTER_HIGH BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 12)
 _Static_assert(offsetof(struct seccomp_data, instruction_pointer) == 8, "seccomp_data");
 
-#define FROM_STUB                                                                                                      \
-  INSTRUCTION_POINTER_HIGH, EQUAL(STUB_HIGH, 1, 0), TRAP, INSTRUCTION_POINTER_LOW, BELOW(STUB_TEXT_SIZE + 1, 1, 0),     \
-      TRAP, LOAD(arch), EQUAL(AUDIT_ARCH_X86_64, 1, 0), TRAP, LOAD(nr)
+/* Leaves the call's number in the accumulator, if the call comes from the stub (the address is that behind the instruction). */
+#define FROM_STUB INSTRUCTION_POINTER_HIGH, EQUAL(STUB_HIGH, 1, 0), TRAP, LOAD(arch), EQUAL(AUDIT_ARCH_X86_64, 1, 0), TRAP
+
+/* rt_sigreturn sets the caller's own registers and signal mask, exit ends it; write tells the Sentry of a stop. */
+#define HANDLER_CALLS                                                                                                  \
+  LOAD(nr), ALLOW_NR(15), ALLOW_NR(60), EQUAL(1, 0, 10), LOAD_ARG(0), EQUAL(STUB_FD_WAKE, 1, 0), TRAP,                 \
+      LOAD_ARG_HIGH(2), EQUAL(0, 1, 0), TRAP, LOAD_ARG(2), EQUAL(8, 1, 0), TRAP, ALLOW, /* futex: */                    \
+      EQUAL(202, 1, 0), TRAP, LOAD_ARG_HIGH(0), EQUAL(STUB_HIGH, 1, 0), TRAP, LOAD_ARG(1),                             \
+      EQUAL(0 /* FUTEX_WAIT */, 1, 0), EQUAL(1 /* FUTEX_WAKE */, 0, 1), ALLOW, TRAP
+#define HANDLER_CALLS_LENGTH 26
 
 const struct sock_filter wide_filter[] = {
     FROM_STUB,
+    INSTRUCTION_POINTER_LOW,
+    BELOW(STUB_HELPER_END + 1, 2 + HANDLER_CALLS_LENGTH, 0),
+    BELOW(STUB_TEXT_END + 1, 1, 0),
+    TRAP,
+    HANDLER_CALLS,
+    LOAD(nr),
     ALLOW_NR(202), /* futex */
     ALLOW_NR(1),   /* write */
-    ALLOW_NR(15),  /* rt_sigreturn */
     ALLOW_NR(9),   /* mmap */
     ALLOW_NR(11),  /* munmap */
     ALLOW_NR(10),  /* mprotect */
     ALLOW_NR(25),  /* mremap */
     ALLOW_NR(28),  /* madvise */
-    ALLOW_NR(60),  /* exit */
     ALLOW_NR(436), /* close_range */
     ALLOW_NR(14),  /* rt_sigprocmask */
     ALLOW_NR(131), /* sigaltstack */
@@ -63,28 +75,13 @@ _Static_assert(sizeof(wide_filter) / sizeof(wide_filter[0]) == WIDE_FILTER_LENGT
 
 const struct sock_filter guest_filter[] = {
     FROM_STUB,
-    ALLOW_NR(15), /* rt_sigreturn: sets the caller's own registers and signal mask */
-    ALLOW_NR(60), /* exit: of this thread */
-    EQUAL(1, 0, 10), /* write: 8 bytes to the wake-up eventfd */
-    LOAD_ARG(0),
-    EQUAL(STUB_FD_WAKE, 1, 0),
+    INSTRUCTION_POINTER_LOW,
+    BELOW(STUB_TEXT_END + 1, 1, 0),
     TRAP,
-    LOAD_ARG_HIGH(2),
-    EQUAL(0, 1, 0),
+    BELOW(STUB_HELPER_END + 1, 0, 1),
     TRAP,
-    LOAD_ARG(2),
-    EQUAL(8, 1, 0),
-    TRAP,
-    ALLOW,
-    EQUAL(202, 1, 0), /* futex: wait and wake, on the shared areas */
-    TRAP,
-    LOAD_ARG_HIGH(0),
-    EQUAL(STUB_HIGH, 1, 0),
-    TRAP,
-    LOAD_ARG(1),
-    EQUAL(0 /* FUTEX_WAIT */, 1, 0),
-    EQUAL(1 /* FUTEX_WAKE */, 0, 1),
-    ALLOW,
-    TRAP,
+    HANDLER_CALLS,
 };
 _Static_assert(sizeof(guest_filter) / sizeof(guest_filter[0]) == GUEST_FILTER_LENGTH, "GUEST_FILTER_LENGTH");
+_Static_assert(sizeof((const struct sock_filter[]){HANDLER_CALLS}) / sizeof(struct sock_filter) == HANDLER_CALLS_LENGTH,
+               "HANDLER_CALLS_LENGTH");

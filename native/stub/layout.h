@@ -11,10 +11,16 @@
 #ifndef TSVISOR_STUB_LAYOUT_H
 #define TSVISOR_STUB_LAYOUT_H
 
-/* Where the stub lives. Its code is the first page: the seccomp filters rely on that, and on the low half being 0. */
+/*
+ * Where the stub lives. Its first page is the code of the helper and of start-up, its second one the signal handler of guest
+ * threads: who may make which host call hangs on that (filters.c), and on the low half of the base being 0.
+ */
 #define STUB_BASE 0x7ff000000000
 #define STUB_HIGH 0x7ff0 /* upper 32 bits of every address below */
-#define STUB_TEXT_SIZE 0x1000
+#define STUB_HELPER_END 0x1000
+#define STUB_HANDLER 0x7ff000001000
+#define STUB_HANDLER_SIZE 0x1000
+#define STUB_TEXT_END 0x2000
 #define STUB_CMD 0x7ff001000000
 #define STUB_CMD_SIZE 0x4000
 #define STUB_RES 0x7ff001004000
@@ -65,8 +71,8 @@
 #define PROCESS_CLONE_FLAGS 0x8411 /* CLONE_FILES|CLONE_PARENT|SIGCHLD */
 
 /* Instructions in the seccomp programs. */
-#define WIDE_FILTER_LENGTH 54
-#define GUEST_FILTER_LENGTH 35
+#define WIDE_FILTER_LENGTH 77
+#define GUEST_FILTER_LENGTH 37
 
 #ifndef __ASSEMBLER__
 
