@@ -1,6 +1,6 @@
 /** fork(2), the end of an address space, and pages that change place under a mapping. */
 import type { Mappable } from "../memmap/memmap.ts";
-import { populateVma } from "./map.ts";
+import { populateVma, removeRange } from "./map.ts";
 import type { MemoryManager } from "./mm.ts";
 import { addPages, dropPages, makeCow } from "./pmas.ts";
 import { VMF_DONTFORK, VMF_LOCKED, VMF_LOCKONFAULT, VMF_WIPEONFORK } from "./vma.ts";
@@ -32,6 +32,12 @@ export function copyAddressSpace(mm: MemoryManager, child: MemoryManager): numbe
   }
   const r = mm.flush();
   return r < 0 ? r : child.flush();
+}
+
+/** Undoes a copy that failed half-way: everything unmapped, the host address space kept. */
+export function abandon(child: MemoryManager): void {
+  removeRange(child, 0, child.taskSize, true);
+  child.flush();
 }
 
 /** Gives everything back: first the host address space, then the pages, which no guest can reach any more. */

@@ -20,7 +20,7 @@ import type { AddressSpace, Platform } from "../../platform/platform.ts";
 import type { LimitSet } from "../limits/limits.ts";
 import { type Mappable, type MappedFile, type MappingOwner, PAGE_SIZE } from "../memmap/memmap.ts";
 import type { VmaFile } from "../memmap/vma-file.ts";
-import { MemoryFile, type MemoryProvider } from "../pgalloc/memory-file.ts";
+import { MEM_SYSTEM, MemoryFile, type MemoryProvider } from "../pgalloc/memory-file.ts";
 import type { IoSequence } from "../usermem/io.ts";
 import * as access from "./access.ts";
 import { AddrTree } from "./addr-tree.ts";
@@ -28,7 +28,7 @@ import * as advise from "./advise.ts";
 import * as atomic from "./atomic.ts";
 import { faultIn, noteStuck } from "./fault.ts";
 import * as ioSeq from "./io-seq.ts";
-import { copyAddressSpace, invalidate, releaseAddressSpace } from "./life.ts";
+import { abandon, copyAddressSpace, invalidate, releaseAddressSpace } from "./life.ts";
 import * as map from "./map.ts";
 import { mremap } from "./remap.ts";
 import { type Pma, STACK_GUARD, type Vma } from "./vma.ts";
@@ -353,6 +353,10 @@ export class MemoryManager implements MappingOwner {
   mapStack(size: number, prot: number): number {
     return map.mapStack(this, this.stackTop, size, prot);
   }
+  /** Free room of `len` bytes where mmap would put it (nothing is mapped there yet): its address, or -ENOMEM. */
+  findRoom(len: number): number {
+    return map.chooseAddress(this, 0, map.pageUp(len), 0);
+  }
   /** Sets where the heap begins (end of the program's bss). */
   setBrk(start: number): void {
     this.brkStart = start;
@@ -361,7 +365,10 @@ export class MemoryManager implements MappingOwner {
 
   // --- life ---
 
-  /** fork(2): a copy in `childAs` (taken over, also on failure), everything private copy-on-write on both sides. */
+  /**
+   * fork(2): a copy in `childAs`, everything private copy-on-write on both sides. On failure the caller still has
+   * `childAs`, with nothing in it.
+   */
   fork(childAs: AddressSpace, childLimits: LimitSet): MemoryManager | number {
     const child = new MemoryManager(this.platform, childAs, this.env, childLimits);
     child.startCode = this.startCode;
@@ -383,7 +390,8 @@ export class MemoryManager implements MappingOwner {
     child.setExe(this.exe);
     const r = copyAddressSpace(this, child);
     if (r < 0) {
-      child.decUsers();
+      abandon(child);
+      child.setExe(null);
       return r;
     }
     return child;
@@ -459,4 +467,4 @@ export class MemoryManager implements MappingOwner {
   }
 }
 
-export { MemoryFile, type MemoryProvider };
+export { MEM_SYSTEM, MemoryFile, type MemoryProvider };
