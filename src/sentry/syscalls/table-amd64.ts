@@ -26,6 +26,8 @@ import { SOCKMSG_CALLS } from "./sys-sockmsg.ts";
 import { SOCKOPT_CALLS } from "./sys-sockopt.ts";
 import { statSyscalls } from "./sys-stat.ts";
 import { syncSyscalls } from "./sys-sync.ts";
+import { eventfdSyscalls } from "./sys-eventfd.ts";
+import { spliceSyscalls } from "./sys-splice.ts";
 import { timeSyscalls } from "./sys-time.ts";
 import { timerSyscalls } from "./sys-timer.ts";
 import { xattrSyscalls } from "./sys-xattr.ts";
@@ -45,6 +47,7 @@ const families: readonly (readonly SyscallEntry[])[] = [
   credentialSyscalls,
   dirSyscalls,
   epollSyscalls,
+  eventfdSyscalls,
   fdSyscalls,
   futexSyscalls,
   ioctlSyscalls,
@@ -63,6 +66,7 @@ const families: readonly (readonly SyscallEntry[])[] = [
   SOCKET_CALLS,
   SOCKMSG_CALLS,
   SOCKOPT_CALLS,
+  spliceSyscalls,
   statSyscalls,
   syncSyscalls,
   timeSyscalls,
