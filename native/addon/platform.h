@@ -77,6 +77,7 @@ struct space {
   uint32_t seq;
   int32_t cpu; /* the CPU that the helper may run on; -1: any */
   int32_t idle;   /* list of parked contexts for re-use */
+  int32_t idle_count;
   int32_t broken; /* list of contexts that could not be made */
   int32_t contexts; /* threads made */
 };
@@ -107,6 +108,7 @@ struct platform {
   uint64_t fp_features; /* state components in it */
   uint32_t mxcsr_mask;
   int cpus;   /* CPUs this process may use */
+  uint64_t interrupt_retry_ns;
   cpu_set_t cpu_set;
   int pinned; /* the CPU that this thread keeps itself on; -1: none */
   /* Shared with JavaScript: */

@@ -165,7 +165,7 @@ static int wait_any(double timeout) {
   for (;;) {
     collect();
     uint64_t limit = deadline;
-    if (check_interrupts(now) && limit > now + INTERRUPT_RETRY_NS) limit = now + INTERRUPT_RETRY_NS;
+    if (check_interrupts(now) && limit > now + P.interrupt_retry_ns) limit = now + P.interrupt_retry_ns;
     poll_host(P.pending_count > 0 || now >= limit ? 0 : limit == UINT64_MAX ? -1 : (int64_t)(limit - now));
     collect();
     now = now_ns();
@@ -202,13 +202,14 @@ static napi_value js_watch(napi_env env, napi_callback_info info) {
   return ret(env, RESULT(epoll_ctl(P.epoll_fd, op, fd, &event)));
 }
 
-/* platformTune(which, ns): 0 our spinning, 1 the guest threads' spinning. */
+/* platformTune(which, ns), for measurements and tests: 0 our spinning, 1 the guest threads', 2 between two interrupts. */
 static napi_value js_tune(napi_env env, napi_callback_info info) {
   ARGS(2);
   ARG_I32(which, 0);
   ARG_I64(ns, 1);
   if (which == 0) tune.sentry_spin = (uint64_t)ns;
   if (which == 1) tune.guest_spin = (uint64_t)ns;
+  if (which == 2) P.interrupt_retry_ns = (uint64_t)ns;
   calibrated = false;
   return ret(env, 0);
 }

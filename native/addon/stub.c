@@ -12,6 +12,8 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -291,6 +293,15 @@ static int fork_space(void) {
   return error;
 }
 
+static void make_idle(int32_t id) {
+  struct context *c = &P.contexts[id];
+  struct space *space = &P.spaces[c->space];
+  c->status = CTX_IDLE;
+  c->next = space->idle;
+  space->idle = id;
+  space->idle_count++;
+}
+
 static void wait_dead(struct space *space) {
   if (P.kind == PTRACE) ptrace_wait_dead(space);
   while (!space->dead) {
@@ -301,6 +312,19 @@ static void wait_dead(struct space *space) {
   }
 }
 
+/* Takes back contexts that were not released. */
+static void disown(int32_t index) {
+  struct space *space = &P.spaces[index];
+  for (int32_t id = 0; id < P.context_count && space->idle_count < space->contexts; id++) {
+    struct context *c = &P.contexts[id];
+    if (c->space != index || c->status == CTX_FREE || c->status == CTX_IDLE) continue;
+    if (c->status == CTX_RUNNING) report(id, EV_DIED);
+    for (int32_t i = 0; i < P.pending_count; i++)
+      if (P.pending[i] == id) P.pending[i--] = P.pending[--P.pending_count];
+    make_idle(id);
+  }
+}
+
 /*
  * The helper unmaps all guest memory, so that nothing of it is left whatever the guest threads do; the process is killed, and
  * reaped later. Its areas are used again when it is dead.
@@ -308,6 +332,7 @@ static void wait_dead(struct space *space) {
 static void release_space(int32_t index) {
   struct space *space = &P.spaces[index];
   int error = -ESRCH;
+  disown(index);
   if (!space->dead) {
     put_op(space, 0, SYS_munmap, 0, STUB_BASE, 0, 0, 0, 0);
     error = run_batch(space, 1);
@@ -327,6 +352,7 @@ static int new_context(int32_t index) {
   if (id >= 0) {
     struct context *c = &P.contexts[id];
     space->idle = c->next;
+    space->idle_count--;
     c->status = CTX_STOPPED;
     uint8_t image[AREA_SIZE];
     xstate_initial(image);
@@ -399,6 +425,14 @@ static int exec_stub(int stub_fd) {
   struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
   syscall(SYS_execveat, 4, "", argv, envp, AT_EMPTY_PATH);
+  if (errno != EACCES) return errno;
+  /* A file without execute permission, or on a file system mounted noexec: run a copy. */
+  int copy = memfd_create("tsvisor-stub", MFD_CLOEXEC);
+  struct stat stat;
+  if (copy < 0 || fstat(4, &stat) != 0) return errno;
+  off_t offset = 0;
+  if (sendfile(copy, 4, &offset, (size_t)stat.st_size) != stat.st_size) return EACCES;
+  syscall(SYS_execveat, copy, "", argv, envp, AT_EMPTY_PATH);
   return errno;
 }
 
@@ -463,6 +497,7 @@ static int start(enum kind kind, int stub_fd) {
   P.ops = ops;
   P.kind = kind;
   P.pinned = -1;
+  P.interrupt_retry_ns = INTERRUPT_RETRY_NS;
   P.wake_fd = P.done_fd = P.control_fd = P.socket_fd = P.epoll_fd = -1;
   xstate_probe();
   if (P.fp_size + 4096 > AREA_SIZE) return -EOVERFLOW;
@@ -518,7 +553,7 @@ bool check_interrupts(uint64_t now) {
     struct context *c = &P.contexts[P.running[i]];
     if (c->interrupt_ns == 0) continue;
     waiting = true;
-    if (now - c->interrupt_ns < INTERRUPT_RETRY_NS) continue;
+    if (now - c->interrupt_ns < P.interrupt_retry_ns) continue;
     c->interrupt_ns = now;
     if (++c->interrupt_tries >= INTERRUPT_TRIES)
       doom(&P.spaces[c->space]);
@@ -624,11 +659,7 @@ static napi_value js_interrupt(napi_env env, napi_callback_info info) {
 static napi_value js_release_context(napi_env env, napi_callback_info info) {
   ARGS(1);
   ARG_STOPPED(id, 0);
-  struct context *c = &P.contexts[id];
-  struct space *space = &P.spaces[c->space];
-  c->status = CTX_IDLE;
-  c->next = space->idle;
-  space->idle = id;
+  make_idle(id);
   return ret(env, 0);
 }
 

@@ -29,6 +29,9 @@
 /* eflags bits that user code may change, without interrupt flag and privileges. */
 #define EFLAGS_USER 0x250dd5
 #define EFLAGS_FIXED 0x202
+/* A new thread parks within microseconds; one that never does runs on a host where this platform does not work. */
+#define START_LIMIT_NS 10000000000
+
 /* Above: not canonical, and wrfsbase would fault. */
 #define BASE_MAX ((uint64_t)1 << 47)
 
@@ -169,8 +172,13 @@ static int ready(int32_t id) {
   if (space->dead) return -ESRCH;
   if (!c->starting) return 0;
   struct area *area = area_of(c);
+  uint64_t end = now_ns() + START_LIMIT_NS;
   while (__atomic_load_n(&area->state, __ATOMIC_ACQUIRE) == STATE_RUN) {
     struct timespec pause = {0, 20000};
+    if (now_ns() > end) {
+      doom(space);
+      return -ESRCH;
+    }
     nanosleep(&pause, NULL);
     reap();
     if (space->dead) return -ESRCH;

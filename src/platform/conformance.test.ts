@@ -433,6 +433,29 @@ for (const name of ["systrap", "ptrace"] as const) {
       assert.ok(ids.size <= 2);
     });
 
+    scenario("an address space can be released while its threads run", () => {
+      for (let i = 0; i < 5; i++) {
+        const as = bench.bare();
+        const page = bench.alloc();
+        bench.memory.set([0x48, 0xff, 0x06, ...jmpBack(3)], page); // incq (%rsi)
+        const data = bench.alloc();
+        as.mapFile(CODE, PAGE, bench.backing, page, 5, true, false);
+        as.mapFile(DATA, PAGE, bench.backing, data, 3, true, false);
+        const ids = [as.newContext(), as.newContext(), as.newContext()];
+        for (const id of ids) {
+          bench.set(id, R_RIP, CODE);
+          bench.set(id, R_RSI, DATA);
+          if (id !== ids[2]) platform.resume(id);
+        }
+        platform.wait(2e6);
+        bench.abandon(as);
+        const count = bench.memory.slice(data, data + 8);
+        assert.equal(platform.wait(2e6), 0);
+        assert.deepEqual(bench.memory.slice(data, data + 8), count);
+        assert.ok(count.some((byte) => byte !== 0));
+      }
+    });
+
     scenario("address spaces come and go", () => {
       const page = bench.alloc();
       bench.memory.set([...movRax(39), ...SYSCALL], page);
@@ -498,6 +521,21 @@ for (const name of ["systrap", "ptrace"] as const) {
       bench.waitFor(id);
       bench.host.close(reader);
       bench.host.close(writer);
+    });
+
+    scenario("a guest that computes on all CPUs is left alone", () => {
+      const { as } = bench.space(JMP_SELF);
+      const ids = Array.from({ length: bench.host.cpuCount() }, () => bench.context(as));
+      for (const id of ids) platform.resume(id);
+      assert.equal(platform.wait(50e6), 0);
+      const before = process.cpuUsage();
+      for (let i = 0; i < 20; i++) assert.equal(platform.wait(10e6), 0);
+      const used = process.cpuUsage(before);
+      assert.ok(used.user + used.system < 20_000, `${used.user + used.system} us of CPU in 200 ms`);
+      for (const id of ids) {
+        platform.interrupt(id);
+        assert.equal(bench.waitFor(id), EV_INTERRUPT);
+      }
     });
 
     scenario("an idle sandbox uses no CPU", () => {

@@ -158,6 +158,13 @@ export class Bench {
     as.release();
   }
 
+  /** Releases an address space whose contexts were not. */
+  abandon(as: AddressSpace): void {
+    this.#contexts.delete(as);
+    this.#spaces.splice(this.#spaces.indexOf(as), 1);
+    as.release();
+  }
+
   /** Gives everything back. */
   end(): void {
     for (let as = this.#spaces.at(-1); as !== undefined; as = this.#spaces.at(-1)) this.free(as);

@@ -255,6 +255,31 @@ for (const name of ["systrap", "ptrace"] as const) {
       }
     });
 
+    scenario("a guest that blocks every signal loses its process when it must be interrupted", () => {
+      if (name === "ptrace") return; // it has no call that changes its mask
+      platform.native.platformTune(2, 20e6);
+      const { as, data } = bench.space(JMP_SELF);
+      const id = bench.context(as);
+      // A ucontext of its own for the rt_sigreturn in the stub's second page: all signals blocked, back to the endless loop.
+      const view = new DataView(bench.memory.buffer, data, PAGE);
+      view.setUint32(40 + 8 * 16, CODE, true); // rip
+      view.setUint32(40 + 8 * 15, DATA + 2048, true); // rsp
+      view.setUint32(40 + 8 * 17, 0x202, true);
+      view.setUint16(40 + 8 * 18, 0x33, true);
+      view.setUint16(40 + 8 * 18 + 6, 0x2b, true);
+      view.setUint32(0, 6, true); // uc_flags
+      view.setUint32(16 + 8, 2, true); // SS_DISABLE
+      for (let i = 0; i < 8; i++) view.setUint8(296 + i, 0xff);
+      bench.set(id, R_RIP, STUB_BASE + 0x1000);
+      bench.set(id, R_RSP, DATA);
+      platform.resume(id);
+      assert.equal(settle(id, 10), false);
+      platform.interrupt(id);
+      assert.ok(settle(id, 3000));
+      assert.equal(bench.event(id), EV_DIED);
+      platform.native.platformTune(2, 500e6);
+    });
+
     scenario("a sibling that scribbles while a thread makes calls", () => {
       // The scribbler stores a changing value over the victim's area for ever.
       const { as, code } = bench.space([...SYSCALL, ...jmpBack(2)]);

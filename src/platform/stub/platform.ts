@@ -174,7 +174,25 @@ export class StubPlatform implements Platform {
     const error = native.platformStart(name === "systrap" ? KIND_SYSTRAP : KIND_PTRACE, fd);
     if (stubFd < 0) native.close(fd);
     if (error < 0) return { reason: `${name}: the stub process cannot be started (errno ${-error})` };
-    return new StubPlatform(name, native);
+    const platform = new StubPlatform(name, native);
+    const failure = platform.#probe();
+    if (failure < 0) {
+      native.platformStop();
+      return { reason: `${name}: a guest thread cannot be run here (errno ${-failure})` };
+    }
+    return platform;
+  }
+
+  /** Makes one guest thread and sees it stop. 0 or -errno. */
+  #probe(): number {
+    const space = this.newAddressSpace();
+    if (typeof space === "number") return space;
+    const id = space.newContext();
+    if (id < 0) return id;
+    const error = this.getFpState(id, new Uint8Array(this.fpStateSize), 0);
+    this.releaseContext(id);
+    space.release();
+    return error;
   }
 
   newAddressSpace(): AddressSpace | number {
