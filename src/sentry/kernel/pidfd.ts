@@ -29,6 +29,11 @@ export class PidFd extends FileDescription {
     return "anon_inode:[pidfd]";
   }
 
+  override fdInfo(): string {
+    const pid = this.target.reaped ? -1 : this.target.id;
+    return `Pid:\t${pid}\nNSpid:\t${pid}\n`;
+  }
+
   /** waitid on a non-blocking pidfd does not wait. */
   get wouldBlock(): number {
     return (this.statusFlags & O_NONBLOCK) !== 0 ? -EAGAIN : 0;

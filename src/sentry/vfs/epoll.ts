@@ -155,6 +155,20 @@ export class Epoll extends FileDescription {
     for (const first of this.items.values()) for (let i: EpollItem | null = first; i !== null; i = i.nextSame) fn(i);
   }
 
+  override fdInfo(): string {
+    let out = "";
+    this.forEach((item) => {
+      const data = `${(item.dataHi >>> 0).toString(16).padStart(8, "0")}${(item.dataLo >>> 0).toString(16).padStart(8, "0")}`;
+      const { inode, offset } = item.file;
+      const ino = inode === null ? 0 : inode.ino;
+      const dev = inode === null ? 0 : inode.fs.dev;
+      out +=
+        `tfd: ${String(item.fd).padStart(8)} events: ${(item.events >>> 0).toString(16).padStart(8)} ` +
+        `data: ${data.replace(/^0+(?=.)/, "").padStart(16)}  pos:${offset} ino:${ino.toString(16)} sdev:${dev.toString(16)}\n`;
+    });
+    return out;
+  }
+
   /**
    * epoll_wait(2) without waiting: writes up to `max` packed struct epoll_event at `off`. Returns their number; with 0
    * the caller waits on `waitQueue()` for EV_IN.

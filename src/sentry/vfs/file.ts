@@ -219,6 +219,11 @@ export abstract class FileDescription {
     return null;
   }
 
+  /** Further lines of /proc/PID/fdinfo/N, each with its newline: proc_pid_fdinfo(5). */
+  fdInfo(): string {
+    return "";
+  }
+
   /** Called after data was read: atime by the mount's and the file's rules. */
   accessed(): void {
     const inode = this.inode;

@@ -79,9 +79,9 @@ export class EventFile extends FileDescription {
     return this.queue;
   }
 
-  /** The count as text, for /proc/PID/fdinfo (hexadecimal). */
-  countText(): string {
-    return this.hi === 0 ? this.lo.toString(16) : this.hi.toString(16) + this.lo.toString(16).padStart(8, "0");
+  override fdInfo(): string {
+    const count = this.hi === 0 ? this.lo.toString(16) : this.hi.toString(16) + this.lo.toString(16).padStart(8, "0");
+    return `eventfd-count: ${count.padStart(16)}\neventfd-semaphore: ${this.semaphore ? 1 : 0}\n`;
   }
 }
 

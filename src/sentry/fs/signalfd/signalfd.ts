@@ -54,6 +54,11 @@ export class SignalFile extends FileDescription {
     if (this.readiness() !== 0) this.source.queue().notify(EV_IN);
   }
 
+  override fdInfo(): string {
+    const half = (n: number): string => (n >>> 0).toString(16).padStart(8, "0");
+    return `sigmask:\t${half(this.maskHi)}${half(this.maskLo)}\n`;
+  }
+
   override readiness(): number {
     return this.source.isPending(this.maskLo, this.maskHi) ? EV_IN | EV_RDNORM : 0;
   }
