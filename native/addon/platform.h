@@ -142,7 +142,8 @@ void set_running(int32_t id);
 void doom(struct space *space);
 /* Notes the deaths of stub processes. */
 void reap(void);
-void note_exit(pid_t pid);
+/* Marks the stub process as dead; false: it is none of ours. */
+bool note_exit(pid_t pid);
 
 /*
  * A guest thread can make itself deaf to interrupts (by its signal mask or alternate stack). One that does not stop after

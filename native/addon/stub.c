@@ -234,13 +234,22 @@ void doom(struct space *space) {
   if (!space->dead) kill(space->pid, SIGKILL);
 }
 
-void note_exit(pid_t pid) {
+bool note_exit(pid_t pid) {
   for (int32_t i = 0; i < P.space_count; i++)
     if (P.spaces[i].used && !P.spaces[i].dead && P.spaces[i].pid == pid) {
       P.spaces[i].dead = true;
       if (P.spaces[i].released) free_space_of_dead(i);
-      return;
+      return true;
     }
+  return false;
+}
+
+/* Whether a stub process ended; it is reaped and noted then. */
+static bool reap_space(int32_t index) {
+  struct space *space = &P.spaces[index];
+  int status;
+  if (!space->used || space->dead || waitpid(space->pid, &status, WNOHANG) != space->pid) return false;
+  return (WIFEXITED(status) || WIFSIGNALED(status)) && note_exit(space->pid);
 }
 
 void reap(void) {
@@ -250,10 +259,19 @@ void reap(void) {
     ptrace_collect();
     return;
   }
-  pid_t pid;
-  int status;
-  while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-    if (WIFEXITED(status) || WIFSIGNALED(status)) note_exit(pid);
+  for (;;) {
+    siginfo_t info = {.si_pid = 0};
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    int32_t i = 0;
+    while (i < P.space_count && !(P.spaces[i].used && !P.spaces[i].dead && P.spaces[i].pid == info.si_pid)) i++;
+    if (i < P.space_count) {
+      if (!reap_space(i)) return;
+      continue;
+    }
+    /* Somebody else's child stands in front of the queue, and is not ours to reap. */
+    for (i = 0; i < P.space_count; i++) reap_space(i);
+    return;
+  }
 }
 
 /* --- spaces --- */
