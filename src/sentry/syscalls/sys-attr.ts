@@ -290,6 +290,13 @@ export function fallocate(t: Task, a: SyscallArgs): number {
   return file.allocate(mode, off, len);
 }
 
+/** mode_t umask(mode_t mask) */
+export function umask(t: Task, a: SyscallArgs): number {
+  const old = t.fs.umask;
+  t.fs.umask = a.i32(0) & 0o777;
+  return old;
+}
+
 /** The calls of this file, for the table. */
 export const attrSyscalls: readonly SyscallEntry[] = [
   full("chmod", chmod),
@@ -304,6 +311,7 @@ export const attrSyscalls: readonly SyscallEntry[] = [
   full("utimes", utimes),
   full("futimesat", futimesat),
   full("utimensat", utimensat),
+  full("umask", umask),
   full("truncate", truncate),
   full("ftruncate", ftruncate),
   partial("fallocate", fallocate, "allocate and punch holes; no collapse, insert or zero range"),

@@ -215,7 +215,7 @@ function setFlags(t: Task, file: FileDescription, fd: number, flags: number): nu
     const inode = file.inode;
     if (inode !== null && !isOwnerOrCapable(inode, t.creds)) return -EPERM;
   }
-  const err = file.setStatusFlags(flags & ~O_ASYNC);
+  const err = file.setStatusFlags((flags & ~O_ASYNC) | (file.statusFlags & O_ASYNC));
   if (err < 0) return err;
   setAsync(t.kernel, file, fd, (flags & O_ASYNC) !== 0);
   return 0;

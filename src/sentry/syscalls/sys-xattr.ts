@@ -7,6 +7,7 @@ import { getXattr, listXattr, removeXattr, setXattr } from "../vfs/attributes.ts
 import type { VfsPath } from "../vfs/path.ts";
 import { resolvePath, WALK_FOLLOW } from "../vfs/walk.ts";
 import type { SyscallArgs } from "./args.ts";
+import type { Handler } from "./dispatch.ts";
 import { full } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
 import { ioFile, namedPathArg } from "./file-util.ts";
@@ -85,18 +86,18 @@ function remove(t: Task, a: SyscallArgs, target: Target): number {
   return typeof where === "number" ? where : removeXattr(t.pathContext, where, name);
 }
 
-const setxattr = (t: Task, a: SyscallArgs): number => set(t, a, "path");
-const lsetxattr = (t: Task, a: SyscallArgs): number => set(t, a, "link");
-const fsetxattr = (t: Task, a: SyscallArgs): number => set(t, a, "fd");
-const getxattr = (t: Task, a: SyscallArgs): number => get(t, a, "path");
-const lgetxattr = (t: Task, a: SyscallArgs): number => get(t, a, "link");
-const fgetxattr = (t: Task, a: SyscallArgs): number => get(t, a, "fd");
-const listxattr = (t: Task, a: SyscallArgs): number => list(t, a, "path");
-const llistxattr = (t: Task, a: SyscallArgs): number => list(t, a, "link");
-const flistxattr = (t: Task, a: SyscallArgs): number => list(t, a, "fd");
-const removexattr = (t: Task, a: SyscallArgs): number => remove(t, a, "path");
-const lremovexattr = (t: Task, a: SyscallArgs): number => remove(t, a, "link");
-const fremovexattr = (t: Task, a: SyscallArgs): number => remove(t, a, "fd");
+export const setxattr: Handler = (t: Task, a: SyscallArgs): number => set(t, a, "path");
+export const lsetxattr: Handler = (t: Task, a: SyscallArgs): number => set(t, a, "link");
+export const fsetxattr: Handler = (t: Task, a: SyscallArgs): number => set(t, a, "fd");
+export const getxattr: Handler = (t: Task, a: SyscallArgs): number => get(t, a, "path");
+export const lgetxattr: Handler = (t: Task, a: SyscallArgs): number => get(t, a, "link");
+export const fgetxattr: Handler = (t: Task, a: SyscallArgs): number => get(t, a, "fd");
+export const listxattr: Handler = (t: Task, a: SyscallArgs): number => list(t, a, "path");
+export const llistxattr: Handler = (t: Task, a: SyscallArgs): number => list(t, a, "link");
+export const flistxattr: Handler = (t: Task, a: SyscallArgs): number => list(t, a, "fd");
+export const removexattr: Handler = (t: Task, a: SyscallArgs): number => remove(t, a, "path");
+export const lremovexattr: Handler = (t: Task, a: SyscallArgs): number => remove(t, a, "link");
+export const fremovexattr: Handler = (t: Task, a: SyscallArgs): number => remove(t, a, "fd");
 
 /** The calls of this file, for the table. */
 export const xattrSyscalls: readonly SyscallEntry[] = [
