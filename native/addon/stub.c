@@ -43,7 +43,7 @@ uint64_t now_ns(void) {
   return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-int futex_wake(uint32_t *word) { return (int)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0); }
+int futex_wake(uint32_t *word) { return (int)syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0); }
 
 static void on_sigchld(int signo) {
   (void)signo;
@@ -133,7 +133,12 @@ static void follow(struct space *space) {
 void unpin(void) {
   /* With ptrace, tracer and tracees belong on one CPU always. */
   if (P.pinned < 0 || P.kind == PTRACE) return;
-  if (sched_setaffinity(0, sizeof(P.cpu_set), &P.cpu_set) == 0) P.pinned = -1;
+  if (sched_setaffinity(0, sizeof(P.cpu_set), &P.cpu_set) != 0) {
+    /* Our CPUs were changed from outside: let the host intersect. */
+    memset(&P.cpu_set, 0xff, sizeof(P.cpu_set));
+    sched_setaffinity(0, sizeof(P.cpu_set), &P.cpu_set);
+  }
+  P.pinned = -1;
 }
 
 /*

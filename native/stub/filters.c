@@ -4,7 +4,7 @@
  *   - in the handler's page: what a guest thread needs to park and to go on. What is allowed there gives a guest that jumps to
  *     our call sites with registers of its choice nothing: its fd table holds only the wake-up eventfd;
  *   - anywhere else: nothing.
- * All else is trapped (SIGSYS). Guest threads are kept out of the helper's page by syscall user dispatch (entry.S), which
+ * A guest may not wait on the command page: it would take the helper's wake-up. All else is trapped (SIGSYS). Guest threads are kept out of the helper's page by syscall user dispatch (entry.S), which
  * looks before seccomp does and which they have no call to switch off; on hosts without it, by guest_filter.
  */
 #include "layout.h"
@@ -33,9 +33,10 @@ _Static_assert(offsetof(struct seccomp_data, instruction_pointer) == 8, "seccomp
 #define HANDLER_CALLS                                                                                                  \
   LOAD(nr), ALLOW_NR(15), ALLOW_NR(60), EQUAL(1, 0, 10), LOAD_ARG(0), EQUAL(STUB_FD_WAKE, 1, 0), TRAP,                 \
       LOAD_ARG_HIGH(2), EQUAL(0, 1, 0), TRAP, LOAD_ARG(2), EQUAL(8, 1, 0), TRAP, ALLOW, /* futex: */                    \
-      EQUAL(202, 1, 0), TRAP, LOAD_ARG_HIGH(0), EQUAL(STUB_HIGH, 1, 0), TRAP, LOAD_ARG(1),                             \
+      EQUAL(202, 1, 0), TRAP, LOAD_ARG_HIGH(0), EQUAL(STUB_HIGH, 1, 0), TRAP, LOAD_ARG(0),                             \
+      BELOW(STUB_AREAS_LOW, 0, 1), TRAP, LOAD_ARG(1),                                                                  \
       EQUAL(0 /* FUTEX_WAIT */, 1, 0), EQUAL(1 /* FUTEX_WAKE */, 0, 1), ALLOW, TRAP
-#define HANDLER_CALLS_LENGTH 26
+#define HANDLER_CALLS_LENGTH 29
 
 const struct sock_filter wide_filter[] = {
     FROM_STUB,

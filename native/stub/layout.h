@@ -71,8 +71,8 @@
 #define PROCESS_CLONE_FLAGS 0x8411 /* CLONE_FILES|CLONE_PARENT|SIGCHLD */
 
 /* Instructions in the seccomp programs. */
-#define WIDE_FILTER_LENGTH 77
-#define GUEST_FILTER_LENGTH 37
+#define WIDE_FILTER_LENGTH 80
+#define GUEST_FILTER_LENGTH 40
 
 #ifndef __ASSEMBLER__
 

@@ -191,13 +191,16 @@ for (const name of ["systrap", "ptrace"] as const) {
         [202, DATA, 0, 0],
         [202, STUB_BASE + 0x10008000, 6, 0], // FUTEX_LOCK_PI
         [202, STUB_BASE + 0x10008000, 3, 0], // FUTEX_REQUEUE
+        [202, STUB_BASE + 0x1000000, 0, 1], // FUTEX_WAIT on the command page: the helper would miss its wake-up
       ] as const) {
-        bench.set(id, R_RIP, STUB_BASE + sites[3]!);
-        bench.set(id, R_RAX, nr);
-        bench.set(id, R_RDI, a);
-        bench.set(id, R_RSI, b);
-        bench.set(id, R_RDX, c);
-        assert.equal(bench.run(id), EV_SYSCALL, `call ${nr}`);
+        for (const site of [sites[3]!, sites.at(-4)!, sites.at(-1)!]) {
+          bench.set(id, R_RIP, STUB_BASE + site);
+          bench.set(id, R_RAX, nr);
+          bench.set(id, R_RDI, a);
+          bench.set(id, R_RSI, b);
+          bench.set(id, R_RDX, c);
+          assert.equal(bench.run(id), EV_SYSCALL, `call ${nr}`);
+        }
       }
       // Calls that it allows: whatever becomes of the thread, nothing else happens.
       for (const nr of [1, NR_RT_SIGRETURN, 202, NR_EXIT]) {

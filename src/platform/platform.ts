@@ -16,7 +16,9 @@ export const CTX_EVENT = 54; // EV_* of the last stop
 export const CTX_SIGNO = 55; // EV_FAULT: SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP
 export const CTX_SICODE = 56; // EV_FAULT: si_code
 export const CTX_ADDR = 58; // EV_FAULT: lo/hi of si_addr (cr2 for page faults)
-export const CTX_ERR = 60; // EV_FAULT: x86 page-fault error code (bit 0 present, 1 write, 4 instruction fetch), when trapno is 14
+// EV_FAULT: x86 page-fault error code (bit 0 present, 1 write, 4 instruction fetch), when trapno is 14. ptrace cannot see it and
+// guesses: nothing mapped = read; mapped but forbidden = write, unless the address is that of the instruction.
+export const CTX_ERR = 60;
 export const CTX_TRAPNO = 61; // EV_FAULT: x86 trap number
 
 /** The guest executed a `syscall` instruction: rax (and orig_rax) = number, rip behind the instruction. */
@@ -64,7 +66,8 @@ export interface AddressSpace {
   /** Queue: host mremap of a mapped range (MREMAP_MAYMOVE|MREMAP_FIXED) to newAddr, same length. */
   move(oldAddr: number, len: number, newAddr: number): void;
   /**
-   * Perform all queued operations now. 0, or the -errno of the first that failed (ENOMEM for the map count limit).
+   * Perform all queued operations now, all of them even when one fails. 0, or the -errno of the first that failed (ENOMEM
+   * for the map count limit, ESRCH when the process died).
    * `resume` flushes by itself, but pages may be freed for other use only after an explicit flush.
    */
   flush(): number;
@@ -97,7 +100,10 @@ export interface Platform {
   /** Lowest and one-past-highest guest address that may be mapped. */
   readonly minAddress: number;
   readonly maxAddress: number;
-  /** Bytes of one context's xsave area as {@link Platform.getFpState} gives it (standard, non-compacted XSAVE format). */
+  /**
+   * Bytes of one context's xsave area as {@link Platform.getFpState} gives it (standard, non-compacted XSAVE format; bytes
+   * 464-511 hold the software bytes that Linux puts into signal frames, ignored by {@link Platform.setFpState}).
+   */
   readonly fpStateSize: number;
   /** The register file: CTX_WORDS words per context, at id * CTX_WORDS. Sentry-private. May be replaced by a larger one inside newContext: read it anew after. */
   readonly regs: Uint32Array;
