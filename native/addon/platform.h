@@ -135,6 +135,26 @@ int futex_wake(uint32_t *word);
 /* stub.c */
 /* Lets the scheduler move this thread again; run_batch pins it. */
 void unpin(void);
+/* Starts the platform with the stub executable; 0 or -errno, then stub_stop cleans up. */
+int stub_start(enum kind kind, int stub_fd);
+void stub_stop(void);
+/* Forks a stub process: its index in P.spaces, or -errno. */
+int fork_space(void);
+void release_space(int32_t index);
+/* A stopped context with cleared registers: its id, or -errno. */
+int new_context(int32_t index);
+/* Keeps a context's parked thread for the next new_context of its space. */
+void make_idle(int32_t id);
+void send_interrupt(int32_t id);
+/* Puts host call number i of a batch into the helper's command page. */
+void put_op(struct space *space, int i, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+/*
+ * Lets the helper execute the `count` ops in its command page and waits for the end. 0, the -errno of the first op that
+ * failed (the others are done), or -ESRCH when the process died.
+ */
+int run_batch(struct space *space, int count);
+/* The results of the last batch; trusted in the template only. */
+uint64_t *result_page(const struct space *space);
 /* Takes `id` off the running list and reports it as stopped with this event. */
 void report(int32_t id, uint32_t event);
 void set_running(int32_t id);

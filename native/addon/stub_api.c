@@ -1,0 +1,323 @@
+/* The platforms' functions for JavaScript: src/platform/stub/native.unsafe.ts says what each does. */
+#include "platform.h"
+
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+/* What a batch entry from JavaScript is made of. */
+#define OP_WORDS 6
+#define OP_MAP 1
+#define OP_UNMAP 2
+#define OP_PROTECT 3
+#define OP_MOVE 4
+#define MAP_OP_SHARED 8
+#define MAP_OP_POPULATE 16
+#define OPS_CAPACITY 4096
+/* Fds below are the stubs' own and never mapped for a guest. */
+#define FIRST_DONATED 4
+
+/* Translates and checks one operation from JavaScript. */
+static int put_js_op(struct space *space, int i, const double *op) {
+  int kind = (int)op[0];
+  uint64_t addr = (uint64_t)op[1], len = (uint64_t)op[2];
+  if (((addr | len) & 4095) != 0 || len == 0 || addr < GUEST_MIN || len > GUEST_MAX || addr > GUEST_MAX - len)
+    return -EINVAL;
+  switch (kind) {
+  case OP_MAP: {
+    uint64_t fd = (uint64_t)op[3], offset = (uint64_t)op[4];
+    unsigned flags = (unsigned)op[5];
+    if (fd < FIRST_DONATED || (offset & 4095) != 0) return -EINVAL;
+    put_op(space, i, SYS_mmap, addr, len, flags & 7,
+           MAP_FIXED | ((flags & MAP_OP_SHARED) != 0 ? MAP_SHARED : MAP_PRIVATE) |
+               ((flags & MAP_OP_POPULATE) != 0 ? MAP_POPULATE : 0),
+           fd, offset);
+    return 0;
+  }
+  case OP_UNMAP:
+    put_op(space, i, SYS_munmap, addr, len, 0, 0, 0, 0);
+    return 0;
+  case OP_PROTECT:
+    put_op(space, i, SYS_mprotect, addr, len, (unsigned)op[3] & 7, 0, 0, 0);
+    return 0;
+  case OP_MOVE: {
+    uint64_t to = (uint64_t)op[3];
+    if ((to & 4095) != 0 || to < GUEST_MIN || to > GUEST_MAX - len) return -EINVAL;
+    put_op(space, i, SYS_mremap, addr, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to, 0);
+    return 0;
+  }
+  default:
+    return -EINVAL;
+  }
+}
+
+/* platformStart(kind, stubFd): 0 or -errno. */
+static napi_value js_start(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  ARG_I32(kind, 0);
+  ARG_I32(stub_fd, 1);
+  if (P.up) return ret(env, -EBUSY);
+  int error = stub_start(kind == 1 ? PTRACE : SYSTRAP, stub_fd);
+  if (error != 0) stub_stop();
+  return ret(env, error);
+}
+
+static napi_value js_stop(napi_env env, napi_callback_info info) {
+  (void)info;
+  if (P.up) stub_stop();
+  return ret(env, 0);
+}
+
+/* platformNewSpace(): its index or -errno. */
+static napi_value js_new_space(napi_env env, napi_callback_info info) {
+  (void)info;
+  return ret(env, P.up ? fork_space() : -EAGAIN);
+}
+
+static bool space_valid(int32_t index) { return index > 0 && index < P.space_count && P.spaces[index].used && !P.spaces[index].released; }
+
+#define ARG_SPACE(name, i)                                                                                             \
+  ARG_I32(name, i);                                                                                                    \
+  if (!P.up || !space_valid(name)) return bad_range(env)
+#define ARG_CONTEXT(name, i)                                                                                           \
+  ARG_I32(name, i);                                                                                                    \
+  if (!P.up || name < 0 || name >= P.context_count) return bad_range(env)
+#define ARG_STOPPED(name, i)                                                                                           \
+  ARG_CONTEXT(name, i);                                                                                                \
+  if (P.contexts[name].status != CTX_STOPPED) return ret(env, -EBUSY)
+
+static napi_value js_release_space(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_SPACE(index, 0);
+  release_space(index);
+  return ret(env, 0);
+}
+
+/* platformFlush(space, count): performs the first `count` operations of the ops array, all of them. 0 or the first -errno. */
+static napi_value js_flush(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  ARG_SPACE(index, 0);
+  ARG_I32(count, 1);
+  if (count < 0 || count > OPS_CAPACITY) return bad_range(env);
+  struct space *space = &P.spaces[index];
+  int first_error = 0;
+  for (int done = 0; done < count;) {
+    int n = 0;
+    for (; n < CMD_MAX_OPS && done < count; done++) {
+      int error = put_js_op(space, n, P.ops + (size_t)done * OP_WORDS);
+      if (error == 0)
+        n++;
+      else if (first_error == 0)
+        first_error = error;
+    }
+    int error = run_batch(space, n);
+    if (first_error == 0) first_error = error;
+  }
+  return ret(env, first_error);
+}
+
+static napi_value js_new_context(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_SPACE(index, 0);
+  return ret(env, new_context(index));
+}
+
+static napi_value js_resume(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_STOPPED(id, 0);
+  if (P.kind == SYSTRAP)
+    systrap_resume(id);
+  else
+    ptrace_resume(id);
+  return ret(env, 0);
+}
+
+static napi_value js_interrupt(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_CONTEXT(id, 0);
+  struct context *c = &P.contexts[id];
+  if (c->status != CTX_RUNNING || P.spaces[c->space].dead) return ret(env, 0);
+  if (c->interrupt_ns == 0) c->interrupt_ns = now_ns();
+  send_interrupt(id);
+  return ret(env, 0);
+}
+
+static napi_value js_release_context(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_STOPPED(id, 0);
+  make_idle(id);
+  return ret(env, 0);
+}
+
+static int get_fp(int32_t id, uint8_t *to) { return P.kind == SYSTRAP ? systrap_get_fp(id, to) : ptrace_get_fp(id, to); }
+static int set_fp(int32_t id, const uint8_t *from) {
+  return P.kind == SYSTRAP ? systrap_set_fp(id, from) : ptrace_set_fp(id, from);
+}
+
+static napi_value js_get_fp(napi_env env, napi_callback_info info) {
+  ARGS(3);
+  ARG_STOPPED(id, 0);
+  ARG_U8S(buf, 1);
+  ARG_I64(off, 2);
+  CHECK_RANGE(off, (int64_t)P.fp_size, buf_len);
+  return ret(env, get_fp(id, buf + off));
+}
+
+static napi_value js_set_fp(napi_env env, napi_callback_info info) {
+  ARGS(3);
+  ARG_STOPPED(id, 0);
+  ARG_U8S(buf, 1);
+  ARG_I64(off, 2);
+  CHECK_RANGE(off, (int64_t)P.fp_size, buf_len);
+  uint8_t image[AREA_SIZE];
+  memcpy(image, buf + off, P.fp_size); /* once: the guest may write the original */
+  if (!xstate_valid(image)) return ret(env, -EINVAL);
+  return ret(env, set_fp(id, image));
+}
+
+static napi_value js_copy_fp(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  ARG_STOPPED(from, 0);
+  ARG_STOPPED(to, 1);
+  uint8_t image[AREA_SIZE];
+  int error = get_fp(from, image);
+  return ret(env, error != 0 ? error : set_fp(to, image));
+}
+
+static napi_value js_reset_fp(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_STOPPED(id, 0);
+  uint8_t image[AREA_SIZE];
+  xstate_initial(image);
+  return ret(env, set_fp(id, image));
+}
+
+/* platformDonate(fd): the fd's number in the stubs' table, or -errno. */
+static napi_value js_donate(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_I32(fd, 0);
+  if (!P.up) return ret(env, -EAGAIN);
+  struct space *template = &P.spaces[0];
+  /* The receiving side's msghdr lies in the template's result page, which no guest has. */
+  struct message {
+    struct msghdr header;
+    struct iovec iov;
+    char byte[8];
+    char control[CMSG_SPACE(sizeof(int))];
+  } *message = (struct message *)((uint8_t *)result_page(template) + RES_MSG);
+  uint64_t address = STUB_RES + RES_MSG;
+  char byte = 0;
+  char control[CMSG_SPACE(sizeof(int))] = {0};
+  struct iovec iov = {&byte, 1};
+  struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+  struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
+  cmsg->cmsg_level = SOL_SOCKET;
+  cmsg->cmsg_type = SCM_RIGHTS;
+  cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+  int64_t sent = RETRY(sendmsg(P.socket_fd, &header, MSG_NOSIGNAL));
+  if (sent < 0) return ret(env, sent);
+  memset(message, 0, sizeof(*message));
+  message->header.msg_iov = (void *)(address + offsetof(struct message, iov));
+  message->header.msg_iovlen = 1;
+  message->header.msg_control = (void *)(address + offsetof(struct message, control));
+  message->header.msg_controllen = sizeof(message->control);
+  message->iov.iov_base = (void *)(address + offsetof(struct message, byte));
+  message->iov.iov_len = 1;
+  put_op(template, 0, SYS_recvmsg, STUB_FD_SOCKET, address, MSG_CMSG_CLOEXEC, 0, 0, 0);
+  int error = run_batch(template, 1);
+  if (error != 0) return ret(env, error);
+  struct cmsghdr *received = (struct cmsghdr *)message->control;
+  if (message->header.msg_controllen < sizeof(struct cmsghdr) || received->cmsg_type != SCM_RIGHTS)
+    return ret(env, -EMFILE);
+  int number;
+  memcpy(&number, CMSG_DATA(received), sizeof(int));
+  return ret(env, number);
+}
+
+static napi_value js_forget(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_I32(number, 0);
+  if (!P.up || number < FIRST_DONATED) return ret(env, -EINVAL);
+  put_op(&P.spaces[0], 0, SYS_close, (uint64_t)number, 0, 0, 0, 0, 0);
+  return ret(env, run_batch(&P.spaces[0], 1));
+}
+
+static void *share(napi_env env, napi_value array, uint32_t index, void *old, size_t size) {
+  void *memory = old != NULL ? old
+                             : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return NULL;
+  napi_value buffer;
+  if (napi_create_external_arraybuffer(env, memory, size, NULL, NULL, &buffer) == napi_ok)
+    napi_set_element(env, array, index, buffer);
+  return memory;
+}
+
+/* platformShared(): the ArrayBuffers regs, stopped, ready, counts, ops. Once for each process. */
+static napi_value js_shared(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value array;
+  napi_create_array(env, &array);
+  if (P.regs != NULL) return array;
+  P.regs = share(env, array, 0, P.regs, (size_t)MAX_CONTEXTS * CTX_WORDS * 4);
+  P.stopped = share(env, array, 1, P.stopped, MAX_CONTEXTS * 4);
+  P.ready = share(env, array, 2, P.ready, MAX_READY * 8);
+  P.counts = share(env, array, 3, P.counts, 4096);
+  P.ops = share(env, array, 4, P.ops, (size_t)OPS_CAPACITY * OP_WORDS * 8);
+  return array;
+}
+
+/* platformFact(n): 0 guest minimum, 1 guest maximum, 2 FP bytes, 3 whether FSGSBASE may be used. */
+static napi_value js_fact(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_I32(n, 0);
+  switch (n) {
+  case 0:
+    return ret(env, GUEST_MIN);
+  case 1:
+    return ret(env, GUEST_MAX);
+  case 2:
+    return ret(env, P.fp_size);
+  case 3:
+    return ret(env, (getauxval(AT_HWCAP2) & 2) != 0);
+  case 4:
+    return ret(env, P.running_count);
+  default:
+    return ret(env, -EINVAL);
+  }
+}
+
+/* platformSpacePid(space), platformContextTid(id): for tests and for accounting. */
+static napi_value js_space_pid(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_SPACE(index, 0);
+  return ret(env, P.spaces[index].pid);
+}
+
+void stub_register(napi_env env, napi_value exports);
+
+void stub_register(napi_env env, napi_value exports) {
+  static const struct method methods[] = {
+      {"platformStart", js_start},
+      {"platformStop", js_stop},
+      {"platformShared", js_shared},
+      {"platformFact", js_fact},
+      {"platformNewSpace", js_new_space},
+      {"platformReleaseSpace", js_release_space},
+      {"platformSpacePid", js_space_pid},
+      {"platformFlush", js_flush},
+      {"platformNewContext", js_new_context},
+      {"platformResume", js_resume},
+      {"platformInterrupt", js_interrupt},
+      {"platformReleaseContext", js_release_context},
+      {"platformGetFp", js_get_fp},
+      {"platformSetFp", js_set_fp},
+      {"platformCopyFp", js_copy_fp},
+      {"platformResetFp", js_reset_fp},
+      {"platformDonate", js_donate},
+      {"platformForget", js_forget},
+  };
+  DEFINE_METHODS(env, exports, methods);
+}
