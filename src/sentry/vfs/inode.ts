@@ -65,6 +65,8 @@ export abstract class Inode {
   special: unknown = null;
   /** Has no name but may be given one by linkat(2) (O_TMPFILE without O_EXCL). */
   linkable = false;
+  /** The inode of an overlay whose upper layer holds this one; keeps what the upper layer alone does not say. */
+  overlay: Inode | null = null;
   /** inotify watches, later. */
   watches: unknown = null;
   /** A directory whose entries change behind the VFS's back: `lookup` is asked every time. */
