@@ -8,7 +8,7 @@
  * The server is trusted no more than the wire: every reply is checked for type, tag and length.
  */
 import { EIO, EOPNOTSUPP, EPROTONOSUPPORT } from "../../abi/errno.ts";
-import { Stat } from "../../abi/stat.ts";
+import { Stat, isDirMode } from "../../abi/stat.ts";
 import { StatFs } from "../../abi/statfs.ts";
 import { XATTR_REPLACE } from "../../abi/xattr.ts";
 import { Data, QidOnly, Rwrite, Tattach, Tread, Twrite, Version } from "../wire/base.ts";
@@ -99,7 +99,7 @@ export class P9Client {
   /** The connection failed: every call answers -EIO. */
   isDead = false;
 
-  /** What {@link P9Client.walk} found: fids and attributes of the first `n` names. */
+  /** What {@link P9Client.walk} found: fids (or NOFID) and attributes of the first `n` names. */
   readonly walkFids: number[] = [];
   readonly walkAttrs: Stat[] = [];
   /** The errno for the name behind them, or 0. */
@@ -233,14 +233,16 @@ export class P9Client {
 
   /**
    * Looks up names[0..count) one below the other, at most MAX_WALK. Returns how many were found, each with a new fid; the
-   * walk stops behind anything that is not a directory. -errno: the request itself failed.
+   * walk stops behind anything that is not a directory. With `dirsOnly`, files of other types get no fid. -errno: the
+   * request itself failed.
    */
-  walk(fid: number, names: readonly string[], count: number): number {
+  walk(fid: number, names: readonly string[], count: number, dirsOnly = false): number {
     this.walkStatus = 0;
     this.walkTarget = "";
     if (!this.isExtended) return plain.walk(this, fid, names, count);
     const m = walkattrMsg;
     m.fid = fid;
+    m.flags = dirsOnly ? c.WALK_DIRS_ONLY : 0;
     m.count = count;
     for (let i = 0; i < count; i++) {
       m.names[i] = names[i]!;
@@ -256,7 +258,11 @@ export class P9Client {
       this.walkStatus = -err;
       return 0;
     }
-    for (let i = 0; i < found; i++) this.walkFids[i] = m.newFids[i]!;
+    for (let i = 0; i < found; i++) {
+      const isFid = !dirsOnly || isDirMode(this.walkAttrs[i]!.mode);
+      if (!isFid) this.freeFid(m.newFids[i]!);
+      this.walkFids[i] = isFid ? m.newFids[i]! : c.NOFID;
+    }
     this.walkStatus = walkattrReply.status;
     this.walkTarget = walkattrReply.target;
     return found;
@@ -266,6 +272,7 @@ export class P9Client {
   getattr(fid: number, out: Stat): number {
     if (!this.isExtended) return plain.getattr(this, fid, out);
     walkattrMsg.fid = fid;
+    walkattrMsg.flags = 0;
     walkattrMsg.count = 0;
     walkattrReply.attrs[0] = out;
     const err = this.call(c.TWALKATTR, walkattrMsg, walkattrReply);

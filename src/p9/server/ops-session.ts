@@ -149,13 +149,16 @@ export function walkattr(s: P9Server): number {
       reply.status = -next;
       break;
     }
-    at.refs++;
-    s.addFid(new Fid(walkattrMsg.newFids[i]!, next, at, name, from.uid));
     readStat(s.raw, reply.attr(i));
     reply.count = i + 1;
-    at = next;
     if (next.type === S_IFLNK) readTarget(s, next);
+    if (next.type !== S_IFDIR && (walkattrMsg.flags & c.WALK_DIRS_ONLY) !== 0) releaseHandle(s.host, next);
+    else {
+      at.refs++;
+      s.addFid(new Fid(walkattrMsg.newFids[i]!, next, at, name, from.uid));
+    }
     if (next.type !== S_IFDIR) break;
+    at = next;
   }
   reply.encode(s.w);
   return 0;

@@ -136,5 +136,8 @@ export const LOCK_BLOCKED = 1;
 export const LOCK_ERROR = 2;
 export const LOCK_GRACE = 3;
 
+/** flags of Twalkattr: only directories become fids; the newfid of any other file stays unused. */
+export const WALK_DIRS_ONLY = 1;
+
 /** flags of Rreaddirattr: no entries follow those of this reply. */
 export const READDIR_EOF = 1;

@@ -10,18 +10,20 @@ import type { Message } from "./message.ts";
 import { SetAttr, decodeAttr, encodeAttr } from "./records.ts";
 
 /**
- * fid[4] nwname[2] nwname*(newfid[4] name[s]): walk, making each file on the way a fid of its own. The walk ends before
+ * fid[4] flags[4] nwname[2] nwname*(newfid[4] name[s]): walk, making each file on the way a fid of its own. The walk ends before
  * the first name that is missing and after the first file that is no directory (a symbolic link, say), whichever comes
- * first. With no names it only reads the attributes of fid.
+ * first. With no names it only reads the attributes of fid. Flags: WALK_DIRS_ONLY.
  */
 export class Twalkattr implements Message {
   fid = 0;
+  flags = 0;
   count = 0;
   readonly newFids: number[] = [];
   readonly names: string[] = [];
 
   encode(w: Writer): void {
     w.u32(this.fid);
+    w.u32(this.flags);
     w.u16(this.count);
     for (let i = 0; i < this.count; i++) {
       w.u32(this.newFids[i]!);
@@ -31,6 +33,7 @@ export class Twalkattr implements Message {
 
   decode(r: Reader): number {
     this.fid = r.u32();
+    this.flags = r.u32();
     this.count = r.u16();
     if (this.count > MAX_WALK) return -EBADMSG;
     for (let i = 0; i < this.count; i++) {

@@ -1,0 +1,202 @@
+/**
+ * Files of the host, served by the gofer over 9P.
+ *
+ * Names, attributes and missing names are cached: by default the sandbox is the only one who changes the files
+ * (*exclusive*), so that only what it has never asked for costs a request. With `isShared` somebody else may change them
+ * too: every use of a cached name asks again. The contents of regular files never pass through here: the gofer donates
+ * host fds, and reads, writes and mappings go to those.
+ *
+ * Everything is synchronous; a request blocks the kernel until the gofer has answered.
+ * Nothing here survives a checkpoint but names: fids, handles and host fds are transient.
+ */
+import { EPROTONOSUPPORT } from "../../../abi/errno.ts";
+import { Stat } from "../../../abi/stat.ts";
+import type { StatFs } from "../../../abi/statfs.ts";
+import type { Host } from "../../../host/host.ts";
+import { P9Client } from "../../../p9/client/client.ts";
+import { SocketTransport } from "../../../p9/client/socket-transport.ts";
+import type { Transport } from "../../../p9/client/transport.ts";
+import { NOFID, NOUID } from "../../../p9/wire/constants.ts";
+import { FileSystem } from "../../vfs/filesystem.ts";
+import type { VirtualFileSystem } from "../../vfs/vfs.ts";
+import type { BackingKeeper } from "./handle.ts";
+import { GoferInode } from "./gofer-inode.ts";
+
+export interface GoferOptions {
+  /** The gofer refuses changes, and the VFS too (EROFS). */
+  readonly isReadonly: boolean;
+  /** Others may change the files: revalidate what is cached. */
+  readonly isShared: boolean;
+  /** null in tests that map nothing. */
+  readonly keeper: BackingKeeper | null;
+}
+
+/** Fids kept at the gofer; each is an open fd there. */
+const MAX_FIDS = 2000;
+/** Inodes that nobody has open, whose donated fds are kept nevertheless. */
+const MAX_IDLE_HANDLES = 512;
+/** Inode numbers of further host devices are moved up by multiples of this. */
+const INO_SPACE = 2 ** 48;
+
+export class GoferFileSystem extends FileSystem {
+  readonly host: Host;
+  readonly client: P9Client;
+  readonly isShared: boolean;
+  readonly keeper: BackingKeeper | null;
+  readonly rootFid: number;
+  /** Scratch for replies. */
+  readonly scratch: Stat = new Stat();
+  /** Inodes by host device and host inode number: hard links are one inode. */
+  private readonly inodes: Map<number, Map<number, GoferInode>> = new Map();
+  private readonly devices: Map<number, number> = new Map();
+  /** Inodes with a fid that can be dropped, oldest first. */
+  private readonly fidOwners: Set<GoferInode> = new Set();
+  /** Inodes with handles and no users, oldest first. */
+  private readonly idle: Set<GoferInode> = new Set();
+
+  constructor(
+    vfs: VirtualFileSystem,
+    host: Host,
+    client: P9Client,
+    rootFid: number,
+    rootAttr: Stat,
+    options: GoferOptions,
+  ) {
+    super(vfs, "9p");
+    this.host = host;
+    this.client = client;
+    this.isShared = options.isShared;
+    this.keeper = options.keeper;
+    this.readOnly = options.isReadonly;
+    this.cachesNegative = !options.isShared;
+    this.rootFid = rootFid;
+    const root = this.inodeOf(rootAttr, null, "");
+    root.adoptFid(rootFid);
+    this.setRoot(root);
+  }
+
+  override statfs(out: StatFs): number {
+    const err = this.client.statfs(this.rootFid, out);
+    // fsid tells the host's devices apart: not for the guest.
+    out.fsidLo = 0;
+    out.fsidHi = 0;
+    return err;
+  }
+
+  override get options(): string {
+    return this.isShared ? "trans=fd,cache=remote_revalidating" : "trans=fd";
+  }
+
+  override release(): void {
+    this.shrink();
+    for (const inode of this.idle) inode.closeHandles();
+    this.idle.clear();
+    this.client.transport.close();
+    this.client.isDead = true;
+  }
+
+  /** The inode with these attributes, made when it is not known; `parent` and `name`: where it was found. */
+  inodeOf(attr: Stat, parent: GoferInode | null, name: string): GoferInode {
+    const known = this.find(attr);
+    if (known !== undefined) {
+      known.anchor(parent, name);
+      known.setStat(attr);
+      return known;
+    }
+    const inode = new GoferInode(this, attr, parent, name);
+    let ofDevice = this.inodes.get(attr.dev);
+    if (ofDevice === undefined) {
+      ofDevice = new Map();
+      this.inodes.set(attr.dev, ofDevice);
+    }
+    ofDevice.set(attr.ino, inode);
+    return inode;
+  }
+
+  /** The cached inode of a file; the type is compared too, for inode numbers that the host used again. */
+  find(attr: Stat): GoferInode | undefined {
+    const inode = this.inodes.get(attr.dev)?.get(attr.ino);
+    return inode !== undefined && inode.isSameFile(attr) ? inode : undefined;
+  }
+
+  /** The file is gone, or nobody needs it. */
+  forget(inode: GoferInode): void {
+    const ofDevice = this.inodes.get(inode.attr.dev);
+    if (ofDevice !== undefined && ofDevice.get(inode.attr.ino) === inode) ofDevice.delete(inode.attr.ino);
+    this.fidOwners.delete(inode);
+    this.idle.delete(inode);
+  }
+
+  /** An inode number for the guest: unique although the tree may span several host devices. */
+  guestIno(attr: Stat): number {
+    let index = this.devices.get(attr.dev);
+    if (index === undefined) {
+      index = this.devices.size;
+      this.devices.set(attr.dev, index);
+    }
+    return index === 0 ? attr.ino : (attr.ino % INO_SPACE) + (index % 31) * INO_SPACE;
+  }
+
+  /** `inode` has a fid now; the oldest one that can be had again is given up when there are too many. */
+  noteFid(inode: GoferInode): void {
+    this.fidOwners.add(inode);
+    if (this.fidOwners.size <= MAX_FIDS) return;
+    let looked = 0;
+    for (const old of this.fidOwners) {
+      this.fidOwners.delete(old);
+      if (old !== inode && old.canDropFid) {
+        old.dropFid();
+        return;
+      }
+      this.fidOwners.add(old);
+      if (++looked === 64) return;
+    }
+  }
+
+  dropFidOwner(inode: GoferInode): void {
+    this.fidOwners.delete(inode);
+  }
+
+  /** `inode` was closed by its last user; its handles are kept for the next one. */
+  noteIdle(inode: GoferInode): void {
+    this.idle.delete(inode);
+    this.idle.add(inode);
+    if (this.idle.size <= MAX_IDLE_HANDLES) return;
+    for (const old of this.idle) {
+      this.idle.delete(old);
+      if (old.users === 0) {
+        old.closeHandles();
+        return;
+      }
+    }
+  }
+}
+
+/** Attaches to the gofer on socket `ioFd` (taken over). The file system, ready to be mounted, or -errno. */
+export function connectGofer(
+  vfs: VirtualFileSystem,
+  host: Host,
+  ioFd: number,
+  options: GoferOptions,
+): GoferFileSystem | number {
+  return attachGofer(vfs, host, new SocketTransport(host, ioFd), options);
+}
+
+/** {@link connectGofer} over any transport. The server must have the extension. */
+export function attachGofer(
+  vfs: VirtualFileSystem,
+  host: Host,
+  transport: Transport,
+  options: GoferOptions,
+): GoferFileSystem | number {
+  const client = new P9Client(transport);
+  const err = client.negotiate(true);
+  if (err < 0) return err;
+  if (!client.isExtended) return -EPROTONOSUPPORT;
+  const rootFid = client.attach("", "", NOUID);
+  if (rootFid < 0) return rootFid;
+  if (rootFid === NOFID) return -EPROTONOSUPPORT;
+  const attr = new Stat();
+  const failed = client.getattr(rootFid, attr);
+  return failed < 0 ? failed : new GoferFileSystem(vfs, host, client, rootFid, attr, options);
+}

@@ -1,0 +1,62 @@
+/** Host fds that the gofer donated for regular files. */
+import type { Host } from "../../../host/host.ts";
+import type { MappedFile } from "../../memmap/memmap.ts";
+
+/** Told before the fd of a mapped file is closed, so that the platform forgets it. */
+export interface BackingKeeper {
+  forgetBacking(backing: MappedFile["backing"]): void;
+}
+
+/**
+ * One donated fd. It is the inode's as long as that keeps it, and the mappings' as long as they refer to pages of it; the
+ * last one to go closes it. All transfers name their offset, so that every open of the file can share it.
+ */
+export class GoferHandle implements MappedFile {
+  readonly host: Host;
+  readonly keeper: BackingKeeper | null;
+  readonly backing: { readonly fd: number; platformFd: number };
+  readonly isWritable: boolean;
+  readonly window: Uint8Array | null = null;
+  /** The inode's reference and those of mapped ranges. */
+  refs = 1;
+
+  constructor(host: Host, keeper: BackingKeeper | null, fd: number, isWritable: boolean) {
+    this.host = host;
+    this.keeper = keeper;
+    this.backing = { fd, platformFd: -1 };
+    this.isWritable = isWritable;
+  }
+
+  get fd(): number {
+    return this.backing.fd;
+  }
+
+  readAt(dst: Uint8Array, dstOff: number, len: number, offset: number): number {
+    let done = 0;
+    while (done < len) {
+      const n = this.host.pread(this.fd, dst, dstOff + done, len - done, offset + done);
+      if (n < 0) return done > 0 ? done : n;
+      if (n === 0) break;
+      done += n;
+    }
+    return done;
+  }
+
+  writeAt(src: Uint8Array, srcOff: number, len: number, offset: number): number {
+    return this.host.pwrite(this.fd, src, srcOff, len, offset);
+  }
+
+  incRef(): void {
+    this.refs++;
+  }
+
+  decRef(): void {
+    if (--this.refs > 0) return;
+    if (this.backing.platformFd >= 0 && this.keeper !== null) this.keeper.forgetBacking(this.backing);
+    this.host.close(this.fd);
+  }
+
+  isExclusive(): boolean {
+    return false;
+  }
+}

@@ -1,0 +1,84 @@
+/** mmap of host files: the donated fds are mapped by the stubs themselves. */
+import { EFAULT } from "../../../abi/errno.ts";
+import { PAGE_SIZE } from "../../memmap/memmap.ts";
+import type { Mappable, MappingOwner, Translation } from "../../memmap/memmap.ts";
+import type { GoferInode } from "./gofer-inode.ts";
+
+const PROT_READ_EXEC = 5;
+const PROT_ALL = 7;
+
+/** A mapping of the file, as addMapping told. */
+interface Entry {
+  readonly owner: MappingOwner;
+  readonly addr: number;
+  readonly len: number;
+  readonly offset: number;
+  readonly isWritable: boolean;
+}
+
+export class GoferMapping implements Mappable {
+  private readonly inode: GoferInode;
+  private readonly entries: Entry[] = [];
+
+  constructor(inode: GoferInode) {
+    this.inode = inode;
+  }
+
+  translate(offset: number, len: number, write: boolean, out: Translation): number {
+    const { inode } = this;
+    // Pages beyond the end are SIGBUS, also on the host: what is mapped too far does no harm.
+    let end = roundUp(inode.attr.size);
+    if (inode.isStale || inode.gofer.isShared || offset >= end) {
+      const err = inode.refresh();
+      if (err < 0) return err;
+      end = roundUp(inode.attr.size);
+    }
+    if (offset >= end) return -EFAULT;
+    const handle = inode.getHandle(write);
+    if (typeof handle === "number") return handle;
+    if (handle.isWritable) inode.isStale = true;
+    out.file = handle;
+    out.offset = offset;
+    out.len = Math.min(Math.max(roundUp(len), PAGE_SIZE), end - offset);
+    out.maxProt = handle.isWritable ? PROT_ALL : PROT_READ_EXEC;
+    return 0;
+  }
+
+  addMapping(owner: MappingOwner, addr: number, len: number, offset: number, isWritable: boolean): void {
+    this.entries.push({ owner, addr, len, offset, isWritable });
+    this.inode.incUsers();
+  }
+
+  removeMapping(owner: MappingOwner, addr: number, len: number, offset: number, isWritable: boolean): void {
+    const { entries } = this;
+    for (let i = entries.length - 1; i >= 0; i--) {
+      const entry = entries[i]!;
+      if (entry.owner !== owner || entry.addr !== addr || entry.len !== len) continue;
+      if (entry.offset !== offset || entry.isWritable !== isWritable) continue;
+      entries[i] = entries[entries.length - 1]!;
+      entries.pop();
+      this.inode.decUsers();
+      return;
+    }
+  }
+
+  syncRange(_offset: number, _len: number): number {
+    const handle = this.inode.writer;
+    return handle === null ? 0 : this.inode.gofer.host.fdatasync(handle.fd);
+  }
+
+  /** The file is `size` bytes long now: what lies beyond is no longer mapped (private copies included). */
+  truncated(size: number): void {
+    const from = roundUp(size);
+    for (const entry of this.entries.slice()) {
+      const end = entry.offset + entry.len;
+      if (end <= from) continue;
+      const start = entry.offset > from ? entry.offset : from;
+      entry.owner.invalidateMapping(this, start, end - start);
+    }
+  }
+}
+
+function roundUp(size: number): number {
+  return Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+}
