@@ -13,6 +13,8 @@ export class FdTable {
   private firstFree = 0;
   /** Used slots. */
   count = 0;
+  /** One past the highest fd ever used: select(2) looks no further. */
+  everUsed = 0;
   /** Tasks that use the table (CLONE_FILES). */
   refs = 1;
   /** RLIMIT_NOFILE of the process that made it bounds new fds. */
@@ -105,6 +107,7 @@ export class FdTable {
     const t = new FdTable(limits);
     t.firstFree = this.firstFree;
     t.count = this.count;
+    t.everUsed = this.files.length;
     for (let fd = 0; fd < this.files.length; fd++) {
       const file = this.files[fd];
       if (file !== undefined) file.incRef();
@@ -134,6 +137,7 @@ export class FdTable {
     this.files[fd] = file;
     this.cloexec[fd] = cloexec;
     this.count++;
+    if (fd >= this.everUsed) this.everUsed = fd + 1;
   }
 
   /** Forgets empty slots at the end. */

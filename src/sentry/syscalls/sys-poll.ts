@@ -218,7 +218,7 @@ function tableSize(end: number): number {
 /** One attempt over the three sets: as pollOnce. */
 function selectOnce(t: Task, nfds: number, rAddr: number, wAddr: number, eAddr: number, mayWait: boolean): number {
   if (nfds < 0) return -EINVAL;
-  const most = tableSize(t.fds.end);
+  const most = tableSize(t.fds.everUsed);
   const n = nfds < most ? nfds : most;
   // Sets are arrays of longs.
   const bytes = ((n + 63) >> 6) * 8;
