@@ -16,6 +16,8 @@ export function exitTask(t: Task, status: number): void {
   if (t.run === RUN_EXITED) return;
   const k = t.kernel;
   const g = t.group;
+  // A call cut short by death gives back what it holds, as one cut short by a signal.
+  if (t.onInterrupted !== null) t.onInterrupted(t);
   t.endCall();
   k.futexes.remove(t.futexWaiter);
   if (t.execImage !== null) {

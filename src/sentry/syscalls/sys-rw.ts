@@ -18,7 +18,7 @@ import {
 } from "../../abi/fcntl.ts";
 import { MAX_FILE_SIZE, MAX_RW_COUNT } from "../../abi/limits.ts";
 import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../abi/resource.ts";
-import { Stat } from "../../abi/stat.ts";
+import { S_IFMT, Stat } from "../../abi/stat.ts";
 import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../base/waiter.ts";
 import type { Task } from "../kernel/task.ts";
 import { IoSequence } from "../usermem/io.ts";
@@ -301,7 +301,10 @@ export function lseek(t: Task, a: SyscallArgs): number {
   if (file === undefined) return -EBADF;
   const whence = a.u32(2);
   if (whence > 4) return -EINVAL;
-  return file.seek(a.i64(1), whence);
+  const r = file.seek(a.i64(1), whence);
+  if (r !== -ESPIPE) return r;
+  // Files without a type (eventfd, epoll ...) take any seek and stay at 0.
+  return file.inode !== null && (file.inode.mode & S_IFMT) === 0 ? 0 : r;
 }
 
 /** The calls of this file, for the table. */
