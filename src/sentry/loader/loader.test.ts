@@ -213,7 +213,10 @@ test("a static program: segments, bss, protections, heap, stack and auxiliary ve
   assert.equal(aux.get(AT.AT_PAGESZ), 4096);
   assert.equal(aux.get(AT.AT_BASE), 0);
   assert.equal(aux.get(AT.AT_ENTRY), 0x400200);
-  assert.deepEqual([11, 12, 13, 14].map((k) => aux.get(k)), [1000, 1001, 1002, 1003]);
+  assert.deepEqual(
+    [11, 12, 13, 14].map((k) => aux.get(k)),
+    [1000, 1001, 1002, 1003],
+  );
   assert.equal(aux.get(AT.AT_SECURE), 1);
   assert.equal(aux.get(AT.AT_HWCAP), 0xbfebfbff);
   assert.equal(aux.get(AT.AT_CLKTCK), 100);
@@ -241,14 +244,16 @@ test("a position-independent program with an interpreter, and the vDSO", () => {
   assert.ok(typeof vdso !== "number");
   env.vdso = vdso;
   const interp: Seg = { type: 3, flags: 4, offset: 0x2f00, vaddr: 0, filesz: 7, memsz: 7 };
-  const prog = elf(3, 0x300, [
-    interp,
-    { ...TEXT, vaddr: 0, align: 0x10000 },
-    { ...DATA, vaddr: 0x2100 },
-  ]);
+  const prog = elf(3, 0x300, [interp, { ...TEXT, vaddr: 0, align: 0x10000 }, { ...DATA, vaddr: 0x2100 }]);
   prog.set([...Buffer.from("/ld.so\0")], 0x2f00);
   env.files.set("/prog", prog);
-  env.files.set("/ld.so", elf(3, 0x123, [{ ...TEXT, vaddr: 0 }, { ...DATA, vaddr: 0x2100 }]));
+  env.files.set(
+    "/ld.so",
+    elf(3, 0x123, [
+      { ...TEXT, vaddr: 0 },
+      { ...DATA, vaddr: 0x2100 },
+    ]),
+  );
   const a = env.loadOk("/prog");
   const b = env.loadOk("/prog");
   for (const p of [a, b]) {

@@ -58,8 +58,12 @@ export class FakeAddressSpace implements AddressSpace {
 
   unmap(addr: number, len: number): void {
     aligned(addr, len, 0);
+    const first = addr / PAGE_SIZE;
+    const end = first + len / PAGE_SIZE;
     this.queue.push(() => {
-      for (let i = 0; i < len; i += PAGE_SIZE) this.pages.delete((addr + i) / PAGE_SIZE);
+      if (end - first > this.pages.size) {
+        for (const p of this.pages.keys()) if (p >= first && p < end) this.pages.delete(p);
+      } else for (let p = first; p < end; p++) this.pages.delete(p);
     });
   }
 

@@ -1,9 +1,10 @@
 /** fork(2), the end of an address space, and pages that change place under a mapping. */
-import type { Mappable } from "../memmap/memmap.ts";
+import { EFAULT } from "../../abi/errno.ts";
+import { type Mappable, PAGE_SIZE, Translation } from "../memmap/memmap.ts";
 import { populateVma, removeRange } from "./map.ts";
 import type { MemoryManager } from "./mm.ts";
 import { addPages, dropPages, makeCow } from "./pmas.ts";
-import { VMF_DONTFORK, VMF_LOCKED, VMF_LOCKONFAULT, VMF_WIPEONFORK } from "./vma.ts";
+import { type Vma, VMF_DONTFORK, VMF_LOCKED, VMF_LOCKONFAULT, VMF_WIPEONFORK } from "./vma.ts";
 import { addVma, dropVma } from "./vmas.ts";
 
 /**
@@ -56,9 +57,11 @@ export function releaseAddressSpace(mm: MemoryManager): void {
   for (const f of files) f.endFree();
 }
 
+const translation = new Translation();
+
 /**
- * Pages of `mappable` for file offsets [offset, offset+len) go away: drops all translations to them. Copies that the
- * guest made (private mappings) stay.
+ * Pages of `mappable` for file offsets [offset, offset+len) go away: drops all translations to them. Copies in private
+ * mappings stay, unless the file ends before them.
  */
 export function invalidate(mm: MemoryManager, mappable: Mappable, offset: number, len: number): void {
   let any = false;
@@ -72,13 +75,26 @@ export function invalidate(mm: MemoryManager, mappable: Mappable, offset: number
     let p = mm.pmas.lowerBound(v.start + (from - v.offset));
     while (p !== null && p.start < stop) {
       const next = p.next;
+      const a = Math.max(p.start, v.start + (from - v.offset));
+      const b = Math.min(p.end, stop);
       if (!p.anon) {
-        const a = Math.max(p.start, v.start + (from - v.offset));
-        if (dropPages(mm, a, Math.min(p.end, stop), true)) any = true;
-      }
+        if (dropPages(mm, a, b, true)) any = true;
+      } else if (dropBeyondEnd(mm, v, mappable, a, b)) any = true;
       p = next;
     }
   }
   // A running thread would go on with the old pages for as long as it pleases.
   if (any) mm.flush();
+}
+
+/** Drops copies in [start, end) of a VMA for which the file has no page any more; true when there were any. */
+function dropBeyondEnd(mm: MemoryManager, v: Vma, mappable: Mappable, start: number, end: number): boolean {
+  let pos = start;
+  while (pos < end) {
+    const r = mappable.translate(v.offset + (pos - v.start), end - pos, false, translation);
+    translation.file = null;
+    if (r === -EFAULT) return dropPages(mm, pos, end, true);
+    pos += r < 0 ? PAGE_SIZE : Math.max(translation.len, PAGE_SIZE);
+  }
+  return false;
 }

@@ -24,7 +24,7 @@ import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../../abi/resource.ts";
 import { type Mappable, PAGE_SIZE } from "../memmap/memmap.ts";
 import { EAGER_MAX, fillAnon, fillFile } from "./fault.ts";
 import type { MemoryManager, MmapOptions } from "./mm.ts";
-import { dropPages, reprotect } from "./pmas.ts";
+import { dropPages, mergePages, reprotect } from "./pmas.ts";
 import { ShmObject } from "./shm-object.ts";
 import { VMF_GROWSDOWN, VMF_LOCKED, VMF_NORESERVE, VMF_SHARED, type Vma } from "./vma.ts";
 import { addVma, dropVma, isData, isolateVma, mergeAround, setVma, splitVma } from "./vmas.ts";
@@ -82,10 +82,11 @@ function roomAt(mm: MemoryManager, start: number, end: number): boolean {
   return n === null || end <= n.start - n.guard;
 }
 
-/** How many VMAs more or fewer there are after [start, end) was unmapped, at most: for the map count limit. */
-function splitsOf(mm: MemoryManager, start: number, end: number): number {
+/** False: taking [start, end) out would cut one VMA in two, and there are too many already. */
+function maySplit(mm: MemoryManager, start: number, end: number): boolean {
+  if (mm.vmas.count < MAX_MAP_COUNT) return true;
   const v = mm.vmas.find(start);
-  return v !== null && v.start < start && v.end > end ? 1 : 0;
+  return v === null || v.start >= start || v.end <= end;
 }
 
 /** mmap(2). */
@@ -130,7 +131,7 @@ export function mmap(mm: MemoryManager, o: MmapOptions): number {
   if ((flags & VMF_LOCKED) !== 0 && mm.lockedVm + len > mm.limits.get(RLIMIT_MEMLOCK) && !mm.lockPrivileged) {
     return -EAGAIN;
   }
-  if (mm.vmas.count + splitsOf(mm, at, end) > MAX_MAP_COUNT) return -ENOMEM;
+  if (mm.vmas.count > MAX_MAP_COUNT || !maySplit(mm, at, end)) return -ENOMEM;
 
   let mappable: Mappable | null = anonymous ? null : o.mappable;
   let file = anonymous ? null : o.file;
@@ -205,7 +206,7 @@ export function munmap(mm: MemoryManager, addr: number, length: number): number 
   if (!isPageAligned(addr) || !(length > 0) || length > HUGE || addr > HUGE) return -EINVAL;
   const end = addr + pageUp(length);
   if (end > mm.taskSize) return -EINVAL;
-  if (mm.vmas.count + splitsOf(mm, addr, end) > MAX_MAP_COUNT) return -ENOMEM;
+  if (!maySplit(mm, addr, end)) return -ENOMEM;
   removeRange(mm, addr, end, true);
   return 0;
 }
@@ -257,6 +258,7 @@ function protectVma(mm: MemoryManager, v: Vma, start: number, end: number, prot:
   setVma(mm, u, prot, u.flags);
   reprotect(mm, u, start, end);
   const merged = mergeAround(mm, u);
+  mergePages(mm, merged, start, end);
   if (before === 0 && prot !== 0) return populateVma(mm, merged, start, end, false);
   return 0;
 }

@@ -175,6 +175,26 @@ export function reprotect(mm: MemoryManager, vma: Vma, start: number, end: numbe
   if (prot >= 0) mm.as.protect(from, to - from, prot);
 }
 
+/** Joins the PMAs of a VMA in [start, end), and with their neighbours, where they have become alike. */
+export function mergePages(mm: MemoryManager, vma: Vma, start: number, end: number): void {
+  let p = mm.pmas.lowerBound(start);
+  if (p !== null && p.prev !== null && p.prev.start >= vma.start) p = p.prev;
+  while (p !== null && p.start < end) {
+    const next: Pma | null = p.next;
+    if (
+      next !== null &&
+      next.start === p.end &&
+      next.start < vma.end &&
+      p.off + (p.end - p.start) === next.off &&
+      alike(p, next.file, next.prot, next.cow, next.anon, next.maxProt)
+    ) {
+      const to = next.end;
+      forget(mm, next);
+      mm.pmas.resize(p, p.start, to);
+    } else p = next;
+  }
+}
+
 /** fork: takes the write bit from all private pages in [start, end) and marks them copy-on-write. */
 export function makeCow(mm: MemoryManager, start: number, end: number): void {
   let from = 0;
