@@ -86,7 +86,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "sentry/fs/timerfd": { may: fsBase },
   "sentry/fs/signalfd": { may: fsBase },
   "sentry/fs/overlay": { may: fsBase, tests: ["sentry/fs/tmpfs"] },
-  "sentry/fs/gofer": { may: [...fsBase, "p9"], mayFiles: [hostContract] },
+  "sentry/fs/gofer": { may: [...fsBase, "p9"], mayFiles: [hostContract], tests: ["sentry/fs/tmpfs", "gofer"] },
   "sentry/fs/host": { may: fsBase, mayFiles: [hostContract] },
 
   "sentry/kernel": {

@@ -2,7 +2,8 @@
 import { DT_DIR, modeToDirentType } from "../../../abi/dirent.ts";
 import { Stat } from "../../../abi/stat.ts";
 import type { DirSink } from "../../../p9/client/client.ts";
-import type { GoferInode } from "./gofer-inode.ts";
+import { copyStat } from "./attributes.ts";
+import type { GoferInode } from "./inode.ts";
 
 /** One entry. */
 export class DirRecord {
@@ -62,26 +63,4 @@ export class DirSnapshot {
       this.types.push(record.type);
     }
   }
-}
-
-/** Copies what the gofer tells; `attributes` and `mountId` are the VFS's. */
-export function copyStat(to: Stat, from: Stat): void {
-  to.dev = from.dev;
-  to.ino = from.ino;
-  to.mode = from.mode;
-  to.nlink = from.nlink;
-  to.uid = from.uid;
-  to.gid = from.gid;
-  to.rdev = from.rdev;
-  to.size = from.size;
-  to.blksize = from.blksize;
-  to.blocks = from.blocks;
-  to.atimeSec = from.atimeSec;
-  to.atimeNsec = from.atimeNsec;
-  to.mtimeSec = from.mtimeSec;
-  to.mtimeNsec = from.mtimeNsec;
-  to.ctimeSec = from.ctimeSec;
-  to.ctimeNsec = from.ctimeNsec;
-  to.btimeSec = from.btimeSec;
-  to.btimeNsec = from.btimeNsec;
 }

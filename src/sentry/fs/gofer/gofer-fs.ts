@@ -16,18 +16,18 @@ import type { Host } from "../../../host/host.ts";
 import { P9Client } from "../../../p9/client/client.ts";
 import { SocketTransport } from "../../../p9/client/socket-transport.ts";
 import type { Transport } from "../../../p9/client/transport.ts";
-import { NOFID, NOUID } from "../../../p9/wire/constants.ts";
+import { NOUID } from "../../../p9/wire/constants.ts";
 import { FileSystem } from "../../vfs/filesystem.ts";
 import type { VirtualFileSystem } from "../../vfs/vfs.ts";
 import type { BackingKeeper } from "./handle.ts";
-import { GoferInode } from "./gofer-inode.ts";
+import { GoferInode } from "./inode.ts";
 
 export interface GoferOptions {
-  /** The gofer refuses changes, and the VFS too (EROFS). */
+  /** The VFS refuses changes (EROFS); the gofer does so by its own configuration. */
   readonly isReadonly: boolean;
   /** Others may change the files: revalidate what is cached. */
   readonly isShared: boolean;
-  /** null in tests that map nothing. */
+  /** Who must hear that a donated fd is closed: the platform, when files are mapped. */
   readonly keeper: BackingKeeper | null;
 }
 
@@ -38,7 +38,7 @@ const MAX_IDLE_HANDLES = 512;
 /** Inode numbers of further host devices are moved up by multiples of this. */
 const INO_SPACE = 2 ** 48;
 
-export class GoferFileSystem extends FileSystem {
+export class GoferFs extends FileSystem {
   readonly host: Host;
   readonly client: P9Client;
   readonly isShared: boolean;
@@ -172,13 +172,13 @@ export class GoferFileSystem extends FileSystem {
   }
 }
 
-/** Attaches to the gofer on socket `ioFd` (taken over). The file system, ready to be mounted, or -errno. */
+/** Attaches to the gofer on socket `ioFd` (taken over). The file system, to be mounted, or -errno. */
 export function connectGofer(
   vfs: VirtualFileSystem,
   host: Host,
   ioFd: number,
   options: GoferOptions,
-): GoferFileSystem | number {
+): GoferFs | number {
   return attachGofer(vfs, host, new SocketTransport(host, ioFd), options);
 }
 
@@ -188,15 +188,14 @@ export function attachGofer(
   host: Host,
   transport: Transport,
   options: GoferOptions,
-): GoferFileSystem | number {
+): GoferFs | number {
   const client = new P9Client(transport);
   const err = client.negotiate(true);
   if (err < 0) return err;
   if (!client.isExtended) return -EPROTONOSUPPORT;
   const rootFid = client.attach("", "", NOUID);
   if (rootFid < 0) return rootFid;
-  if (rootFid === NOFID) return -EPROTONOSUPPORT;
   const attr = new Stat();
   const failed = client.getattr(rootFid, attr);
-  return failed < 0 ? failed : new GoferFileSystem(vfs, host, client, rootFid, attr, options);
+  return failed < 0 ? failed : new GoferFs(vfs, host, client, rootFid, attr, options);
 }

@@ -1,5 +1,6 @@
 /** Host fds that the gofer donated for regular files. */
 import type { Host } from "../../../host/host.ts";
+import { PAGE_SIZE } from "../../memmap/memmap.ts";
 import type { MappedFile } from "../../memmap/memmap.ts";
 
 /** Told before the fd of a mapped file is closed, so that the platform forgets it. */
@@ -17,7 +18,7 @@ export class GoferHandle implements MappedFile {
   readonly backing: { readonly fd: number; platformFd: number };
   readonly isWritable: boolean;
   readonly window: Uint8Array | null = null;
-  /** The inode's reference and those of mapped ranges. */
+  /** The inode's reference, and one for each mapped page (ranges are split and dropped piecemeal). */
   refs = 1;
 
   constructor(host: Host, keeper: BackingKeeper | null, fd: number, isWritable: boolean) {
@@ -46,12 +47,13 @@ export class GoferHandle implements MappedFile {
     return this.host.pwrite(this.fd, src, srcOff, len, offset);
   }
 
-  incRef(): void {
-    this.refs++;
+  incRef(_offset: number = 0, len: number = PAGE_SIZE): void {
+    this.refs += len / PAGE_SIZE;
   }
 
-  decRef(): void {
-    if (--this.refs > 0) return;
+  decRef(_offset: number = 0, len: number = PAGE_SIZE): void {
+    this.refs -= len / PAGE_SIZE;
+    if (this.refs > 0) return;
     if (this.backing.platformFd >= 0 && this.keeper !== null) this.keeper.forgetBacking(this.backing);
     this.host.close(this.fd);
   }

@@ -2,7 +2,7 @@
 import { EFAULT } from "../../../abi/errno.ts";
 import { PAGE_SIZE } from "../../memmap/memmap.ts";
 import type { Mappable, MappingOwner, Translation } from "../../memmap/memmap.ts";
-import type { GoferInode } from "./gofer-inode.ts";
+import type { GoferInode } from "./inode.ts";
 
 const PROT_READ_EXEC = 5;
 const PROT_ALL = 7;

@@ -5,43 +5,28 @@
  * the name it was last seen under. A file without a name must keep its fid.
  */
 import { EIO, ENODATA, ENOENT, EOPNOTSUPP, EPERM, ESTALE } from "../../../abi/errno.ts";
-import { AT_EMPTY_PATH, AT_REMOVEDIR, O_RDONLY, O_RDWR, RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
+import { AT_REMOVEDIR, O_RDONLY, O_RDWR, RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stat } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
-import {
-  HSTAT_ATIME,
-  HSTAT_ATIME_NS,
-  HSTAT_BLOCKS,
-  HSTAT_CTIME,
-  HSTAT_CTIME_NS,
-  HSTAT_GID,
-  HSTAT_LEN,
-  HSTAT_MODE,
-  HSTAT_MTIME,
-  HSTAT_MTIME_NS,
-  HSTAT_NLINK,
-  HSTAT_SIZE,
-  HSTAT_UID,
-} from "../../../host/host.ts";
 import * as c from "../../../p9/wire/constants.ts";
 import { SetAttr as WireSetAttr } from "../../../p9/wire/records.ts";
 import type { FileDescription } from "../../vfs/file.ts";
-import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_SIZE, ATTR_UID, Inode } from "../../vfs/inode.ts";
+import { ATTR_SIZE, Inode } from "../../vfs/inode.ts";
 import type { SetAttr } from "../../vfs/inode.ts";
-import { DirListing, copyStat } from "./directory.ts";
-import { GoferDirectoryFile, GoferFile } from "./gofer-file.ts";
-import type { GoferFileSystem } from "./gofer-fs.ts";
+import { copyStat, statFd, toWire } from "./attributes.ts";
+import { DirListing } from "./directory.ts";
+import { GoferDirectoryFile, GoferFile } from "./file.ts";
+import type { GoferFs } from "./gofer-fs.ts";
 import { GoferHandle } from "./handle.ts";
 import { GoferMapping } from "./mapping.ts";
 
-const hostStat: Float64Array = new Float64Array(HSTAT_LEN);
 const wireSet: WireSetAttr = new WireSetAttr();
 const oneName: string[] = [""];
 /** Attributes of a shared file hold for so long. */
 const FRESH_NS = 1_000_000;
 
 export class GoferInode extends Inode {
-  readonly gofer: GoferFileSystem;
+  readonly gofer: GoferFs;
   /** As the host gave them; dev and ino are the host's. */
   readonly attr: Stat = new Stat();
   /** Something may have changed attributes since: look before they are shown. */
@@ -62,7 +47,7 @@ export class GoferInode extends Inode {
   private listing: DirListing | null = null;
   private xattrs: Map<string, Uint8Array | number> | null = null;
 
-  constructor(fs: GoferFileSystem, attr: Stat, parent: GoferInode | null, name: string) {
+  constructor(fs: GoferFs, attr: Stat, parent: GoferInode | null, name: string) {
     super(fs);
     this.gofer = fs;
     this.parent = parent;
@@ -214,21 +199,9 @@ export class GoferInode extends Inode {
   }
 
   private refreshFrom(handle: GoferHandle): number {
-    const err = this.gofer.host.fstatat(handle.fd, "", AT_EMPTY_PATH, hostStat);
-    if (err < 0) return err;
     const { attr } = this;
-    attr.mode = hostStat[HSTAT_MODE]!;
-    attr.nlink = hostStat[HSTAT_NLINK]!;
-    attr.uid = hostStat[HSTAT_UID]!;
-    attr.gid = hostStat[HSTAT_GID]!;
-    attr.size = hostStat[HSTAT_SIZE]!;
-    attr.blocks = hostStat[HSTAT_BLOCKS]!;
-    attr.atimeSec = hostStat[HSTAT_ATIME]!;
-    attr.atimeNsec = hostStat[HSTAT_ATIME_NS]!;
-    attr.mtimeSec = hostStat[HSTAT_MTIME]!;
-    attr.mtimeNsec = hostStat[HSTAT_MTIME_NS]!;
-    attr.ctimeSec = hostStat[HSTAT_CTIME]!;
-    attr.ctimeNsec = hostStat[HSTAT_CTIME_NS]!;
+    const err = statFd(this.gofer.host, handle.fd, attr);
+    if (err < 0) return err;
     this.mode = attr.mode;
     this.uid = attr.uid;
     this.gid = attr.gid;
@@ -249,22 +222,7 @@ export class GoferInode extends Inode {
     if (a.mask === ATTR_SIZE) return this.resize(a.size);
     const fid = this.getFid();
     if (fid < 0) return fid;
-    let valid = 0;
-    if ((a.mask & ATTR_MODE) !== 0) valid |= c.SETATTR_MODE;
-    if ((a.mask & ATTR_UID) !== 0) valid |= c.SETATTR_UID;
-    if ((a.mask & ATTR_GID) !== 0) valid |= c.SETATTR_GID;
-    if ((a.mask & ATTR_SIZE) !== 0) valid |= c.SETATTR_SIZE;
-    if ((a.mask & ATTR_ATIME) !== 0) valid |= c.SETATTR_ATIME | c.SETATTR_ATIME_SET;
-    if ((a.mask & ATTR_MTIME) !== 0) valid |= c.SETATTR_MTIME | c.SETATTR_MTIME_SET;
-    wireSet.valid = valid;
-    wireSet.mode = a.mode;
-    wireSet.uid = a.uid;
-    wireSet.gid = a.gid;
-    wireSet.size = a.size;
-    wireSet.atime = a.atimeSec;
-    wireSet.atimeNs = a.atimeNsec;
-    wireSet.mtime = a.mtimeSec;
-    wireSet.mtimeNs = a.mtimeNsec;
+    toWire(a, wireSet);
     const { scratch, client } = this.gofer;
     const err = client.setattr(fid, wireSet, scratch);
     // Some changes may have been made before the one that failed.

@@ -7,7 +7,7 @@ import type { IoSequence } from "../../usermem/io.ts";
 import type { DirentSink } from "../../vfs/dirent.ts";
 import { DirectoryFile, SeekableFile } from "../../vfs/file.ts";
 import { DirSnapshot } from "./directory.ts";
-import type { GoferInode } from "./gofer-inode.ts";
+import type { GoferInode } from "./inode.ts";
 import type { GoferHandle } from "./handle.ts";
 
 /**
