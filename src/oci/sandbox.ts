@@ -169,7 +169,7 @@ class Sandbox {
       exec: argv[0]!,
       execFd: -1,
       argv,
-      envp: name === "sentry" ? ["TSVISOR_PROCESS=sentry"] : ["TSVISOR_PROCESS=gofer"],
+      envp: name === "sentry" ? ["TSVISOR_PROCESS=sentry", "UV_USE_IO_URING=0"] : ["TSVISOR_PROCESS=gofer", "UV_USE_IO_URING=0"],
     });
     this.host.close(control[1]);
     if (result.error < 0) rejectFailedStep(name, steps, result.step, result.error);

@@ -17,7 +17,7 @@ export interface MappedFile {
   /** Reads/writes at a file offset; for windowless files. Bytes, 0 at the end, or -errno. */
   readAt(dst: Uint8Array, dstOff: number, len: number, offset: number): number;
   writeAt(src: Uint8Array, srcOff: number, len: number, offset: number): number;
-  /** Page references: a mapping holds one on every page it maps. Host files count as a whole. offset, len page-aligned. */
+  /** Page references: a mapping holds one on every page it maps, and may give back parts of a range. offset, len page-aligned. */
   incRef(offset: number, len: number): void;
   decRef(offset: number, len: number): void;
   /** True when exactly one reference is held on the page at `offset` (COW may then write in place). Host files: false. */

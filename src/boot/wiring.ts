@@ -1,0 +1,103 @@
+/** Makes the kernel's parts and connects them: platform, memory, clock, drivers, system calls. */
+import { errnoName } from "../abi/errno.ts";
+import type { Logger } from "../base/log.ts";
+import type { BootConfig } from "../control/config.ts";
+import type { Host } from "../host/host.ts";
+import type { Platform } from "../platform/platform.ts";
+import { selectPlatform } from "../platform/stub/select.ts";
+import { registerMemDevices } from "../sentry/fs/dev/devices.ts";
+import { Devpts, registerDevpts } from "../sentry/fs/devpts/devpts.ts";
+import { FifoOpener } from "../sentry/fs/pipe/pipe-file.ts";
+import { TmpfsType } from "../sentry/fs/tmpfs/tmpfs.ts";
+import { Kernel } from "../sentry/kernel/kernel.ts";
+import { KernelTtyControl } from "../sentry/kernel/tty-control.ts";
+import { VdsoImage } from "../sentry/loader/vdso.ts";
+import { HostMemoryStore } from "../sentry/pgalloc/host-store.ts";
+import { MemoryFile, SingleFileProvider } from "../sentry/pgalloc/memory-file.ts";
+import { Tracer } from "../sentry/strace/strace.ts";
+import { Dispatcher } from "../sentry/syscalls/dispatch.ts";
+import { amd64 } from "../sentry/syscalls/table-amd64.ts";
+import { HostClock } from "../sentry/time/host-clock.ts";
+import type { MountNamespace } from "../sentry/vfs/mount.ts";
+import { VirtualFileSystem } from "../sentry/vfs/vfs.ts";
+import { BootError } from "./boot-error.ts";
+import type { HostFacts } from "./host-facts.ts";
+
+/** Sparse size of the sandbox's memory file. */
+const MEMORY_SIZE = 1024 ** 4;
+
+/** What {@link buildKernel} makes. */
+export interface Wired {
+  readonly kernel: Kernel;
+  readonly memory: MemoryFile;
+  /** The devpts instance mounted in a namespace, if any. */
+  devpts(mounts: MountNamespace): Devpts | null;
+}
+
+function startPlatform(config: BootConfig, log: Logger): Platform {
+  const selection = selectPlatform(config.platform, config.stubFd);
+  if (!("platform" in selection)) throw new BootError(`no platform can run here: ${selection.join("; ")}`);
+  for (const reason of selection.passedOver) log.warn(`platform passed over: ${reason}`);
+  log.info(`platform ${selection.platform.name}`);
+  return selection.platform;
+}
+
+/** Reads a whole small file from its start. */
+function readAll(host: Host, fd: number): Uint8Array {
+  const buf = new Uint8Array(1 << 16);
+  const n = host.pread(fd, buf, 0, buf.length, 0);
+  return buf.subarray(0, Math.max(0, n));
+}
+
+/** See the header. Throws BootError. */
+export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: HostFacts): Wired {
+  const platform = startPlatform(config, log);
+  const store = HostMemoryStore.create(host, "tsvisor-memory", MEMORY_SIZE);
+  if (typeof store === "number") throw new BootError(`cannot make the memory file: ${errnoName(-store)}`);
+  const memory = new MemoryFile(store);
+  const random = {
+    fill(buf: Uint8Array, off: number, len: number): void {
+      host.getrandom(buf, off, len);
+    },
+  };
+  const clock = new HostClock(host, facts.tscUsable);
+  const vfs = new VirtualFileSystem(clock);
+  const totalRam = host.sysinfoTotalRam();
+  let vdso: VdsoImage | null = null;
+  if (config.vdsoFd >= 0) {
+    const image = VdsoImage.create(memory, readAll(host, config.vdsoFd));
+    if (typeof image === "number") throw new BootError(`cannot load the vDSO: ${errnoName(-image)}`);
+    clock.attach(image.paramsPage, host.cpuCount());
+    vdso = image;
+  }
+  const tracer = config.strace ? new Tracer((line) => log.info(line)) : null;
+  const kernel = new Kernel({
+    platform,
+    clock,
+    vfs,
+    mmEnv: { memory: new SingleFileProvider(memory), random, aslr: true },
+    log,
+    dispatcher: new Dispatcher(amd64, log, tracer),
+    vdso,
+    hwcap: facts.hwcap,
+    hwcap2: facts.hwcap2,
+    minSigStackSize: facts.minSigStackSize,
+    cpuCount: host.cpuCount(),
+    cpuInfo: facts.cpuInfo,
+    totalRam,
+    hostname: config.hostname,
+  });
+  vfs.registerType(new TmpfsType(memory, totalRam));
+  vfs.fifoOpener = new FifoOpener();
+  registerMemDevices(vfs, random, null);
+  let main: Devpts | null = null;
+  registerDevpts(vfs, new KernelTtyControl(kernel), () => main);
+  return {
+    kernel,
+    memory,
+    devpts(mounts): Devpts | null {
+      for (const m of mounts.list()) if (m.fs instanceof Devpts) main = m.fs;
+      return main;
+    },
+  };
+}
