@@ -9,7 +9,7 @@ import type { VmaFile } from "../memmap/vma-file.ts";
 import { checkMm, FakeHostFile, FakeWorld, guestAccess } from "../mm/fake.testing.ts";
 import type { MemoryManager } from "../mm/mm.ts";
 import { parseElf } from "./elf.ts";
-import { ExecIdentity, type ExecutableFile, loadExecutable, type LoadedProgram, type LoadEnv } from "./loader.ts";
+import { type ExecIdentity, type ExecutableFile, loadExecutable, type LoadedProgram, type LoadEnv } from "./loader.ts";
 import { HEAD_SIZE, parseScript } from "./script.ts";
 import { VdsoImage } from "./vdso.ts";
 
@@ -86,7 +86,7 @@ class TestEnv implements LoadEnv {
   }
   loadOk(path: string, argv: string[] = [path], envp: string[] = []): LoadedProgram {
     const r = this.load(path, argv, envp);
-    assert.ok(typeof r !== "number", `load gives ${String(r)}`);
+    assert.ok(typeof r !== "number", "the program does not load");
     return r;
   }
   /** Nothing is left of failed or ended loads. */

@@ -152,6 +152,8 @@ export function fillFile(
     addPages(mm, vma, pos, len, file, t.offset, cow, false, t.maxProt, populate);
     pos += len;
     p = mm.pmas.lowerBound(pos);
+    // A host file is one piece: what is short ends with the file, and asking again would only ask the host.
+    if (need < 0 && file.window === null && pos < to) return 0;
     // One translation that covers the needed page is enough for a fault of a file in pieces.
     if (need >= 0 && pos > need && pos - start >= LAZY_CHUNK) return 0;
   }
