@@ -133,13 +133,22 @@ static bool any_fresh(void) {
   return false;
 }
 
+/* Whether all guest threads were last seen on our CPU: they do not run while we spin. */
+static bool all_here(void) {
+  if (P.kind != SYSTRAP) return false;
+  for (int32_t i = 0; i < P.running_count; i++)
+    if (area_of(&P.contexts[P.running[i]])->cpu != P.global->cpu) return false;
+  return true;
+}
+
 /* How long spinning can make sense now. */
 static uint64_t spin_limit(void) {
-  if (P.running_count == 0 || P.cpus < 2 || any_fresh()) return 0;
+  if (P.running_count == 0 || P.cpus < 2 || any_fresh() || all_here()) return 0;
   return P.running_count < P.cpus ? tune.sentry_spin : tune.sentry_spin < BUSY_SPIN_NS ? tune.sentry_spin : BUSY_SPIN_NS;
 }
 
 static int wait_any(double timeout) {
+  P.global->cpu = (uint32_t)sched_getcpu();
   put_to_sleep();
   P.counts[1] = 0;
   collect();
@@ -173,6 +182,7 @@ static int wait_any(double timeout) {
     if (P.pending_count > 0 || P.counts[1] > 0 || now >= deadline) break;
   }
   __atomic_store_n(&P.global->sleeping, 0, __ATOMIC_SEQ_CST);
+  P.global->cpu = (uint32_t)sched_getcpu();
   last_poll_ns = now;
   if (most > 0) {
     if (P.pending_count == 0 || now - begin > tune.sentry_spin)

@@ -33,16 +33,24 @@ static inline uint64_t rdtsc(void) {
   return (uint64_t)hi << 32 | lo;
 }
 
+/* The CPU's number: Linux keeps it in the limit of a segment of its own, for getcpu in the vdso. */
+static inline uint32_t cpu_number(void) {
+  uint32_t limit;
+  __asm__ volatile("lsl %1, %0" : "=r"(limit) : "r"(0x7b));
+  return limit & 0xfff;
+}
+
 static const uint64_t one = 1;
 
 /*
  * Waits until the Sentry changed the state; the caller has set it to STATE_STOPPED. While the Sentry is awake its answer is
- * near and spinning pays; it writes STATE_ASLEEP itself when the call blocks. Having woken it up, we leave the CPU to it.
+ * near and spinning pays; it writes STATE_ASLEEP itself when the call blocks. Where it needs our CPU to go on (having been woken
+ * up, or waiting for its turn here) we leave it that.
  */
-static inline uint32_t park(struct area *area, const struct global *global, int woken) {
+static inline uint32_t park(struct area *area, const struct global *global, int yield) {
   uint64_t start = rdtsc();
   uint32_t state;
-  while (!woken) {
+  while (!yield) {
     state = __atomic_load_n(&area->state, __ATOMIC_ACQUIRE);
     if (state == STATE_ASLEEP) break;
     if (state != STATE_STOPPED) return state;
@@ -68,11 +76,12 @@ void stub_handler(int signo, void *info, struct host_ucontext *uc) {
   area->frame = (uintptr_t)uc;
   area->fs_base = fs;
   area->gs_base = gs;
+  area->cpu = cpu_number();
   /* A full barrier: the Sentry sets `sleeping` and then looks at the states, we do it the other way round. */
   __atomic_exchange_n(&area->state, STATE_STOPPED, __ATOMIC_SEQ_CST);
   int woken = __atomic_load_n(&global->sleeping, __ATOMIC_SEQ_CST) != 0;
   if (woken) call4(NR_write, STUB_FD_WAKE, (long)&one, 8, 0);
-  if (park(area, global, woken) == STATE_EXIT) call4(NR_exit, 0, 0, 0, 0);
+  if (park(area, global, woken || area->cpu == __atomic_load_n(&global->cpu, __ATOMIC_RELAXED)) == STATE_EXIT) call4(NR_exit, 0, 0, 0, 0);
   if (area->fs_base != fs) __asm__ volatile("wrfsbase %0" : : "r"(area->fs_base));
   if (area->gs_base != gs) __asm__ volatile("wrgsbase %0" : : "r"(area->gs_base));
 }

@@ -86,7 +86,8 @@ struct area {
   uint64_t frame; /* address of the ucontext in this area; siginfo follows it */
   uint64_t fs_base;
   uint64_t gs_base;
-  uint64_t reserved[4];
+  uint32_t cpu; /* where it stopped, a hint */
+  uint32_t reserved[7];
   /* stack_t for sigaltstack, filled by the Sentry before the thread starts. */
   uint64_t stack_sp;
   uint64_t stack_flags;
@@ -99,7 +100,8 @@ struct global {
   uint32_t sleeping; /* the Sentry sleeps: a thread that stops must write the wake-up eventfd */
   uint32_t spin;     /* TSC ticks that a stopped thread spins before it sleeps */
   uint32_t zero;     /* always 0: something to wait on for ever */
-  uint32_t pad[13];
+  uint32_t cpu;      /* where the Sentry runs */
+  uint32_t pad[12];
   uint8_t cpus[128]; /* CPUs that guest threads may use */
 };
 _Static_assert(offsetof(struct global, zero) == GLOBAL_ZERO, "GLOBAL_ZERO");
