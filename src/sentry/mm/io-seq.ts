@@ -92,12 +92,17 @@ export function ioVector(
   for (let i = 0; i < iovCount; i++) {
     if (iovecView.getInt32(i * 16 + 12, true) < 0) return -EINVAL;
   }
+  // Pieces outside of user space refuse the whole call; those that merely have no memory end the transfer.
+  for (let i = 0; i < iovCount; i++) {
+    const base = iovecView.getUint32(i * 16 + 4, true) * 4294967296 + iovecView.getUint32(i * 16, true);
+    const len = iovecView.getUint32(i * 16 + 12, true) * 4294967296 + iovecView.getUint32(i * 16 + 8, true);
+    if (base + len > mm.taskSize) return -EFAULT;
+  }
   let total = 0;
   for (let i = 0; i < iovCount; i++) {
     const base = iovecView.getUint32(i * 16 + 4, true) * 4294967296 + iovecView.getUint32(i * 16, true);
     const len = iovecView.getUint32(i * 16 + 12, true) * 4294967296 + iovecView.getUint32(i * 16 + 8, true);
     if (len === 0) continue;
-    if (base + len > mm.taskSize && base > mm.taskSize) return total > 0 ? total : -EFAULT;
     const n = ioSequence(mm, base, len, write, seq);
     if (n < 0) return total > 0 ? total : n;
     total += n;

@@ -28,7 +28,7 @@ function getdentsCommon(t: Task, a: SyscallArgs, sink: DirentBuffer): number {
   if (inode === null || !inode.isDir) return -ENOTDIR;
   const addr = a.ptr(1);
   const size = a.u32(2);
-  if (inode.dentries === 0 && inode.users === 0) return -ENOENT;
+  if (file.path !== null && file.path.dentry.deleted) return -ENOENT;
   sink.reset(size);
   const before = file.offset;
   const r = file.iterate(sink);

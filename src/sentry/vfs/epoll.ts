@@ -111,7 +111,7 @@ export class Epoll extends FileDescription {
       return -ELOOP;
     }
     const item = new EpollItem(this, file, fd);
-    item.events = events | 0;
+    item.events = events | EPOLLERR | EPOLLHUP;
     item.dataLo = dataLo;
     item.dataHi = dataHi;
     item.entry.exclusive = (events & EPOLLEXCLUSIVE) !== 0;
@@ -132,7 +132,7 @@ export class Epoll extends FileDescription {
     if ((events & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
     if (item === null) return -ENOENT;
     if (item.entry.exclusive) return -EINVAL;
-    item.events = events | 0;
+    item.events = events | EPOLLERR | EPOLLHUP;
     item.dataLo = dataLo;
     item.dataHi = dataHi;
     if (item.entry.queue !== null) item.entry.queue.remove(item.entry);

@@ -73,9 +73,9 @@ export class Pipe {
 
   /** Writes from `seq`. Bytes, -EPIPE: no readers, -EAGAIN: no room. Up to PIPE_BUF bytes go whole or not at all. @hot */
   write(seq: IoSequence, packets: boolean): number {
-    if (this.readers === 0) return -EPIPE;
     const want = seq.remaining;
     if (want === 0) return 0;
+    if (this.readers === 0) return -EPIPE;
     if (packets || this.segments !== null) return this.writeSegments(seq, packets);
     const room = this.capacity - this.length;
     if (room === 0 || (want <= PIPE_BUF && room < want)) return -EAGAIN;
