@@ -1,5 +1,5 @@
 /** Open files and directories of the gofer file system. */
-import { EBADF, EINVAL } from "../../../abi/errno.ts";
+import { EINVAL } from "../../../abi/errno.ts";
 import { O_DSYNC, O_SYNC, RWF_DSYNC, RWF_SYNC } from "../../../abi/fcntl.ts";
 import { IOV_MAX } from "../../../abi/limits.ts";
 import type { Mappable } from "../../memmap/memmap.ts";
@@ -134,11 +134,11 @@ export class GoferDirectoryFile extends DirectoryFile {
   }
 
   private take(): DirSnapshot | number {
-    if (this.path === null) return -EBADF;
     const listing = this.node.readEntries();
     if (typeof listing === "number") return listing;
-    const above = this.path.dentry.parent;
-    const parentIno = above === null || above.inode === null ? this.node.ino : above.inode.ino;
+    // As a layer of an overlay it is opened without a path, and nobody looks at "..".
+    const above = this.path?.dentry.parent?.inode ?? null;
+    const parentIno = above === null ? this.node.ino : above.ino;
     return new DirSnapshot(this.node, parentIno, listing);
   }
 
