@@ -273,6 +273,11 @@ export class Kernel {
     return -EAGAIN;
   }
 
+  /** The number given out last, /proc/loadavg. */
+  get lastPid(): number {
+    return this.lastTid;
+  }
+
   /** The task owns this (stopped) context from now on. */
   adoptContext(t: Task, ctx: number): void {
     t.ctx = ctx;

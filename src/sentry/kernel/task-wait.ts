@@ -49,6 +49,8 @@ export function waitForChild(t: Task, w: WaitRequest, interruptedResult: number)
   let candidates = 0;
   for (const c of g.children) {
     if (!matches(w, c)) continue;
+    // The dead have nothing left to report to whoever does not ask for deaths.
+    if (c.isZombie && (w.options & WEXITED) === 0) continue;
     candidates++;
     if (collectChild(g, c, w)) return w.pid;
   }

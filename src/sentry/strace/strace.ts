@@ -241,9 +241,12 @@ export class Tracer implements SyscallTracer {
     const lo = this.view.getInt32(0, true);
     const hi = this.view.getInt32(4, true);
     if (lo === -1 && hi === -1) return "~[]";
-    const names: string[] = [];
-    for (let sig = 1; sig <= NSIG; sig++) if (sigInSet(sig, lo, hi)) names.push(signalName(sig).replace("SIG", ""));
-    return `[${names.join(" ")}]`;
+    const members: string[] = [];
+    const others: string[] = [];
+    for (let sig = 1; sig <= NSIG; sig++) {
+      (sigInSet(sig, lo, hi) ? members : others).push(signalName(sig).replace("SIG", ""));
+    }
+    return members.length <= others.length ? `[${members.join(" ")}]` : `~[${others.join(" ")}]`;
   }
 
   private action(t: Task, addr: number): string {

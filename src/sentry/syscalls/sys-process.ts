@@ -16,6 +16,7 @@ import {
 import { PATH_MAX } from "../../abi/limits.ts";
 import { RLIMIT_STACK, RUSAGE_SIZE } from "../../abi/resource.ts";
 import {
+  CLONE_DETACHED,
   CLONE_FILES,
   CLONE_FS,
   CLONE_NEWCGROUP,
@@ -157,7 +158,7 @@ export function clone3(t: Task, a: SyscallArgs): number {
   c.tls = readU64(v, 56);
   const setTid = readU64(v, 64);
   const setTidSize = readU64(v, 72);
-  if ((c.flags & CSIGNAL) !== 0 || exitSignal > NSIG) return -EINVAL;
+  if ((c.flags & (CSIGNAL | CLONE_DETACHED)) !== 0 || exitSignal > NSIG) return -EINVAL;
   if ((c.flags & CLONE_THREAD) !== 0 && exitSignal !== 0) return -EINVAL;
   if (setTid !== 0 || setTidSize !== 0) return setTidSize > 32 || (setTid === 0) !== (setTidSize === 0) ? -EINVAL : -EPERM;
   if ((stack === 0) !== (stackSize === 0)) return -EINVAL;
@@ -421,8 +422,7 @@ export function getsid(t: Task, a: SyscallArgs): number {
 function sysSetpgid(t: Task, a: SyscallArgs): number {
   const pid = a.i32(0);
   const pgid = a.i32(1);
-  if (pgid < 0) return -EINVAL;
-  if (pid < 0) return -ESRCH;
+  if (pgid < 0 || (pgid === 0 && pid < 0)) return -EINVAL;
   return setpgid(t, pid, pgid);
 }
 

@@ -155,13 +155,14 @@ function infoIn(t: Task, addr: number, sig: number): SigInfo | number {
 }
 
 /** Only the kernel, and a process towards itself, may claim the codes of kill and tkill or those of the kernel. */
-function mayClaim(t: Task, target: ThreadGroup, info: SigInfo): boolean {
-  return target === t.group || (info.code < 0 && info.code !== SI_TKILL);
+function mayClaim(t: Task, id: number, info: SigInfo): boolean {
+  return id === t.group.id || id === t.tid || (info.code < 0 && info.code !== SI_TKILL);
 }
 
 function sysRtSigqueueinfo(t: Task, a: SyscallArgs): number {
   const info = infoIn(t, a.ptr(2), a.i32(1));
   if (typeof info === "number") return info;
+  if (!mayClaim(t, a.i32(0), info)) return -EPERM;
   const target = t.kernel.tasks.get(a.i32(0))?.group;
   if (target === undefined) return -ESRCH;
   return queueInfo(t, target, null, info);
@@ -173,13 +174,13 @@ function sysRtTgsigqueueinfo(t: Task, a: SyscallArgs): number {
   if (tgid <= 0 || tid <= 0) return -EINVAL;
   const info = infoIn(t, a.ptr(3), a.i32(2));
   if (typeof info === "number") return info;
+  if (!mayClaim(t, tid, info)) return -EPERM;
   const target = t.kernel.tasks.get(tid);
   if (target === undefined || target.group.id !== tgid) return -ESRCH;
   return queueInfo(t, target.group, target, info);
 }
 
 function queueInfo(t: Task, g: ThreadGroup, thread: Task | null, info: SigInfo): number {
-  if (!mayClaim(t, g, info)) return -EPERM;
   if (info.signo < 0 || info.signo > NSIG) return -EINVAL;
   const err = maySignal(t, g, info.signo);
   if (err !== 0 || info.signo === 0) return err;
@@ -211,6 +212,7 @@ function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
   if (typeof info === "number") return info;
   const given = t.kernel.scratchView.getInt32(0, true);
   if (given !== sig) return -EINVAL;
+  if (!mayClaim(t, target.id, info)) return -EPERM;
   return queueInfo(t, target, null, info);
 }
 

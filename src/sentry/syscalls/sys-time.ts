@@ -211,7 +211,6 @@ function sysClockNanosleep(t: Task, a: SyscallArgs): number {
       case CLOCK_PROCESS_CPUTIME_ID:
         break;
       case CLOCK_THREAD_CPUTIME_ID:
-        return -EINVAL;
       case CLOCK_MONOTONIC_RAW:
       case CLOCK_REALTIME_COARSE:
       case CLOCK_MONOTONIC_COARSE:
