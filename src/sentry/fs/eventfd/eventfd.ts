@@ -80,8 +80,12 @@ export class EventFile extends FileDescription {
   }
 
   override fdInfo(): string {
-    const count = this.hi === 0 ? this.lo.toString(16) : this.hi.toString(16) + this.lo.toString(16).padStart(8, "0");
-    return `eventfd-count: ${count.padStart(16)}\neventfd-semaphore: ${this.semaphore ? 1 : 0}\n`;
+    return `eventfd-count: ${this.countText().padStart(16)}\neventfd-semaphore: ${this.semaphore ? 1 : 0}\n`;
+  }
+
+  /** The count, hexadecimal. */
+  countText(): string {
+    return this.hi === 0 ? this.lo.toString(16) : this.hi.toString(16) + this.lo.toString(16).padStart(8, "0");
   }
 }
 
