@@ -17,9 +17,12 @@ export const LAZY_CHUNK: number = 16 * 1024 * 1024;
 const STACK_STEP = 128 * 1024;
 /** Longest run that a copy-on-write fault takes over in place. */
 const REUSE_MAX = 64 * 1024 * 1024;
-/** Faults in a row on one present page until its host mapping is made anew, and until we give up. */
-const STUCK_REMAP = 16;
-const STUCK_FAIL = 256;
+/**
+ * Faults in a row on one present page until its host mapping is made anew, and until we give up. Many threads may have
+ * faulted on it before it was there.
+ */
+const STUCK_REMAP = 64;
+const STUCK_FAIL = 50000;
 
 const translation = new Translation();
 

@@ -31,6 +31,8 @@ import { addVma, dropVma, isData, isolateVma, mergeAround, setVma, splitVma } fr
 
 /** Largest length that makes sense anywhere; beyond it, sums would lose bits. */
 const HUGE = 2 ** 52;
+/** Host mappings that one address space may have; the host's own limit is a little higher (vm.max_map_count). */
+const HOST_PIECES = 65000;
 /** MAP_32BIT looks here. */
 const LOW_START = 0x40000000;
 const LOW_END = 0x80000000;
@@ -82,6 +84,11 @@ function roomAt(mm: MemoryManager, start: number, end: number): boolean {
   return n === null || end <= n.start - n.guard;
 }
 
+/** No more mappings: by the guest's count, or because the host could not show more pieces of memory. */
+function isFull(mm: MemoryManager): boolean {
+  return mm.vmas.count > MAX_MAP_COUNT || mm.pmas.count > HOST_PIECES;
+}
+
 /** False: taking [start, end) out would cut one VMA in two, and there are too many already. */
 function maySplit(mm: MemoryManager, start: number, end: number): boolean {
   if (mm.vmas.count < MAX_MAP_COUNT) return true;
@@ -131,7 +138,7 @@ export function mmap(mm: MemoryManager, o: MmapOptions): number {
   if ((flags & VMF_LOCKED) !== 0 && mm.lockedVm + len > mm.limits.get(RLIMIT_MEMLOCK) && !mm.lockPrivileged) {
     return -EAGAIN;
   }
-  if (mm.vmas.count > MAX_MAP_COUNT || !maySplit(mm, at, end)) return -ENOMEM;
+  if (isFull(mm) || !maySplit(mm, at, end)) return -ENOMEM;
 
   let mappable: Mappable | null = anonymous ? null : o.mappable;
   let file = anonymous ? null : o.file;
@@ -252,7 +259,7 @@ function protectVma(mm: MemoryManager, v: Vma, start: number, end: number, prot:
     if (mm.dataVm + (end - start) > mm.limits.get(RLIMIT_DATA)) return -ENOMEM;
   }
   const cuts = (start > v.start ? 1 : 0) + (end < v.end ? 1 : 0);
-  if (cuts > 0 && mm.vmas.count + cuts > MAX_MAP_COUNT + 1) return -ENOMEM;
+  if (cuts > 0 && (mm.vmas.count + cuts > MAX_MAP_COUNT + 1 || isFull(mm))) return -ENOMEM;
   const before = v.prot;
   const u = isolateVma(mm, v, start, end);
   setVma(mm, u, prot, u.flags);
@@ -286,7 +293,7 @@ export function brk(mm: MemoryManager, addr: number): number {
   if (flags !== 0 && mm.lockedVm + len > mm.limits.get(RLIMIT_MEMLOCK) && !mm.lockPrivileged) return old;
   const next = mm.vmas.lowerBound(oldTop);
   if (next !== null && next.start - next.guard < newTop) return old;
-  if (mm.vmas.count > MAX_MAP_COUNT) return old;
+  if (isFull(mm)) return old;
   const vma = addVma(mm, oldTop, newTop, 3, 7, flags, null, null, 0, "[heap]");
   if (populateVma(mm, vma, oldTop, newTop, flags !== 0) < 0) {
     removeRange(mm, oldTop, newTop, true);

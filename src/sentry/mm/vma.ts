@@ -78,14 +78,12 @@ export function memoryOf(file: MappedFile): MemoryFile | null {
 }
 
 /**
- * Protection of the host mapping of pages in a VMA with `vmaProt`. Writable pages are readable on this architecture,
- * which has to be said once the write bit is held back.
+ * Protection of the host mapping of pages in a VMA with `vmaProt`. Writable and executable pages are readable on this
+ * architecture, which has to be said: once the write bit is held back, and where the host could do otherwise.
  */
 export function hostProt(vmaProt: number, cow: boolean, maxProt: number): number {
   let p = vmaProt & 7;
-  if ((p & PROT_WRITE) !== 0) {
-    p |= PROT_READ;
-    if (cow || (maxProt & PROT_WRITE) === 0) p &= ~PROT_WRITE;
-  }
+  if (p !== 0) p |= PROT_READ;
+  if (cow || (maxProt & PROT_WRITE) === 0) p &= ~PROT_WRITE;
   return p;
 }
