@@ -11,8 +11,7 @@ const DEV_HEAD =
 const LO =
   "    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n";
 
-const TCP_HEAD =
-  "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
+const TCP_HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
 const TCP6_HEAD =
   "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
 const DGRAM_TAIL = " ref pointer drops";
@@ -87,9 +86,15 @@ export function addNetFiles(dir: KernfsDir, k: Kernel): void {
     .addText("igmp", "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n")
     .addText("ipv6_route", IPV6_ROUTES)
     .addText("netlink", "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n")
-    .addText("netstat", "TcpExt: SyncookiesSent SyncookiesRecv\nTcpExt: 0 0\nIpExt: InNoRoutes InOctets OutOctets\nIpExt: 0 0 0\n")
+    .addText(
+      "netstat",
+      "TcpExt: SyncookiesSent SyncookiesRecv\nTcpExt: 0 0\nIpExt: InNoRoutes InOctets OutOctets\nIpExt: 0 0 0\n",
+    )
     .addText("packet", "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n")
-    .addText("protocols", `protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi br ha uh gp em\n`)
+    .addText(
+      "protocols",
+      `protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi br ha uh gp em\n`,
+    )
     .addText("psched", "000003e8 00000040 000f4240 3b9aca00\n")
     .addText("ptype", "Type Device      Function\n0800          ip_rcv\n86dd          ipv6_rcv\n")
     .addText("raw", `${TCP_HEAD}${DGRAM_TAIL}\n`)
@@ -102,7 +107,11 @@ export function addNetFiles(dir: KernfsDir, k: Kernel): void {
     .addText("udp6", `${TCP6_HEAD}${DGRAM_TAIL}\n`)
     .addText("udplite", `${left(` ${TCP_HEAD}${DGRAM_TAIL}`, UDP_WIDTH)}\n`)
     .addText("udplite6", `${TCP6_HEAD}${DGRAM_TAIL}\n`)
-    .addFunction("sockstat", () => `sockets: used ${unixSockets(k).size}\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n`)
+    .addFunction(
+      "sockstat",
+      () =>
+        `sockets: used ${unixSockets(k).size}\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n`,
+    )
     .addText("sockstat6", "TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n")
     .addFunction("unix", () => unixText(k));
 }

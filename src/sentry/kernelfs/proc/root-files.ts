@@ -185,7 +185,10 @@ const SEM_HEAD = "       key      semid perms      nsems   uid   gid  cuid  cgid
 export function addRootFiles(root: KernfsDir, s: ProcShared): void {
   const k = s.kernel;
   root
-    .addText("cgroups", `#subsys_name\thierarchy\tnum_cgroups\tenabled\n${CGROUPS.replace(/(\w+) ?/g, "$1\t0\t1\t1\n")}`)
+    .addText(
+      "cgroups",
+      `#subsys_name\thierarchy\tnum_cgroups\tenabled\n${CGROUPS.replace(/(\w+) ?/g, "$1\t0\t1\t1\n")}`,
+    )
     .addText("cmdline", `BOOT_IMAGE=/vmlinuz-${LINUX_RELEASE} quiet\n`)
     .addText("consoles", "")
     .addFunction("cpuinfo", () => cpuInfoText(k))

@@ -189,10 +189,34 @@ function addKernel(dir: KernfsDir, s: ProcShared): void {
   addShown(dir, "ns_last_pid", () => String(k.lastPid));
   dir.add("pid_max", new NumberSysctl(fs, [PID_MAX], 0o644, PID_MAX, PID_MAX));
   dir.add("threads-max", new NumberSysctl(fs, [Math.max(1024, Math.floor(k.totalRam / 131072))], 0o644, 1));
-  dir.add("hostname", new StringSysctl(fs, () => k.hostname, (v) => (k.hostname = v), UTS_NAME_MAX));
-  dir.add("domainname", new StringSysctl(fs, () => k.domainname, (v) => (k.domainname = v), UTS_NAME_MAX));
+  dir.add(
+    "hostname",
+    new StringSysctl(
+      fs,
+      () => k.hostname,
+      (v) => (k.hostname = v),
+      UTS_NAME_MAX,
+    ),
+  );
+  dir.add(
+    "domainname",
+    new StringSysctl(
+      fs,
+      () => k.domainname,
+      (v) => (k.domainname = v),
+      UTS_NAME_MAX,
+    ),
+  );
   let corePattern = "core";
-  dir.add("core_pattern", new StringSysctl(fs, () => corePattern, (v) => (corePattern = v), 127));
+  dir.add(
+    "core_pattern",
+    new StringSysctl(
+      fs,
+      () => corePattern,
+      (v) => (corePattern = v),
+      127,
+    ),
+  );
   addShown(dir, "modprobe", () => "", 0o644);
 
   const random = dir.addDir("random");
@@ -246,10 +270,42 @@ function addFs(dir: KernfsDir, s: ProcShared): void {
   addShown(dir, "inode-nr", () => "0\t0");
   addShown(dir, "inode-state", () => "0\t0\t0\t0\t0\t0\t0");
   dir
-    .add("protected_fifos", new LinkedSysctl(fs, () => vfs.protectedFifos, (v) => (vfs.protectedFifos = v), 2))
-    .add("protected_hardlinks", new LinkedSysctl(fs, () => vfs.protectedHardlinks, (v) => (vfs.protectedHardlinks = v), 1))
-    .add("protected_regular", new LinkedSysctl(fs, () => vfs.protectedRegular, (v) => (vfs.protectedRegular = v), 2))
-    .add("protected_symlinks", new LinkedSysctl(fs, () => vfs.protectedSymlinks, (v) => (vfs.protectedSymlinks = v), 1));
+    .add(
+      "protected_fifos",
+      new LinkedSysctl(
+        fs,
+        () => vfs.protectedFifos,
+        (v) => (vfs.protectedFifos = v),
+        2,
+      ),
+    )
+    .add(
+      "protected_hardlinks",
+      new LinkedSysctl(
+        fs,
+        () => vfs.protectedHardlinks,
+        (v) => (vfs.protectedHardlinks = v),
+        1,
+      ),
+    )
+    .add(
+      "protected_regular",
+      new LinkedSysctl(
+        fs,
+        () => vfs.protectedRegular,
+        (v) => (vfs.protectedRegular = v),
+        2,
+      ),
+    )
+    .add(
+      "protected_symlinks",
+      new LinkedSysctl(
+        fs,
+        () => vfs.protectedSymlinks,
+        (v) => (vfs.protectedSymlinks = v),
+        1,
+      ),
+    );
   addNumbers(dir.addDir("epoll"), [["max_user_watches", 1048576]]);
   addNumbers(dir.addDir("inotify"), [
     ["max_queued_events", 16384],

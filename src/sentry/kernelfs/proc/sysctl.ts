@@ -10,7 +10,8 @@ import { parseNumber } from "./format.ts";
 /** Base: as in Linux, the mode bits count for root by user id, not by capability, and cannot be changed. */
 export abstract class SysctlFile extends KernfsFile {
   override permission(creds: Credentials, mask: number): number {
-    const bits = creds.euid === 0 ? this.mode >> 6 : creds.egid === 0 || creds.groups.includes(0) ? this.mode >> 3 : this.mode;
+    const bits =
+      creds.euid === 0 ? this.mode >> 6 : creds.egid === 0 || creds.groups.includes(0) ? this.mode >> 3 : this.mode;
     return (bits & mask & 7) === mask ? 0 : -EPERM;
   }
 

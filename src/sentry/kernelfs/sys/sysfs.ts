@@ -170,7 +170,13 @@ function addKernel(kernel: KernfsDir): void {
   attribute(thp, "shmem_enabled", "always within_size advise [never] deny force");
   attribute(thp, "use_zero_page", 1);
   const huge = mm.addDir("hugepages", DIR_PERM).addDir("hugepages-2048kB", DIR_PERM);
-  for (const name of ["free_hugepages", "nr_hugepages", "nr_overcommit_hugepages", "resv_hugepages", "surplus_hugepages"]) {
+  for (const name of [
+    "free_hugepages",
+    "nr_hugepages",
+    "nr_overcommit_hugepages",
+    "resv_hugepages",
+    "surplus_hugepages",
+  ]) {
     attribute(huge, name, 0);
   }
   for (const name of ["debug", "security", "tracing"]) kernel.addDir(name, 0o700);
