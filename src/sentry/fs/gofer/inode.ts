@@ -9,6 +9,7 @@ import { AT_REMOVEDIR, O_RDONLY, O_RDWR, RENAME_EXCHANGE } from "../../../abi/fc
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stat } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
 import * as c from "../../../p9/wire/constants.ts";
+import { latin1 } from "../../../p9/wire/cursor.ts";
 import { SetAttr as WireSetAttr } from "../../../p9/wire/records.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { ATTR_SIZE, Inode } from "../../vfs/inode.ts";
@@ -294,16 +295,7 @@ export class GoferInode extends Inode {
     if (fid < 0) return fid;
     const bytes = this.gofer.client.listxattr(fid);
     if (typeof bytes === "number") return bytes === -EOPNOTSUPP ? [] : bytes;
-    const names: string[] = [];
-    let name = "";
-    for (const byte of bytes) {
-      if (byte !== 0) name += String.fromCharCode(byte);
-      else {
-        names.push(name);
-        name = "";
-      }
-    }
-    return names;
+    return latin1(bytes, 0, bytes.length).split("\0").slice(0, -1);
   }
 
   // --- contents ---

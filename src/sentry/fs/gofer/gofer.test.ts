@@ -1,0 +1,644 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import * as e from "../../../abi/errno.ts";
+import {
+  AT_SYMLINK_NOFOLLOW,
+  O_APPEND,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_RDONLY,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+  SEEK_DATA,
+  SEEK_HOLE,
+} from "../../../abi/fcntl.ts";
+import { S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, Stat } from "../../../abi/stat.ts";
+import { StatFs } from "../../../abi/statfs.ts";
+import { LoopbackTransport, Rig } from "../../../gofer/rig.testing.ts";
+import { Translation } from "../../memmap/memmap.ts";
+import type { Mappable } from "../../memmap/memmap.ts";
+import { IoSequence } from "../../usermem/io.ts";
+import {
+  chmodAt,
+  chownAt,
+  getXattr,
+  listXattr,
+  removeXattr,
+  setXattr,
+  statAt,
+  statfsAt,
+  truncateAt,
+  utimensAt,
+} from "../../vfs/attributes.ts";
+import { openAt } from "../../vfs/open.ts";
+import { linkAt, mkdirAt, mknodAt, readlinkAt, renameAt2, rmdirAt, symlinkAt, unlinkAt } from "../../vfs/operations.ts";
+import { TestContext, readText, seqOf, writeText } from "../tmpfs/harness.testing.ts";
+import { attachGofer } from "./gofer-fs.ts";
+import type { GoferFs } from "./gofer-fs.ts";
+
+/** A gofer file system on a temporary directory as the root of a VFS. */
+class World {
+  readonly rig: Rig = new Rig();
+  readonly transport: LoopbackTransport;
+  readonly ctx: TestContext;
+  readonly path: string;
+  gofer!: GoferFs;
+
+  constructor(isShared = false, isReadonly = false, fill: (path: string) => void = () => {}) {
+    this.path = this.rig.path;
+    fs.chmodSync(this.path, 0o755);
+    fill(this.path);
+    this.transport = new LoopbackTransport(this.rig.host, this.rig.newServer({ isReadonly }));
+    this.ctx = new TestContext(64, (vfs) => {
+      const made = attachGofer(vfs, this.rig.host, this.transport, { isShared, isReadonly, keeper: null });
+      if (typeof made === "number") throw new Error(`attach: ${made}`);
+      this.gofer = made;
+      return made;
+    });
+  }
+
+  host(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** Requests that `run` makes. */
+  cost(run: () => void): number {
+    const before = this.transport.requests;
+    run();
+    return this.transport.requests - before;
+  }
+
+  close(): void {
+    this.gofer.release();
+    this.rig.close();
+  }
+}
+
+/** Runs a test in a world of its own, and checks that no host fd is left behind. */
+function inWorld(
+  name: string,
+  run: (w: World) => void,
+  isShared = false,
+  isReadonly = false,
+  fill?: (path: string) => void,
+): void {
+  test(name, () => {
+    // The first use of stdio and timers opens fds of Node's own.
+    const before = fs.readdirSync("/proc/self/fd").length;
+    const w = new World(isShared, isReadonly, fill);
+    try {
+      run(w);
+    } finally {
+      w.close();
+    }
+    assert.equal(fs.readdirSync("/proc/self/fd").length, before, "host fds");
+  });
+}
+
+describe("files", () => {
+  inWorld("create, write, read, append, truncate", (w) => {
+    const { ctx } = w;
+    const f = ctx.open("/file", O_CREAT | O_EXCL | O_RDWR, 0o640);
+    assert.equal(writeText(f, "hello world"), 11);
+    const stat = new Stat();
+    assert.equal(f.stat(stat), 0);
+    assert.equal(stat.size, 11);
+    assert.equal(stat.mode, S_IFREG | 0o640);
+    assert.equal(f.seek(6, 0), 6);
+    assert.equal(readText(f, 100), "world");
+    assert.equal(f.read(seqOf(new Uint8Array(4))), 0);
+    assert.equal(f.truncate(5), 0);
+    assert.equal(ctx.stat("/file").size, 5);
+    f.decRef();
+    assert.equal(fs.readFileSync(w.host("file"), "latin1"), "hello");
+    const a = ctx.open("/file", O_WRONLY | O_APPEND);
+    assert.equal(writeText(a, "!"), 1);
+    assert.equal(writeText(a, "?"), 1);
+    a.decRef();
+    assert.equal(ctx.text("/file"), "hello!?");
+    ctx.open("/file", O_WRONLY | O_TRUNC).decRef();
+    assert.equal(ctx.stat("/file").size, 0);
+    assert.equal(truncateAt(ctx, null, "/file", 100), 0);
+    assert.equal(fs.statSync(w.host("file")).size, 100);
+    assert.equal(openAt(ctx, null, "/file", O_CREAT | O_EXCL | O_RDWR, 0o644), -e.EEXIST);
+    assert.equal(openAt(ctx, null, "/none", O_RDONLY, 0), -e.ENOENT);
+    assert.equal(openAt(ctx, null, "/file/x", O_RDONLY, 0), -e.ENOTDIR);
+    assert.equal(openAt(ctx, null, "/file", O_DIRECTORY, 0), -e.ENOTDIR);
+  });
+
+  inWorld("more ranges than one host call takes", (w) => {
+    const { ctx } = w;
+    const f = ctx.open("/file", O_CREAT | O_RDWR);
+    const out = new IoSequence();
+    for (let i = 0; i < 3000; i++) out.push(new Uint8Array([i & 255]), 0, 1);
+    assert.equal(f.pwrite(out, 0), 3000);
+    const back = new IoSequence();
+    const parts = Array.from({ length: 3000 }, () => new Uint8Array(1));
+    for (const part of parts) back.push(part, 0, 1);
+    assert.equal(f.pread(back, 0), 3000);
+    assert.ok(parts.every((part, i) => part[0] === (i & 255)));
+    f.decRef();
+  });
+
+  inWorld("holes, fallocate, sync", (w) => {
+    const f = w.ctx.open("/file", O_CREAT | O_RDWR);
+    assert.equal(f.pwrite(seqOf(Buffer.from("x")), 1 << 20), 1);
+    assert.equal(f.seek(0, SEEK_HOLE), 0);
+    assert.equal(f.seek(0, SEEK_DATA), 1 << 20);
+    assert.equal(f.allocate(0, 0, 2 << 20), 0);
+    assert.equal(w.ctx.stat("/file").size, 2 << 20);
+    assert.equal(f.sync(false), 0);
+    assert.equal(f.sync(true), 0);
+    f.decRef();
+  });
+
+  inWorld("an unlinked file lives as long as it is open", (w) => {
+    const { ctx } = w;
+    ctx.put("/file", "text");
+    const f = ctx.open("/file", O_RDWR);
+    assert.equal(unlinkAt(ctx, null, "/file"), 0);
+    assert.equal(fs.existsSync(w.host("file")), false);
+    const stat = new Stat();
+    assert.equal(f.stat(stat), 0);
+    assert.equal(stat.nlink, 0);
+    assert.equal(readText(f, 10), "text");
+    assert.equal(writeText(f, "more"), 4);
+    assert.equal(f.stat(stat), 0);
+    assert.equal(stat.size, 8);
+    assert.equal(
+      f.inode!.setAttr(
+        Object.assign(
+          {},
+          { mask: 1, mode: 0o600, uid: 0, gid: 0, size: 0, atimeSec: 0, atimeNsec: 0, mtimeSec: 0, mtimeNsec: 0 },
+        ),
+      ),
+      0,
+    );
+    ctx.put("/file", "other");
+    assert.equal(f.stat(stat), 0);
+    assert.equal(stat.size, 8);
+    assert.equal(stat.mode & 0o777, 0o600);
+    f.decRef();
+    assert.equal(ctx.text("/file"), "other");
+  });
+
+  inWorld("closing the last writer leaves no fd that is open for writing", (w) => {
+    const { ctx } = w;
+    ctx.put("/prog", "#!/bin/true\n", 0o755);
+    const writers = fs.readdirSync("/proc/self/fd").filter((fd) => {
+      try {
+        return (
+          fs.readlinkSync(`/proc/self/fd/${fd}`) === w.host("prog") &&
+          /flags:\s+\d*[12]$/m.test(fs.readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))
+        );
+      } catch {
+        return false;
+      }
+    });
+    assert.deepEqual(writers, []);
+    assert.equal(
+      w.cost(() => assert.equal(ctx.stat("/prog").size, 12)),
+      0,
+    );
+  });
+});
+
+describe("names", () => {
+  inWorld("mkdir, rmdir, readdir", (w) => {
+    const { ctx } = w;
+    assert.equal(mkdirAt(ctx, null, "/d", 0o755), 0);
+    assert.equal(mkdirAt(ctx, null, "/d", 0o755), -e.EEXIST);
+    assert.equal(mkdirAt(ctx, null, "/d/sub", 0o755), 0);
+    ctx.put("/d/file", "x");
+    assert.deepEqual(ctx.list("/d"), ["file", "sub"]);
+    assert.equal(rmdirAt(ctx, null, "/d"), -e.ENOTEMPTY);
+    assert.equal(rmdirAt(ctx, null, "/d/sub"), 0);
+    assert.deepEqual(ctx.list("/d"), ["file"]);
+    assert.equal(unlinkAt(ctx, null, "/d/file"), 0);
+    assert.equal(rmdirAt(ctx, null, "/d"), 0);
+    assert.deepEqual(ctx.list("/"), []);
+    assert.deepEqual(fs.readdirSync(w.path), []);
+  });
+
+  inWorld("a directory that is emptied while it is read", (w) => {
+    const { ctx } = w;
+    for (let i = 0; i < 50; i++) fs.writeFileSync(w.host(`f${i}`), "");
+    const dir = ctx.open("/");
+    const seen: string[] = [];
+    for (let more = true; more;) {
+      more = false;
+      const batch: string[] = [];
+      assert.equal(dir.iterate({ emit: (name) => (batch.length < 7 ? (batch.push(name), true) : false) }), 0);
+      for (const name of batch) {
+        more = true;
+        if (name === "." || name === "..") continue;
+        seen.push(name);
+        assert.equal(unlinkAt(ctx, null, `/${name}`), 0);
+      }
+    }
+    assert.equal(new Set(seen).size, 50);
+    assert.equal(dir.seek(0, 0), 0);
+    const left: string[] = [];
+    dir.iterate({ emit: (name) => (left.push(name), true) });
+    assert.deepEqual(left, [".", ".."]);
+    dir.decRef();
+  });
+
+  inWorld("links, symbolic links, special files", (w) => {
+    const { ctx } = w;
+    ctx.put("/one", "1");
+    assert.equal(linkAt(ctx, null, "/one", null, "/two", 0), 0);
+    assert.equal(ctx.stat("/two").nlink, 2);
+    assert.equal(ctx.stat("/one").ino, ctx.stat("/two").ino);
+    assert.equal(chmodAt(ctx, null, "/two", 0o600, 0), 0);
+    assert.equal(ctx.stat("/one").mode & 0o777, 0o600);
+    assert.equal(unlinkAt(ctx, null, "/one"), 0);
+    assert.equal(ctx.stat("/two").nlink, 1);
+    assert.equal(chmodAt(ctx, null, "/two", 0o644, 0), 0);
+    assert.equal(symlinkAt(ctx, "two", null, "/link"), 0);
+    assert.equal(readlinkAt(ctx, null, "/link"), "two");
+    assert.equal(ctx.text("/link"), "1");
+    assert.equal(ctx.stat("/link", AT_SYMLINK_NOFOLLOW).mode & S_IFMT, S_IFLNK);
+    assert.equal(symlinkAt(ctx, "/no/such", null, "/dangling"), 0);
+    assert.equal(openAt(ctx, null, "/dangling", O_RDONLY, 0), -e.ENOENT);
+    assert.equal(mknodAt(ctx, null, "/fifo", S_IFIFO | 0o600, 0), 0);
+    assert.equal(ctx.stat("/fifo").mode & S_IFMT, S_IFIFO);
+    assert.equal(mknodAt(ctx, null, "/sock", S_IFSOCK | 0o600, 0), 0);
+    assert.equal(mknodAt(ctx, null, "/plain", S_IFREG | 0o600, 0), 0);
+    assert.equal(fs.lstatSync(w.host("fifo")).isFIFO(), true);
+  });
+
+  inWorld("a symbolic link stays inside the sandbox's root", (w) => {
+    const { ctx } = w;
+    fs.symlinkSync("/etc/passwd", w.host("escape"));
+    fs.symlinkSync("../../../../../etc", w.host("up"));
+    assert.equal(openAt(ctx, null, "/escape", O_RDONLY, 0), -e.ENOENT);
+    assert.equal(openAt(ctx, null, "/up/passwd", O_RDONLY, 0), -e.ENOENT);
+  });
+
+  inWorld("rename", (w) => {
+    const { ctx } = w;
+    mkdirAt(ctx, null, "/a", 0o755);
+    mkdirAt(ctx, null, "/b", 0o755);
+    ctx.put("/a/x", "x");
+    ctx.put("/b/y", "y");
+    const f = ctx.open("/b/y", O_RDWR);
+    assert.equal(renameAt2(ctx, null, "/a/x", null, "/b/y", RENAME_NOREPLACE), -e.EEXIST);
+    assert.equal(renameAt2(ctx, null, "/a/x", null, "/b/y", 0), 0);
+    assert.equal(ctx.text("/b/y"), "x");
+    assert.equal(readText(f, 9), "y");
+    f.decRef();
+    assert.deepEqual(ctx.list("/a"), []);
+    ctx.put("/a/z", "z");
+    assert.equal(renameAt2(ctx, null, "/a/z", null, "/b", RENAME_EXCHANGE), 0);
+    assert.equal(ctx.text("/b"), "z");
+    assert.equal(ctx.text("/a/z/y"), "x");
+    assert.equal(renameAt2(ctx, null, "/a", null, "/c", 0), 0);
+    assert.equal(ctx.text("/c/z/y"), "x");
+    ctx.put("/c/z/new", "n");
+    assert.equal(fs.readFileSync(w.host("c/z/new"), "latin1"), "n");
+    assert.equal(openAt(ctx, null, "/a/z/y", O_RDONLY, 0), -e.ENOENT);
+    // A file found by reading its directory, never looked up, then renamed, then opened.
+    fs.mkdirSync(w.host("d"));
+    fs.writeFileSync(w.host("d/q"), "q");
+    assert.deepEqual(ctx.list("/d"), ["q"]);
+    assert.equal(renameAt2(ctx, null, "/d/q", null, "/d/r", 0), 0);
+    assert.equal(ctx.text("/d/r"), "q");
+  });
+
+  inWorld("names are bytes", (w) => {
+    const { ctx } = w;
+    ctx.put("/\xff\xc3\xa9", "bytes");
+    assert.ok(fs.readdirSync(w.path, { encoding: "buffer" }).some((name) => name.equals(Buffer.from("ffc3a9", "hex"))));
+    assert.deepEqual(ctx.list("/"), ["\xff\xc3\xa9"]);
+    assert.equal(ctx.text("/\xff\xc3\xa9"), "bytes");
+    assert.equal(openAt(ctx, null, `/${"n".repeat(256)}`, O_RDONLY, 0), -e.ENAMETOOLONG);
+  });
+});
+
+describe("attributes", () => {
+  inWorld("chmod, chown, times, statfs", (w) => {
+    const { ctx } = w;
+    ctx.put("/file", "x");
+    assert.equal(chmodAt(ctx, null, "/file", 0o4751, 0), 0);
+    assert.equal(ctx.stat("/file").mode, S_IFREG | 0o4751);
+    assert.equal(utimensAt(ctx, null, "/file", 1, 2, 3, 4, 0), 0);
+    const s = ctx.stat("/file");
+    assert.deepEqual([s.atimeSec, s.atimeNsec, s.mtimeSec, s.mtimeNsec], [1, 2, 3, 4]);
+    if (process.getuid!() === 0) {
+      assert.equal(chownAt(ctx, null, "/file", 12, 34, 0), 0);
+      assert.deepEqual([ctx.stat("/file").uid, ctx.stat("/file").gid], [12, 34]);
+      assert.equal(fs.statSync(w.host("file")).gid, 34);
+      assert.equal(ctx.stat("/file").mode, S_IFREG | 0o751);
+      ctx.asUser(12, 34);
+      assert.equal(mkdirAt(ctx, null, "/no", 0o755), -e.EACCES);
+      ctx.asRoot();
+      mkdirAt(ctx, null, "/tmp", 0o777);
+      chmodAt(ctx, null, "/tmp", 0o1777, 0);
+      ctx.asUser(55, 66);
+      ctx.put("/tmp/mine", "m");
+      const real = fs.statSync(w.host("tmp/mine"));
+      assert.deepEqual([real.uid, real.gid], [55, 66]);
+      ctx.asRoot();
+    }
+    const out = new StatFs();
+    assert.equal(statfsAt(ctx, "/", out), 0);
+    assert.ok(out.blocks > 0);
+  });
+
+  inWorld("a write shows in size and mtime at once", (w) => {
+    const { ctx } = w;
+    const f = ctx.open("/file", O_CREAT | O_RDWR);
+    const stat = new Stat();
+    f.stat(stat);
+    const before = stat.mtimeSec * 1e9 + stat.mtimeNsec;
+    writeText(f, "12345");
+    const s = ctx.stat("/file");
+    assert.equal(s.size, 5);
+    assert.ok(s.mtimeSec * 1e9 + s.mtimeNsec >= before);
+    const real = fs.statSync(w.host("file"), { bigint: true });
+    assert.equal(BigInt(s.mtimeSec) * 1_000_000_000n + BigInt(s.mtimeNsec), real.mtimeNs);
+    f.decRef();
+  });
+
+  inWorld("extended attributes", (w) => {
+    const { ctx } = w;
+    ctx.put("/file", "x");
+    const path = ctx.open("/file").path!;
+    const value = new Uint8Array([1, 0, 255]);
+    if (setXattr(ctx, path, "user.a", value, 0) === -e.EOPNOTSUPP) return;
+    assert.deepEqual(getXattr(ctx, path, "user.a"), value);
+    assert.equal(getXattr(ctx, path, "user.b"), -e.ENODATA);
+    assert.equal(
+      w.cost(() => getXattr(ctx, path, "user.b")),
+      0,
+    );
+    assert.equal(setXattr(ctx, path, "user.b", value, 0), 0);
+    assert.deepEqual(getXattr(ctx, path, "user.b"), value);
+    assert.deepEqual(listXattr(ctx, path), ["user.a", "user.b"]);
+    assert.equal(removeXattr(ctx, path, "user.a"), 0);
+    assert.equal(getXattr(ctx, path, "user.a"), -e.ENODATA);
+    path.dentry.inode!.decUsers();
+  });
+});
+
+describe("mapping", () => {
+  inWorld("translates to donated fds, and hears of truncation", (w) => {
+    const { ctx } = w;
+    ctx.put("/file", "m".repeat(10_000));
+    const f = ctx.open("/file", O_RDWR);
+    const m = f.mappable() as Mappable;
+    const t = new Translation();
+    const dropped: number[][] = [];
+    const owner = { invalidateMapping: (_m: Mappable, off: number, len: number) => void dropped.push([off, len]) };
+    m.addMapping(owner, 0x1000, 0x5000, 0, true);
+    assert.equal(m.translate(4096, 100, false, t), 0);
+    assert.deepEqual([t.offset, t.len], [4096, 4096]);
+    const buf = new Uint8Array(20);
+    assert.equal(t.file!.readAt(buf, 0, 20, 9990), 10);
+    assert.equal(m.translate(0, 1 << 20, true, t), 0);
+    assert.deepEqual([t.len, t.maxProt], [12288, 7]);
+    t.file!.incRef(0, 4096);
+    const { file } = t;
+    assert.equal(m.translate(12288, 4096, false, t), -e.EFAULT);
+    assert.equal(f.truncate(5000), 0);
+    assert.deepEqual(dropped, [[8192, 0x5000 - 8192]]);
+    assert.equal(m.translate(8192, 4096, false, t), -e.EFAULT);
+    assert.equal(f.truncate(20_000), 0);
+    assert.equal(m.translate(16384, 4096, false, t), 0);
+    assert.equal(m.syncRange(0, 4096), 0);
+    m.removeMapping(owner, 0x1000, 0x5000, 0, true);
+    file!.decRef(0, 4096);
+    f.decRef();
+  });
+
+  inWorld("a file opened for reading is mapped read-only until somebody writes", (w) => {
+    const { ctx } = w;
+    fs.writeFileSync(w.host("file"), "x".repeat(5000));
+    const f = ctx.open("/file");
+    const t = new Translation();
+    const m = f.mappable() as Mappable;
+    assert.equal(m.translate(0, 8192, false, t), 0);
+    assert.deepEqual([t.len, t.maxProt], [8192, 5]);
+    f.decRef();
+  });
+});
+
+describe("caching when nobody else changes the files", () => {
+  const fill = (path: string): void => {
+    fs.mkdirSync(join(path, "usr/lib/deep"), { recursive: true });
+    fs.writeFileSync(join(path, "usr/lib/deep/file"), "contents");
+    fs.symlinkSync("lib", join(path, "usr/lib64"));
+  };
+
+  inWorld(
+    "a path is walked in one request, and then never again",
+    (w) => {
+      const { ctx } = w;
+      assert.equal(
+        w.cost(() => ctx.stat("/usr/lib/deep/file")),
+        1,
+      );
+      assert.equal(
+        w.cost(() => ctx.stat("/usr/lib/deep/file")),
+        0,
+      );
+      assert.equal(
+        w.cost(() => ctx.stat("/usr/lib")),
+        0,
+      );
+      assert.equal(
+        w.cost(() => assert.equal(statAt(ctx, null, "/usr/lib/deep/none", 0, new Stat()), -e.ENOENT)),
+        1,
+      );
+      assert.equal(
+        w.cost(() => assert.equal(statAt(ctx, null, "/usr/lib/deep/none", 0, new Stat()), -e.ENOENT)),
+        0,
+      );
+      assert.equal(
+        w.cost(() => assert.equal(statAt(ctx, null, "/x/y/z", 0, new Stat()), -e.ENOENT)),
+        1,
+      );
+      assert.equal(
+        w.cost(() => assert.equal(statAt(ctx, null, "/x/y", 0, new Stat()), -e.ENOENT)),
+        0,
+      );
+      assert.equal(
+        w.cost(() => assert.equal(ctx.text("/usr/lib/deep/file"), "contents")),
+        1,
+      );
+      assert.equal(
+        w.cost(() => assert.equal(ctx.text("/usr/lib/deep/file"), "contents")),
+        0,
+      );
+      assert.equal(
+        w.cost(() => ctx.stat("/usr/lib64/deep/file")),
+        1,
+      );
+      assert.equal(
+        w.cost(() => readlinkAt(ctx, null, "/usr/lib64")),
+        0,
+      );
+    },
+    false,
+    false,
+    fill,
+  );
+
+  inWorld("reading a directory answers later lookups in it", (w) => {
+    const { ctx } = w;
+    for (let i = 0; i < 100; i++) fs.writeFileSync(w.host(`f${i}`), "x".repeat(i));
+    assert.equal(
+      w.cost(() => ctx.list("/")),
+      1,
+    );
+    assert.equal(
+      w.cost(() => {
+        for (let i = 0; i < 100; i++) assert.equal(ctx.stat(`/f${i}`).size, i);
+        assert.equal(statAt(ctx, null, "/missing", 0, new Stat()), -e.ENOENT);
+        ctx.list("/");
+      }),
+      0,
+    );
+    assert.equal(
+      w.cost(() => ctx.text("/f7")),
+      1,
+    );
+  });
+
+  inWorld("making files costs one request each", (w) => {
+    const { ctx } = w;
+    mkdirAt(ctx, null, "/new", 0o755);
+    assert.equal(
+      w.cost(() => ctx.put("/new/a", "a")),
+      1,
+    );
+    assert.equal(
+      w.cost(() => mkdirAt(ctx, null, "/new/d", 0o755)),
+      1,
+    );
+    assert.equal(
+      w.cost(() => ctx.stat("/new/a")),
+      0,
+    );
+    assert.equal(
+      w.cost(() => assert.deepEqual(ctx.list("/new"), ["a", "d"])),
+      0,
+    );
+    assert.equal(
+      w.cost(() => unlinkAt(ctx, null, "/new/a")),
+      1,
+    );
+    assert.equal(
+      w.cost(() => assert.equal(statAt(ctx, null, "/new/a", 0, new Stat()), -e.ENOENT)),
+      0,
+    );
+  });
+
+  inWorld("evicted names are found again, and their fids were given back", (w) => {
+    const { ctx } = w;
+    for (let d = 0; d < 30; d++) {
+      fs.mkdirSync(w.host(`d${d}`));
+      fs.writeFileSync(w.host(`d${d}/f`), `${d}`);
+    }
+    w.gofer.dentryLimit = 10;
+    for (let round = 0; round < 2; round++) {
+      for (let d = 0; d < 30; d++) assert.equal(ctx.text(`/d${d}/f`), `${d}`);
+    }
+    w.gofer.client.flushClunks();
+    assert.ok(w.transport.server.fids.size < 20, `${w.transport.server.fids.size} fids`);
+  });
+
+  inWorld("more open directories than fids are kept", (w) => {
+    const { ctx } = w;
+    let deep = "";
+    for (let d = 0; d < 60; d++) {
+      deep += `/d${d}`;
+      fs.mkdirSync(w.host(deep));
+    }
+    fs.writeFileSync(w.host(`${deep}/f`), "deep");
+    assert.equal(ctx.text(`${deep}/f`), "deep");
+    // As if there were too many.
+    for (let d = ctx.root.dentry.children!.get("d0"); d !== undefined; d = [...(d.children?.values() ?? [])][0]) {
+      const inode = d.inode as unknown as { canDropFid: boolean; fid: number; dropFid(): void };
+      if (inode.canDropFid && inode.fid !== 0xffffffff) inode.dropFid();
+    }
+    ctx.put(`${deep}/g`, "new");
+    assert.equal(ctx.text(`${deep}/g`), "new");
+  });
+});
+
+describe("shared with others", () => {
+  const shared = true;
+
+  inWorld(
+    "changes made outside are seen",
+    (w) => {
+      const { ctx } = w;
+      const stat = new Stat();
+      assert.equal(statAt(ctx, null, "/late", 0, stat), -e.ENOENT);
+      fs.writeFileSync(w.host("late"), "one");
+      assert.equal(ctx.stat("/late").size, 3);
+      assert.equal(ctx.text("/late"), "one");
+      fs.writeFileSync(w.host("late"), "longer");
+      assert.equal(ctx.stat("/late").size, 6);
+      assert.equal(ctx.text("/late"), "longer");
+      // Another file under the same name.
+      fs.writeFileSync(w.host("other"), "replaced");
+      fs.renameSync(w.host("other"), w.host("late"));
+      assert.equal(ctx.text("/late"), "replaced");
+      fs.unlinkSync(w.host("late"));
+      assert.equal(statAt(ctx, null, "/late", 0, stat), -e.ENOENT);
+      fs.mkdirSync(w.host("dir"));
+      assert.deepEqual(ctx.list("/dir"), []);
+      fs.writeFileSync(w.host("dir/new"), "");
+      assert.deepEqual(ctx.list("/dir"), ["new"]);
+      fs.symlinkSync("dir", w.host("link"));
+      assert.deepEqual(ctx.list("/link"), ["new"]);
+      fs.unlinkSync(w.host("link"));
+      fs.symlinkSync("/nowhere", w.host("link"));
+      assert.equal(openAt(ctx, null, "/link", O_RDONLY, 0), -e.ENOENT);
+    },
+    shared,
+  );
+
+  inWorld(
+    "a growing file is read on",
+    (w) => {
+      const { ctx } = w;
+      fs.writeFileSync(w.host("log"), "a\n");
+      const f = ctx.open("/log");
+      assert.equal(readText(f, 100), "a\n");
+      assert.equal(readText(f, 100), "");
+      fs.appendFileSync(w.host("log"), "b\n");
+      const stat = new Stat();
+      f.stat(stat);
+      assert.equal(stat.size, 4);
+      assert.equal(readText(f, 100), "b\n");
+      f.decRef();
+    },
+    shared,
+  );
+});
+
+inWorld(
+  "a read-only tree refuses changes",
+  (w) => {
+    const { ctx } = w;
+    assert.equal(ctx.text("/file"), "x");
+    assert.equal(openAt(ctx, null, "/file", O_RDWR, 0), -e.EROFS);
+    assert.equal(openAt(ctx, null, "/new", O_CREAT | O_RDWR, 0o644), -e.EROFS);
+    assert.equal(mkdirAt(ctx, null, "/d", 0o755), -e.EROFS);
+    assert.equal(unlinkAt(ctx, null, "/file"), -e.EROFS);
+    assert.equal(chmodAt(ctx, null, "/file", 0o600, 0), -e.EROFS);
+  },
+  false,
+  true,
+  (path) => fs.writeFileSync(join(path, "file"), "x"),
+);
