@@ -58,7 +58,7 @@ import type { VfsPath } from "../vfs/path.ts";
 import { resolvePath, WALK_EMPTY, WALK_FOLLOW } from "../vfs/walk.ts";
 import { setpgid, setsid } from "../kernel/job-control.ts";
 import { PidFd } from "../kernel/pidfd.ts";
-import { EXITED } from "../kernel/task.ts";
+import { BLOCKED, EXITED } from "../kernel/task.ts";
 import type { Task } from "../kernel/task.ts";
 import { CloneArgs, cloneTask, vforkWait } from "../kernel/task-clone.ts";
 import { continueExec, prepareExec } from "../kernel/task-exec.ts";
@@ -325,7 +325,8 @@ export function wait4(t: Task, a: SyscallArgs): number {
   return r;
 }
 
-export function waitid(t: Task, a: SyscallArgs): number {
+/** The part of waitid that waits: pid, 0, -errno or BLOCKED. */
+function waitidRequest(t: Task, a: SyscallArgs): number {
   const which = a.i32(0);
   const id = a.i32(1);
   const options = a.u32(3);
@@ -362,17 +363,23 @@ export function waitid(t: Task, a: SyscallArgs): number {
       return -EINVAL;
   }
   const r = waitForChild(t, w, -ERESTARTSYS);
-  if (r < 0) return r;
-  if (r === 0 && nonBlocking !== 0 && (options & WNOHANG) === 0) return nonBlocking;
+  return r === 0 && nonBlocking !== 0 && (options & WNOHANG) === 0 ? nonBlocking : r;
+}
+
+export function waitid(t: Task, a: SyscallArgs): number {
+  const r = waitidRequest(t, a);
+  if (r === BLOCKED) return r;
+  const w = request;
+  const found = r > 0;
   const usageAt = a.ptr(4);
-  if (usageAt !== 0 && r > 0) {
+  if (usageAt !== 0 && found) {
     writeRusage(t.kernel.scratchView, 0, w.usage);
     if (t.copyOutStruct(usageAt, RUSAGE_SIZE) !== 0) return -EFAULT;
   }
+  const result = found ? 0 : r;
   const infoAt = a.ptr(2);
-  if (infoAt === 0) return 0;
-  // Only these fields are written, as Linux does.
-  const found = r > 0;
+  if (infoAt === 0) return result;
+  // Only these fields are written, and on errors too, as Linux does.
   const v = t.kernel.scratchView;
   v.setInt32(0, found ? SIGCHLD : 0, true);
   v.setInt32(4, 0, true);
@@ -383,8 +390,7 @@ export function waitid(t: Task, a: SyscallArgs): number {
   const { mm } = t;
   const scratch = t.kernel.scratch;
   if (mm.copyOutExact(infoAt, scratch, 0, 12) !== 0) return -EFAULT;
-  if (mm.copyOutExact(infoAt + 16, scratch, 12, 12) !== 0) return -EFAULT;
-  return 0;
+  return mm.copyOutExact(infoAt + 16, scratch, 12, 12) !== 0 ? -EFAULT : result;
 }
 
 // --- ids ---
