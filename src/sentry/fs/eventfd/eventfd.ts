@@ -49,7 +49,7 @@ export class EventFile extends FileDescription {
   }
 
   override write(seq: IoSequence): number {
-    if (seq.remaining < 8) return -EINVAL;
+    if (seq.remaining !== 8) return -EINVAL;
     seq.read(word, 0, 8);
     const r = this.add(wordView.getUint32(0, true), wordView.getUint32(4, true));
     return r < 0 ? r : 8;
