@@ -1,6 +1,7 @@
 /** Signal-driven I/O: fcntl(2) F_SETOWN, F_SETSIG, O_ASYNC. */
 import { F_OWNER_PGRP, F_OWNER_TID, O_ASYNC } from "../../abi/fcntl.ts";
 import { SI_KERNEL, SigInfo, SIGIO } from "../../abi/signal.ts";
+import { S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from "../../abi/stat.ts";
 import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_PRI, EV_RDNORM, EV_WRNORM, WaitEntry } from "../../base/waiter.ts";
 import type { WaitListener } from "../../base/waiter.ts";
 import type { Credentials } from "../auth/credentials.ts";
@@ -104,10 +105,16 @@ export class FileOwner implements AsyncOwner, WaitListener {
   }
 }
 
-/** F_SETFL's O_ASYNC and FIOASYNC. Only files that tell of events (pipes, sockets, terminals) show the flag. */
+/** Files that send SIGIO: pipes, sockets, terminals. */
+export function hasAsync(file: FileDescription): boolean {
+  const type = file.inode === null ? 0 : file.inode.mode & S_IFMT;
+  return (type === S_IFIFO || type === S_IFSOCK || type === S_IFCHR) && file.waitQueue() !== null;
+}
+
+/** F_SETFL's O_ASYNC and FIOASYNC. Other files do not show the flag. */
 export function setAsync(k: Kernel, file: FileDescription, fd: number, on: boolean): void {
   if (((file.statusFlags & O_ASYNC) !== 0) === on) return;
-  if (on && file.waitQueue() === null) return;
+  if (on && !hasAsync(file)) return;
   let owner = file.asyncOwner;
   if (!(owner instanceof FileOwner)) {
     if (!on) {

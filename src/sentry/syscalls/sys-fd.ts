@@ -1,5 +1,5 @@
 /** File descriptors: close(2), dup(2), fcntl(2), close_range(2). */
-import { EBADF, EFAULT, EINVAL, EMFILE, ENOTDIR, EPERM, ESRCH } from "../../abi/errno.ts";
+import { EAGAIN, EBADF, EFAULT, EINVAL, EMFILE, ENOTDIR, EPERM, ESRCH } from "../../abi/errno.ts";
 import {
   F_ADD_SEALS,
   F_DUPFD,
@@ -51,8 +51,6 @@ import { fcntlGetLock, fcntlSetLock } from "./sys-lock.ts";
 
 const CLOSE_RANGE_UNSHARE = 2;
 const CLOSE_RANGE_CLOEXEC = 4;
-/** fcntl: was the file made by this open? */
-const F_CREATED_QUERY = 1028;
 
 /** int close(unsigned int fd) */
 export function close(t: Task, a: SyscallArgs): number {
@@ -181,13 +179,11 @@ function fcntlFile(t: Task, file: FileDescription, fd: number, cmd: number, a: S
     case F_GETLEASE:
       return F_UNLCK;
     case F_SETLEASE:
-      // Nobody breaks leases: asking for none is always granted, any other is not available.
-      return a.i32(2) === F_UNLCK ? 0 : -EINVAL;
+      // Leases are never given, as if somebody else always had the file open.
+      return a.i32(2) === F_UNLCK ? 0 : -EAGAIN;
     case F_NOTIFY:
       if (file.inode === null || !file.inode.isDir) return -ENOTDIR;
       return a.u32(2) === 0 ? 0 : -EINVAL;
-    case F_CREATED_QUERY:
-      return 0;
     case F_SETPIPE_SZ: {
       const pipe = pipeOf(file);
       return pipe === null ? -EBADF : pipe.resize(a.u32(2), t.creds);

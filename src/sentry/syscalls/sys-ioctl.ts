@@ -9,7 +9,7 @@ import type { Task } from "../kernel/task.ts";
 import type { FileDescription, IoctlContext, UserMemory } from "../vfs/file.ts";
 import type { PathContext } from "../vfs/path.ts";
 import type { SyscallArgs } from "./args.ts";
-import { setAsync } from "./async-io.ts";
+import { hasAsync, setAsync } from "./async-io.ts";
 import { full } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
 import { ioFile } from "./file-util.ts";
@@ -50,7 +50,7 @@ export function ioctl(t: Task, a: SyscallArgs): number {
     case FIOASYNC: {
       const on = t.mm.readU32(arg);
       if (on < 0) return -EFAULT;
-      if (on !== 0 && file.waitQueue() === null) return -ENOTTY;
+      if (on !== 0 && !hasAsync(file)) return -ENOTTY;
       setAsync(t.kernel, file, fd, on !== 0);
       return 0;
     }

@@ -19,12 +19,16 @@ import { EV_IN } from "../../base/waiter.ts";
 import type { Task } from "../kernel/task.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { FileLocks, stopWaiting } from "../vfs/locks.ts";
+import type { RecordLock } from "../vfs/locks.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
 import { ioFile, LOFF_LIMIT } from "./file-util.ts";
 
 const LOCK_MAND = 32;
+/** Offsets up to here are exact as numbers, and so are their sums. */
+const EXACT = 2 ** 52;
+const LOFF_MAX = 0x7fffffffffffffffn;
 
 /** struct flock as read by {@link readFlock}: bytes [start, end), end Infinity for "to the end of the file". */
 const lock = { type: 0, start: 0, end: 0, pid: 0 };
@@ -71,12 +75,14 @@ function readFlock(t: Task, file: FileDescription, addr: number): number {
   } else if (whence !== SEEK_SET) {
     return -EINVAL;
   }
-  if (base + off >= LOFF_LIMIT) return -EOVERFLOW;
+  if (Math.abs(off) > EXACT || Math.abs(len) > EXACT) {
+    const bad = checkFar(base, v.getBigInt64(8, true), v.getBigInt64(16, true));
+    if (bad < 0) return bad;
+  }
   let start = base + off;
   if (start < 0) return -EINVAL;
   let end = Infinity;
   if (len > 0) {
-    if (start + len > LOFF_LIMIT) return -EOVERFLOW;
     end = start + len;
   } else if (len < 0) {
     if (start + len < 0) return -EINVAL;
@@ -89,15 +95,26 @@ function readFlock(t: Task, file: FileDescription, addr: number): number {
   return 0;
 }
 
+/** Ranges near the end of loff_t, where numbers are not exact: -EOVERFLOW when they leave it, else 0. */
+function checkFar(base: number, off: bigint, len: bigint): number {
+  const start = BigInt(base) + off;
+  const last = len > 0n ? start + len - 1n : start;
+  return start > LOFF_MAX || last > LOFF_MAX ? -EOVERFLOW : 0;
+}
+
 /** F_GETLK, F_OFD_GETLK */
 export function fcntlGetLock(t: Task, file: FileDescription, addr: number, ofd: boolean): number {
   const err = readFlock(t, file, addr);
   if (err < 0) return err;
-  // OFD queries may ask about F_UNLCK: "is there any lock at all"; POSIX ones may not.
+  // An OFD query for F_UNLCK asks for the description's own locks; POSIX ones may not ask that.
   if (ofd ? lock.pid !== 0 : lock.type === F_UNLCK) return -EINVAL;
   const locks = file.inode === null ? null : file.inode.locks;
-  const type = lock.type === F_UNLCK ? F_WRLCK : lock.type;
-  const found = locks === null ? null : locks.test(ofd ? file : t.fds, type, lock.start, lock.end);
+  const found =
+    locks === null
+      ? null
+      : lock.type === F_UNLCK
+        ? ownLock(locks, file)
+        : locks.test(ofd ? file : t.fds, lock.type, lock.start, lock.end);
   const v = t.kernel.scratchView;
   if (found === null) {
     v.setInt16(0, F_UNLCK, true);
@@ -109,6 +126,12 @@ export function fcntlGetLock(t: Task, file: FileDescription, addr: number, ofd: 
     v.setInt32(24, found.pid, true);
   }
   return t.copyOutStruct(addr, FLOCK_SIZE) < 0 ? -EFAULT : 0;
+}
+
+/** The first lock of `file` itself that overlaps `lock`. */
+function ownLock(locks: FileLocks, file: FileDescription): RecordLock | null {
+  for (const l of locks.records) if (l.owner === file && l.start < lock.end && l.end > lock.start) return l;
+  return null;
 }
 
 /** F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW */

@@ -4,7 +4,7 @@
  * Blocking: a read that finds nothing and a write that finds no room wait on the file's queue. A blocking write goes on
  * until everything is written; what earlier attempts have written is in `t.progress`.
  */
-import { EAGAIN, EBADF, EFAULT, EFBIG, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE } from "../../abi/errno.ts";
+import { EAGAIN, EBADF, EFAULT, EFBIG, EINVAL, EOPNOTSUPP, EOVERFLOW, EPIPE, ESPIPE } from "../../abi/errno.ts";
 import {
   O_APPEND,
   O_DSYNC,
@@ -55,18 +55,20 @@ function readSeq(t: Task, file: FileDescription, pos: number, noWait: boolean): 
   return n;
 }
 
-/** No byte of the buffer can be accessed: what the file says about an empty transfer comes first, then -EFAULT. */
-function readFault(t: Task, file: FileDescription, pos: number): number {
-  seq.clear();
-  if (file.waitQueue() !== null && (file.readiness() & (EV_IN | EV_RDNORM)) === 0) {
-    return waitOr(t, file, EV_IN | EV_RDNORM);
-  }
-  if (file.inode !== null && file.inode.isRegular && file.stat(sizeStat) === 0) {
+/** No byte of the buffer can be accessed: what the file says about a read that finds nothing comes first, then -EFAULT. */
+function readFault(t: Task, file: FileDescription, len: number, pos: number): number {
+  const inode = file.inode;
+  if (inode !== null && inode.isRegular && file.stat(sizeStat) === 0) {
     const at = pos === AT_POSITION ? file.offset : pos;
     return at >= sizeStat.size && sizeStat.size > 0 ? 0 : -EFAULT;
   }
-  if (file.inode !== null && file.inode.isDir) return file.read(seq);
-  return -EFAULT;
+  if (inode === null || (!inode.isDir && (file.readiness() & (EV_IN | EV_RDNORM)) !== 0)) return -EFAULT;
+  // Nothing to be had: the answer does not depend on the buffer.
+  seq.clear();
+  seq.push(t.kernel.scratch, 0, len < t.kernel.scratch.length ? len : t.kernel.scratch.length);
+  const n = pos === AT_POSITION ? file.read(seq) : file.pread(seq, pos);
+  if (n === -EAGAIN) return waitOr(t, file, EV_IN | EV_RDNORM);
+  return n > 0 ? -EFAULT : n;
 }
 
 /**
@@ -143,7 +145,7 @@ function readBuffer(t: Task, file: FileDescription, addr: number, size: number, 
   seq.clear();
   if (len > 0) {
     const r = t.mm.ioSequence(addr, len, true, seq);
-    if (r < 0) return readFault(t, file, pos);
+    if (r < 0) return readFault(t, file, len, pos);
   }
   return readSeq(t, file, pos, false);
 }
@@ -163,7 +165,7 @@ function writeBuffer(t: Task, file: FileDescription, addr: number, size: number,
 function readVector(t: Task, file: FileDescription, addr: number, count: number, pos: number, flags: number): number {
   seq.clear();
   const total = t.mm.ioVector(addr, count, true, seq);
-  if (total === -EFAULT) return readFault(t, file, pos);
+  if (total === -EFAULT) return readFault(t, file, MAX_RW_COUNT, pos);
   if (total < 0) return total;
   if (seq.remaining === 0) return 0;
   seq.truncate(MAX_RW_COUNT);
@@ -302,7 +304,8 @@ export function lseek(t: Task, a: SyscallArgs): number {
   const whence = a.u32(2);
   if (whence > 4) return -EINVAL;
   const r = file.seek(a.i64(1), whence);
-  if (r !== -ESPIPE) return r;
+  // The limit of a file system shows as EINVAL.
+  if (r !== -ESPIPE) return r === -EOVERFLOW ? -EINVAL : r;
   // Files without a type (eventfd, epoll ...) take any seek and stay at 0.
   return file.inode !== null && (file.inode.mode & S_IFMT) === 0 ? 0 : r;
 }
