@@ -1,12 +1,27 @@
 /** Changing the mount tree: mount(2), umount2(2), pivot_root(2); and paths as text: getcwd(2), /proc. */
 import { EAGAIN, EBUSY, EINVAL, ELOOP, ENOENT, ENOTDIR } from "../../abi/errno.ts";
-import { MNT_DETACH, MNT_EXPIRE, MNT_FORCE, MS_PER_MOUNT, UMOUNT_NOFOLLOW } from "../../abi/mount.ts";
+import {
+  MNT_DETACH,
+  MNT_EXPIRE,
+  MNT_FORCE,
+  MS_NOATIME,
+  MS_PER_MOUNT,
+  MS_RELATIME,
+  MS_STRICTATIME,
+  UMOUNT_NOFOLLOW,
+} from "../../abi/mount.ts";
 import type { Dentry } from "./dentry.ts";
 import type { FileSystem } from "./filesystem.ts";
 import { MountNamespace, collect } from "./mount.ts";
 import type { Mount } from "./mount.ts";
 import { VfsPath } from "./path.ts";
 import type { VirtualFileSystem } from "./vfs.ts";
+
+/** The per-mount half of mount(2)'s flags; unless told otherwise, mounts are relatime. */
+function mountFlags(flags: number): number {
+  const atime = (flags & (MS_NOATIME | MS_STRICTATIME | MS_RELATIME)) === 0 ? MS_RELATIME : 0;
+  return (flags & MS_PER_MOUNT) | atime;
+}
 
 /** A namespace whose root is `fs`. */
 export function newMountNamespace(
@@ -15,7 +30,7 @@ export function newMountNamespace(
   source: string,
   flags: number,
 ): MountNamespace {
-  return new MountNamespace(vfs.newNamespaceId(), vfs.newMount(fs, flags & MS_PER_MOUNT, source));
+  return new MountNamespace(vfs.newNamespaceId(), vfs.newMount(fs, mountFlags(flags), source));
 }
 
 /** Hangs `mount` at `at`. 0, or -ENOTDIR (directory on non-directory or the reverse), -ENOENT (removed). */
@@ -49,7 +64,7 @@ export function mountFileSystem(
   flags: number,
   source: string,
 ): number {
-  const m = vfs.newMount(fs, flags & MS_PER_MOUNT, source);
+  const m = vfs.newMount(fs, mountFlags(flags), source);
   const r = attachMount(m, at);
   if (r < 0) m.destroy();
   return r;

@@ -304,6 +304,11 @@ export class OverlayLeaf extends OverlayNode implements Mappable, MappingOwner {
     return this.overlayFs.upper.root.inode!.tmpfile(st.mode & S_IALLUGO, st.uid, st.gid);
   }
 
+  override onUnused(): void {
+    if (this.mappings === null || this.mappings.length === 0) this.forgetMappable();
+    super.onUnused();
+  }
+
   /** The last of several names is gone. */
   releaseShared(): void {
     this.overlayFs.linked.delete(this.ino);
