@@ -87,14 +87,7 @@ export class FutexTable {
   }
 
   /** FUTEX_REQUEUE: wakes `nrWake`, moves up to `nrMove` of the rest to addr2. Woken + moved, or -errno. */
-  requeue(
-    mm: MemoryManager,
-    addr: number,
-    addr2: number,
-    shared: boolean,
-    nrWake: number,
-    nrMove: number,
-  ): number {
+  requeue(mm: MemoryManager, addr: number, addr2: number, shared: boolean, nrWake: number, nrMove: number): number {
     let err = mm.futexLocate(addr, shared, this.here);
     if (err !== 0) return err;
     err = mm.futexLocate(addr2, shared, this.there);
@@ -120,7 +113,7 @@ export class FutexTable {
   private wakeBucket(b: FutexBucket | null, most: number, bitset: number): number {
     if (b === null) return 0;
     let n = 0;
-    for (let w = b.head; w !== null && n < most; ) {
+    for (let w = b.head; w !== null && n < most;) {
       const next: FutexWaiter | null = w.next;
       if ((w.bitset & bitset) !== 0 && !w.isPi) {
         this.remove(w);

@@ -50,7 +50,8 @@ export function armCpuTimer(g: ThreadGroup): void {
   if (g.profTimer.nextNs > 0) next = Math.min(next, g.profTimer.nextNs - cpu);
   const limit = g.limits.get(RLIMIT_CPU);
   if (limit !== Infinity) next = Math.min(next, nextCpuLimit(g, limit) - cpu);
-  for (const pt of g.posixTimers.values()) if (pt.cpuDeadlineNs > 0) next = Math.min(next, pt.cpuDeadlineNs - pt.cpuNs());
+  for (const pt of g.posixTimers.values())
+    if (pt.cpuDeadlineNs > 0) next = Math.min(next, pt.cpuDeadlineNs - pt.cpuNs());
   if (next === Infinity) return;
   const perCpu = next / Math.max(1, Math.min(g.tasks.length, g.kernel.cpuCount));
   g.kernel.timers.arm(g.cpuTimer, g.kernel.clock.monotonicNs() + Math.max(perCpu, CPU_TICK_NS));
@@ -65,7 +66,7 @@ function checkCpuTimers(g: ThreadGroup): void {
   checkInterval(g, g.virtualTimer, groupUserNs(g), SIGVTALRM);
   const cpu = groupCpuNs(g);
   checkInterval(g, g.profTimer, cpu, SIGPROF);
-  for (const pt of [...g.posixTimers.values()]) if (pt.isCpuTimer) pt.checkCpu();
+  for (const pt of g.posixTimers.values()) if (pt.isCpuTimer) pt.checkCpu();
   const soft = g.limits.get(RLIMIT_CPU);
   if (soft === Infinity) return;
   if (cpu >= g.limits.hard[RLIMIT_CPU]! * 1e9) {

@@ -100,7 +100,7 @@ export function signalOrphanedChildren(dying: ThreadGroup): void {
 }
 
 function hangUp(pg: ProcessGroup): void {
-  for (const m of [...pg.members]) {
+  for (const m of pg.members) {
     sendToGroup(m, kernelSignal(SIGHUP));
     sendToGroup(m, kernelSignal(SIGCONT));
   }

@@ -312,12 +312,12 @@ export class Kernel {
 
   /** Kills everything. `run` then returns once init is gone. */
   killAll(): void {
-    for (const g of [...this.processes.values()]) killGroup(g, signalStatus(SIGKILL, false));
+    for (const g of this.processes.values()) killGroup(g, signalStatus(SIGKILL, false));
   }
 
   /** Ends tasks whose host threads do not answer any more (platform failure). */
   abandon(): void {
-    for (const t of [...this.tasks.values()]) if (t.run !== RUN_GUEST) exitTask(t, signalStatus(SIGKILL, false));
+    for (const t of this.tasks.values()) if (t.run !== RUN_GUEST) exitTask(t, signalStatus(SIGKILL, false));
   }
 
   private liveTasks(): number {

@@ -1,10 +1,5 @@
 /** Robust futexes of a thread that exits: get_robust_list(2). The list lives in guest memory and may be anything. */
-import {
-  FUTEX_OWNER_DIED,
-  FUTEX_TID_MASK,
-  FUTEX_WAITERS,
-  ROBUST_LIST_LIMIT,
-} from "../../abi/futex.ts";
+import { FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS, ROBUST_LIST_LIMIT } from "../../abi/futex.ts";
 import type { Task } from "./task.ts";
 
 /** Marks every lock that the thread holds as left by a dead owner and wakes one waiter of each. */

@@ -183,7 +183,8 @@ function pushHandler(t: Task, a: SigAction, info: SigInfo): boolean {
   fields.maskHi = (saved ? t.savedMaskHi : t.maskHi) >>> 0;
   fields.stackSp = t.altStackSp;
   fields.stackSize = t.altStackSize;
-  fields.stackFlags = (t.altStackFlags & SS_AUTODISARM) !== 0 ? t.altStackFlags : altStackStatus(t, regU64(regs, base + R_RSP));
+  fields.stackFlags =
+    (t.altStackFlags & SS_AUTODISARM) !== 0 ? t.altStackFlags : altStackStatus(t, regU64(regs, base + R_RSP));
   fields.err = t.faultErr;
   fields.trapno = t.faultTrap;
   fields.cr2Lo = t.faultAddrLo;

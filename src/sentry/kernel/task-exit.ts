@@ -112,7 +112,7 @@ function exitGroup(k: Kernel, g: ThreadGroup, status: number): void {
   g.exitQueue.notify(EV_IN | EV_HUP);
 
   if (g === k.init) {
-    for (const other of [...k.processes.values()]) if (other !== g) killGroup(other, signalStatus(SIGKILL, false));
+    for (const other of k.processes.values()) if (other !== g) killGroup(other, signalStatus(SIGKILL, false));
     return;
   }
   notifyParent(g);
@@ -167,7 +167,7 @@ function reparentChildren(k: Kernel, g: ThreadGroup): void {
     }
   }
   if (heir === null && k.init !== null && !k.init.isZombie && k.init !== g) heir = k.init;
-  for (const c of [...g.children]) {
+  for (const c of g.children) {
     g.children.delete(c);
     c.parent = heir;
     c.creator = null;

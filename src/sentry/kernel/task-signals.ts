@@ -123,7 +123,7 @@ export function sendToTask(t: Task, info: SigInfo): number {
 export function sendToProcessGroup(pg: ProcessGroup, make: (g: ThreadGroup) => SigInfo | number): number {
   let result = -ESRCH;
   let sent = false;
-  for (const g of [...pg.members]) {
+  for (const g of pg.members) {
     if (g.reaped) continue;
     const info = make(g);
     if (typeof info === "number") {
@@ -138,7 +138,7 @@ export function sendToProcessGroup(pg: ProcessGroup, make: (g: ThreadGroup) => S
 
 /** Sends a kernel-made signal to the members of a process group (terminals, orphaned groups). */
 export function signalProcessGroup(pg: ProcessGroup, sig: number): void {
-  for (const g of [...pg.members]) sendToGroup(g, kernelSignal(sig));
+  for (const g of pg.members) sendToGroup(g, kernelSignal(sig));
 }
 
 /** Sends a kernel-made signal to process group `pgid`. 0 or -ESRCH. */

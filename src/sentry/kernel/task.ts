@@ -191,7 +191,15 @@ export class Task implements WaitListener, TimerListener {
   /** Monotonic ns at the last resume. */
   resumedNs = 0;
 
-  constructor(kernel: Kernel, tid: number, group: ThreadGroup, mm: MemoryManager, fds: FdTable, fs: FsContext, creds: Credentials) {
+  constructor(
+    kernel: Kernel,
+    tid: number,
+    group: ThreadGroup,
+    mm: MemoryManager,
+    fds: FdTable,
+    fs: FsContext,
+    creds: Credentials,
+  ) {
     this.kernel = kernel;
     this.tid = tid;
     this.group = group;

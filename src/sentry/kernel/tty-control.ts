@@ -8,7 +8,6 @@ import type { Session } from "./sessions.ts";
 import type { Task } from "./task.ts";
 import { kernelSignal, sendToGroup, signalPgid, signalProcessGroup } from "./task-signals.ts";
 
-
 /** See the header. One for the kernel. */
 export class KernelTtyControl implements TtyControl {
   private readonly kernel: Kernel;

@@ -22,12 +22,9 @@ test("exit_group gives init's wait status", () => {
 test("fork and wait4 report the child's exit status and reap it", () => {
   const w = new World();
   w.run(function* (): Script {
-    const pid = yield spawn(
-      function* (): Script {
-        yield sys("exit_group", 3);
-      },
-      "fork",
-    );
+    const pid = yield spawn(function* (): Script {
+      yield sys("exit_group", 3);
+    }, "fork");
     assert.ok(pid > 1);
     assert.equal(yield sys("wait4", -1, MEM, 0, 0), pid);
     assert.equal(w.peek32(1, MEM), 3 << 8);
@@ -40,14 +37,11 @@ test("a child's memory is its own after fork", () => {
   const w = new World();
   w.run(function* (): Script {
     w.poke32(1, MEM + 8, 1);
-    const pid = yield spawn(
-      function* (): Script {
-        const me = yield sys("getpid");
-        w.poke32(me, MEM + 8, 2);
-        yield sys("exit_group", w.peek32(me, MEM + 8));
-      },
-      "fork",
-    );
+    const pid = yield spawn(function* (): Script {
+      const me = yield sys("getpid");
+      w.poke32(me, MEM + 8, 2);
+      yield sys("exit_group", w.peek32(me, MEM + 8));
+    }, "fork");
     yield sys("wait4", pid, MEM, 0, 0);
     assert.equal(w.peek32(1, MEM), 2 << 8);
     assert.equal(w.peek32(1, MEM + 8), 1);
@@ -57,12 +51,9 @@ test("a child's memory is its own after fork", () => {
 test("wait4 with WNOHANG does not wait", () => {
   const w = new World();
   w.run(function* (): Script {
-    const pid = yield spawn(
-      function* (): Script {
-        yield sys("pause");
-      },
-      "fork",
-    );
+    const pid = yield spawn(function* (): Script {
+      yield sys("pause");
+    }, "fork");
     assert.equal(yield sys("wait4", pid, 0, 1, 0), 0);
     assert.equal(yield sys("kill", pid, SIGTERM), 0);
     assert.equal(yield sys("wait4", pid, MEM, 0, 0), pid);
@@ -118,15 +109,12 @@ test("exit_group ends a computing thread", () => {
 test("vfork holds the parent up until the child exits", () => {
   const w = new World();
   w.run(function* (): Script {
-    const pid = yield spawn(
-      function* (): Script {
-        yield sys("sched_yield");
-        yield sys("sched_yield");
-        w.note("child");
-        yield sys("exit_group", 0);
-      },
-      "vfork",
-    );
+    const pid = yield spawn(function* (): Script {
+      yield sys("sched_yield");
+      yield sys("sched_yield");
+      w.note("child");
+      yield sys("exit_group", 0);
+    }, "vfork");
     w.note("parent");
     yield sys("wait4", pid, 0, 0, 0);
   });
@@ -136,21 +124,15 @@ test("vfork holds the parent up until the child exits", () => {
 test("orphans are adopted and reaped through init", () => {
   const w = new World();
   w.run(function* (): Script {
-    yield spawn(
-      function* (): Script {
-        yield spawn(
-          function* (): Script {
-            w.pokeTime(yield sys("getpid"), MEM, 1e9);
-            yield sys("nanosleep", MEM, 0);
-            assert.equal(yield sys("getppid"), 1);
-            yield sys("exit_group", 9);
-          },
-          "fork",
-        );
-        yield sys("exit_group", 1);
-      },
-      "fork",
-    );
+    yield spawn(function* (): Script {
+      yield spawn(function* (): Script {
+        w.pokeTime(yield sys("getpid"), MEM, 1e9);
+        yield sys("nanosleep", MEM, 0);
+        assert.equal(yield sys("getppid"), 1);
+        yield sys("exit_group", 9);
+      }, "fork");
+      yield sys("exit_group", 1);
+    }, "fork");
     yield sys("wait4", -1, MEM, 0, 0);
     assert.equal(w.peek32(1, MEM), 1 << 8);
     yield sys("wait4", -1, MEM, 0, 0);
@@ -172,21 +154,16 @@ test("nanosleep takes the time it is asked for and leaves the CPU alone", () => 
 
 test("a signal with a handler interrupts nanosleep with EINTR and the remaining time", () => {
   const w = new World();
-  w.platform.handlers.set(0x7000, function* (sig): Script {
-    w.note(`handler ${sig}`);
-  });
+  w.noteSignals(0x7000);
   w.run(function* (): Script {
     w.pokeAction(1, MEM + 256, 0x7000, SA_RESTART);
     assert.equal(yield sys("rt_sigaction", SIGUSR1, MEM + 256, 0, 8), 0);
-    yield spawn(
-      function* (): Script {
-        const me = yield sys("getpid");
-        w.pokeTime(me, MEM, 2e9);
-        yield sys("nanosleep", MEM, 0);
-        yield sys("kill", 1, SIGUSR1);
-      },
-      "fork",
-    );
+    yield spawn(function* (): Script {
+      const me = yield sys("getpid");
+      w.pokeTime(me, MEM, 2e9);
+      yield sys("nanosleep", MEM, 0);
+      yield sys("kill", 1, SIGUSR1);
+    }, "fork");
     w.pokeTime(1, MEM, 10e9);
     assert.equal(yield sys("nanosleep", MEM, MEM + 64), -EINTR);
     const left = w.peek32(1, MEM + 64);
@@ -197,49 +174,39 @@ test("a signal with a handler interrupts nanosleep with EINTR and the remaining 
 
 test("SA_RESTART makes a blocked read go on after the handler", () => {
   const w = new World();
-  w.platform.handlers.set(0x7000, function* (): Script {
-    w.note("handler");
-  });
+  w.noteSignals(0x7000);
   w.run(function* (): Script {
     w.pokeAction(1, MEM + 256, 0x7000, SA_RESTART);
     yield sys("rt_sigaction", SIGUSR1, MEM + 256, 0, 8);
     assert.equal(yield sys("pipe2", MEM, 0), 0);
     const r = w.peek32(1, MEM);
     const wr = w.peek32(1, MEM + 4);
-    yield spawn(
-      function* (): Script {
-        yield sys("kill", 1, SIGUSR1);
-        const me = yield sys("getpid");
-        w.pokeTime(me, MEM + 512, 1e6);
-        yield sys("nanosleep", MEM + 512, 0);
-        w.note("write");
-        yield sys("write", wr, MEM + 600, 5);
-      },
-      "fork",
-    );
+    yield spawn(function* (): Script {
+      yield sys("kill", 1, SIGUSR1);
+      const me = yield sys("getpid");
+      w.pokeTime(me, MEM + 512, 1e6);
+      yield sys("nanosleep", MEM + 512, 0);
+      w.note("write");
+      yield sys("write", wr, MEM + 600, 5);
+    }, "fork");
     assert.equal(yield sys("read", r, MEM + 700, 100), 5);
-    assert.deepEqual(w.events, ["handler", "write"]);
+    assert.deepEqual(w.events, [`handler ${SIGUSR1}`, "write"]);
   });
 });
 
 test("without SA_RESTART the read gives EINTR", () => {
   const w = new World();
-  w.platform.handlers.set(0x7000, function* (): Script {
-    w.note("handler");
-  });
+  w.noteSignals(0x7000);
   w.run(function* (): Script {
     w.pokeAction(1, MEM + 256, 0x7000, 0);
     yield sys("rt_sigaction", SIGUSR1, MEM + 256, 0, 8);
     yield sys("pipe2", MEM, 0);
     const r = w.peek32(1, MEM);
-    yield spawn(
-      function* (): Script {
-        yield sys("kill", 1, SIGUSR1);
-      },
-      "fork",
-    );
+    yield spawn(function* (): Script {
+      yield sys("kill", 1, SIGUSR1);
+    }, "fork");
     assert.equal(yield sys("read", r, MEM + 700, 100), -EINTR);
-    assert.deepEqual(w.events, ["handler"]);
+    assert.deepEqual(w.events, [`handler ${SIGUSR1}`]);
   });
 });
 
@@ -249,13 +216,10 @@ test("an ignored signal does not disturb a blocked call", () => {
     yield sys("pipe2", MEM, 0);
     const r = w.peek32(1, MEM);
     const wr = w.peek32(1, MEM + 4);
-    yield spawn(
-      function* (): Script {
-        yield sys("kill", 1, SIGCHLD);
-        yield sys("write", wr, MEM + 600, 3);
-      },
-      "fork",
-    );
+    yield spawn(function* (): Script {
+      yield sys("kill", 1, SIGCHLD);
+      yield sys("write", wr, MEM + 600, 3);
+    }, "fork");
     assert.equal(yield sys("read", r, MEM + 700, 100), 3);
   });
 });
@@ -263,12 +227,9 @@ test("an ignored signal does not disturb a blocked call", () => {
 test("stop and continue are reported to the parent", () => {
   const w = new World();
   w.run(function* (): Script {
-    const pid = yield spawn(
-      function* (): Script {
-        yield null;
-      },
-      "fork",
-    );
+    const pid = yield spawn(function* (): Script {
+      yield null;
+    }, "fork");
     yield sys("kill", pid, SIGSTOP);
     assert.equal(yield sys("wait4", pid, MEM, 2, 0), pid);
     assert.equal(w.peek32(1, MEM), (SIGSTOP << 8) | 0x7f);
@@ -284,12 +245,9 @@ test("stop and continue are reported to the parent", () => {
 test("SIGKILL ends a stopped process", () => {
   const w = new World();
   w.run(function* (): Script {
-    const pid = yield spawn(
-      function* (): Script {
-        yield sys("pause");
-      },
-      "fork",
-    );
+    const pid = yield spawn(function* (): Script {
+      yield sys("pause");
+    }, "fork");
     yield sys("kill", pid, SIGSTOP);
     yield sys("wait4", pid, MEM, 2, 0);
     yield sys("kill", pid, SIGKILL);
@@ -339,12 +297,9 @@ test("rt_sigtimedwait takes a blocked signal, or times out", () => {
     yield sys("rt_sigprocmask", 0, MEM, 0, 8);
     w.pokeTime(1, MEM + 64, 1e9);
     assert.equal(yield sys("rt_sigtimedwait", MEM, 0, MEM + 64, 8), -EAGAIN);
-    yield spawn(
-      function* (): Script {
-        yield sys("kill", 1, SIGUSR1);
-      },
-      "fork",
-    );
+    yield spawn(function* (): Script {
+      yield sys("kill", 1, SIGUSR1);
+    }, "fork");
     assert.equal(yield sys("rt_sigtimedwait", MEM, MEM + 128, 0, 8), SIGUSR1);
     assert.equal(w.peek32(1, MEM + 128), SIGUSR1);
   });
@@ -352,9 +307,7 @@ test("rt_sigtimedwait takes a blocked signal, or times out", () => {
 
 test("sigsuspend restores the mask after the handler", () => {
   const w = new World();
-  w.platform.handlers.set(0x7000, function* (): Script {
-    w.note("handler");
-  });
+  w.noteSignals(0x7000);
   w.run(function* (): Script {
     w.pokeAction(1, MEM + 256, 0x7000, 0);
     yield sys("rt_sigaction", SIGUSR1, MEM + 256, 0, 8);
@@ -366,7 +319,7 @@ test("sigsuspend restores the mask after the handler", () => {
     w.poke32(1, MEM + 8, 0);
     w.poke32(1, MEM + 12, 0);
     assert.equal(yield sys("rt_sigsuspend", MEM + 8, 8), -EINTR);
-    assert.deepEqual(w.events, ["handler"]);
+    assert.deepEqual(w.events, [`handler ${SIGUSR1}`]);
     yield sys("rt_sigprocmask", 0, 0, MEM + 16, 8);
     assert.equal(w.peek32(1, MEM + 16), 1 << (SIGUSR1 - 1));
   });
@@ -375,13 +328,10 @@ test("sigsuspend restores the mask after the handler", () => {
 test("alarm kills with SIGALRM at its time", () => {
   const w = new World();
   w.run(function* (): Script {
-    const pid = yield spawn(
-      function* (): Script {
-        yield sys("alarm", 2);
-        yield null;
-      },
-      "fork",
-    );
+    const pid = yield spawn(function* (): Script {
+      yield sys("alarm", 2);
+      yield null;
+    }, "fork");
     const before = w.files.clock.nowNs;
     yield sys("wait4", pid, MEM, 0, 0);
     assert.equal(w.peek32(1, MEM), 14);

@@ -1,5 +1,17 @@
 /** futex(2), set_robust_list(2). */
-import { EAGAIN, EDEADLK, EFAULT, EINVAL, ENOSYS, EPERM, ERESTARTSYS, ESRCH, ETIMEDOUT, ERESTART_RESTARTBLOCK, EWOULDBLOCK } from "../../abi/errno.ts";
+import {
+  EAGAIN,
+  EDEADLK,
+  EFAULT,
+  EINVAL,
+  ENOSYS,
+  EPERM,
+  ERESTARTSYS,
+  ESRCH,
+  ETIMEDOUT,
+  ERESTART_RESTARTBLOCK,
+  EWOULDBLOCK,
+} from "../../abi/errno.ts";
 import {
   FUTEX_BITSET_MATCH_ANY,
   FUTEX_CLOCK_REALTIME,

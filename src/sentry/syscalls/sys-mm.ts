@@ -3,6 +3,8 @@ import { EACCES, EBADF, EFAULT, EINVAL, ENOSPC, EOVERFLOW, EPERM, ESRCH } from "
 import { CAP_IPC_LOCK } from "../../abi/capability.ts";
 import {
   MAP_ANONYMOUS,
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
   MAP_SHARED,
   MAP_SHARED_VALIDATE,
   MAP_TYPE,
@@ -29,7 +31,9 @@ function sysMmap(t: Task, a: SyscallArgs): number {
   const prot = a.i32(2);
   const offset = a.ptr(5);
   if ((offset & 4095) !== 0) return -EINVAL;
+  // A hint that is no user address is no hint.
   o.addr = a.ptr(0);
+  if (o.addr > t.kernel.platform.maxAddress && (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === 0) o.addr = 0;
   o.len = a.size(1);
   o.prot = prot;
   o.flags = flags;

@@ -160,7 +160,8 @@ export function clone3(t: Task, a: SyscallArgs): number {
   const setTidSize = readU64(v, 72);
   if ((c.flags & (CSIGNAL | CLONE_DETACHED)) !== 0 || exitSignal > NSIG) return -EINVAL;
   if ((c.flags & CLONE_THREAD) !== 0 && exitSignal !== 0) return -EINVAL;
-  if (setTid !== 0 || setTidSize !== 0) return setTidSize > 32 || (setTid === 0) !== (setTidSize === 0) ? -EINVAL : -EPERM;
+  if (setTid !== 0 || setTidSize !== 0)
+    return setTidSize > 32 || (setTid === 0) !== (setTidSize === 0) ? -EINVAL : -EPERM;
   if ((stack === 0) !== (stackSize === 0)) return -EINVAL;
   if (stack + stackSize > t.kernel.platform.maxAddress) return -EINVAL;
   c.sp = stack === 0 ? 0 : stack + stackSize;
@@ -189,7 +190,14 @@ export function unshare(t: Task, a: SyscallArgs): number {
   if ((flags & ~known) !== 0) return -EINVAL;
   if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) !== 0 && t.group.tasks.length > 1) return -EINVAL;
   const namespaces =
-    CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWCGROUP | CLONE_NEWTIME;
+    CLONE_NEWNS |
+    CLONE_NEWUTS |
+    CLONE_NEWIPC |
+    CLONE_NEWNET |
+    CLONE_NEWUSER |
+    CLONE_NEWPID |
+    CLONE_NEWCGROUP |
+    CLONE_NEWTIME;
   if ((flags & namespaces) !== 0) return -EPERM;
   if ((flags & CLONE_FS) !== 0 && t.fs.refs > 1) {
     const own = t.fs.fork();
@@ -228,7 +236,15 @@ function readStrings(t: Task, addr: number, room: { left: number }): string[] | 
   return -E2BIG;
 }
 
-function doExec(t: Task, start: VfsPath | null, path: string, filename: string, argvAt: number, envpAt: number, walkFlags: number): number {
+function doExec(
+  t: Task,
+  start: VfsPath | null,
+  path: string,
+  filename: string,
+  argvAt: number,
+  envpAt: number,
+  walkFlags: number,
+): number {
   const place = resolvePath(t.pathContext, start, path, walkFlags);
   if (typeof place === "number") return place;
   // Arguments and environment: a quarter of the stack limit, at least 32 pages, at most 6 MiB.

@@ -15,14 +15,7 @@ import {
   RUSAGE_SIZE,
   RUSAGE_THREAD,
 } from "../../abi/resource.ts";
-import {
-  SCHED_BATCH,
-  SCHED_FIFO,
-  SCHED_IDLE,
-  SCHED_OTHER,
-  SCHED_RESET_ON_FORK,
-  SCHED_RR,
-} from "../../abi/sched.ts";
+import { SCHED_BATCH, SCHED_FIFO, SCHED_IDLE, SCHED_OTHER, SCHED_RESET_ON_FORK, SCHED_RR } from "../../abi/sched.ts";
 import { readU64, writeI64, writeTimespec, writeTimeval } from "../../abi/time.ts";
 import { groupUsage, taskUserNs } from "../kernel/cpu-time.ts";
 import { updateCpuWatch } from "../kernel/itimers.ts";
@@ -118,7 +111,12 @@ function mayChangeLimits(t: Task, target: Task): boolean {
   const o = target.creds;
   if (c.hasCap(CAP_SYS_RESOURCE)) return true;
   return (
-    c.ruid === o.ruid && c.ruid === o.euid && c.ruid === o.suid && c.rgid === o.rgid && c.rgid === o.egid && c.rgid === o.sgid
+    c.ruid === o.ruid &&
+    c.ruid === o.euid &&
+    c.ruid === o.suid &&
+    c.rgid === o.rgid &&
+    c.rgid === o.egid &&
+    c.rgid === o.sgid
   );
 }
 
@@ -346,7 +344,8 @@ function sysSchedGetaffinity(t: Task, a: SyscallArgs): number {
   scratch.fill(0, 0, bytes);
   for (let cpu = 0; cpu < t.kernel.cpuCount; cpu++) {
     const m = target.affinity;
-    if (m === null || (m[cpu >> 5]! & (1 << (cpu & 31))) !== 0) scratch[cpu >> 3] = scratch[cpu >> 3]! | (1 << (cpu & 7));
+    if (m === null || (m[cpu >> 5]! & (1 << (cpu & 31))) !== 0)
+      scratch[cpu >> 3] = scratch[cpu >> 3]! | (1 << (cpu & 7));
   }
   const n = Math.min(len, bytes);
   return t.copyOutStruct(a.ptr(2), n) !== 0 ? -EFAULT : n;

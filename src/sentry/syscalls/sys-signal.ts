@@ -1,17 +1,6 @@
 /** Signals: kill(2), tgkill(2), sigaction(2), sigprocmask(2), sigsuspend(2), sigtimedwait(2), sigaltstack(2), pidfds. */
 import { O_NONBLOCK } from "../../abi/fcntl.ts";
-import {
-  EAGAIN,
-  EBADF,
-  EFAULT,
-  EINTR,
-  EINVAL,
-  EMFILE,
-  ENOMEM,
-  EPERM,
-  ERESTARTNOHAND,
-  ESRCH,
-} from "../../abi/errno.ts";
+import { EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EMFILE, ENOMEM, EPERM, ERESTARTNOHAND, ESRCH } from "../../abi/errno.ts";
 import {
   MINSIGSTKSZ,
   NSIG,
@@ -93,7 +82,7 @@ function sysKill(t: Task, a: SyscallArgs): number {
   if (pid === -1) {
     let found = false;
     let denied = false;
-    for (const g of [...k.processes.values()]) {
+    for (const g of k.processes.values()) {
       if (g === t.group || g === k.init || g.isZombie) continue;
       found = true;
       if (maySignal(t, g, sig) !== 0) denied = true;

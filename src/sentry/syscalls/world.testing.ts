@@ -16,8 +16,8 @@ import { MemoryManager, MmapOptions } from "../mm/mm.ts";
 import { SingleFileProvider } from "../pgalloc/memory-file.ts";
 import { Dispatcher } from "./dispatch.ts";
 import type { SyscallTracer } from "./dispatch.ts";
-import { ScriptedPlatform } from "./scripted.testing.ts";
-import type { Program } from "./scripted.testing.ts";
+import { ScriptedPlatform, sys } from "./scripted.testing.ts";
+import type { Call, Program } from "./scripted.testing.ts";
 import { amd64 } from "./table-amd64.ts";
 
 /** Where guests have memory: `MEM` is the start of 16 pages, the stack begins at STACK. */
@@ -35,7 +35,6 @@ export class World {
   /** Set by scripts: what happened, in order. */
   readonly events: string[] = [];
   init!: Task;
-  /** The process whose script runs now has its memory here (fork gives others): use `memoryOf`. */
 
   constructor(tracer: SyscallTracer | null = null) {
     this.platform = new ScriptedPlatform(this.files.clock);
@@ -151,6 +150,16 @@ export class World {
     const t = this.kernel.tasks.get(tid);
     if (t === undefined) throw new Error(`no task ${tid}`);
     return t;
+  }
+
+  /** Pretended code at `address`: a handler that notes "handler SIG". */
+  noteSignals(address: number): void {
+    this.platform.handlers.set(address, (sig) => this.noting(sig));
+  }
+
+  private *noting(sig: number): Generator<Call | null, void, number> {
+    this.note(`handler ${sig}`);
+    yield sys("gettid");
   }
 
   note(text: string): void {
