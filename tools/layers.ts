@@ -101,7 +101,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     ],
     mayFiles: [hostContract, platformContract],
   },
-  "sentry/kernelfs": { may: [...fsBase, "sentry/mm", "sentry/kernel", "sentry/socket/unix"] },
+  "sentry/kernelfs": { may: [...fsBase, "sentry/mm", "sentry/kernel", "sentry/socket/unix"], tests: ["sentry/fs/*"] },
   "sentry/socket": { may: [...fsBase, "sentry/mm", "sentry/kernel"] },
   // Sockets that need nothing of the kernel, only what files have.
   "sentry/socket/unix": { may: fsBase },

@@ -9,12 +9,6 @@ model name\t: x86-64 processor
 stepping\t: 0
 cpu MHz\t\t: 2000.000
 cache size\t: 1024 KB
-physical id\t: 0
-siblings\t: 1
-core id\t\t: 0
-cpu cores\t: 1
-apicid\t\t: 0
-initial apicid\t: 0
 fpu\t\t: yes
 fpu_exception\t: yes
 cpuid level\t: 13
@@ -27,37 +21,28 @@ address sizes\t: 46 bits physical, 48 bits virtual
 power management:
 `;
 
-/** Lines whose value depends on which CPU it is and how many there are: all are cores of one package. */
-function valueFor(name: string, cpu: number, count: number): number | null {
-  switch (name) {
-    case "physical id":
-      return 0;
-    case "siblings":
-    case "cpu cores":
-      return count;
-    case "core id":
-    case "apicid":
-    case "initial apicid":
-      return cpu;
-    default:
-      return null;
-  }
+/** Lines that tell one CPU from another: all are cores of one package. */
+const OWN_LINES = /^(processor|physical id|siblings|core id|cpu cores|apicid|initial apicid)\b/;
+
+function ownLines(cpu: number, count: number): string {
+  return (
+    `physical id\t: 0\nsiblings\t: ${count}\ncore id\t\t: ${cpu}\ncpu cores\t: ${count}\n` +
+    `apicid\t\t: ${cpu}\ninitial apicid\t: ${cpu}\n`
+  );
 }
 
 /** The whole file: the kernel's description of one CPU, for each. */
 export function cpuInfoText(k: Kernel): string {
-  const lines = (k.cpuInfo === "" ? PLAIN : k.cpuInfo).split("\n").filter((l) => l.trim() !== "");
+  const text = k.cpuInfo === "" ? PLAIN : k.cpuInfo;
+  const lines = text.split("\n").filter((l) => l.trim() !== "" && !OWN_LINES.test(l));
+  // Where they stand on Linux: behind the size of the cache.
+  const cache = lines.findIndex((l) => l.startsWith("cache size"));
+  const before = lines.slice(0, cache + 1).map((l) => `${l}\n`);
+  const after = lines.slice(cache + 1).map((l) => `${l}\n`);
+  const [head, tail] = [before.join(""), after.join("")];
   let out = "";
   for (let cpu = 0; cpu < k.cpuCount; cpu++) {
-    out += `processor\t: ${cpu}\n`;
-    for (const line of lines) {
-      const colon = line.indexOf(":");
-      const name = line.slice(0, colon < 0 ? line.length : colon).trimEnd();
-      if (name === "processor") continue;
-      const value = valueFor(name, cpu, k.cpuCount);
-      out += value === null ? `${line}\n` : `${line.slice(0, colon)}: ${value}\n`;
-    }
-    out += "\n";
+    out += `processor\t: ${cpu}\n${head}${ownLines(cpu, k.cpuCount)}${tail}\n`;
   }
   return out;
 }
