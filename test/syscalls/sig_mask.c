@@ -9,7 +9,9 @@ static void note(int sig) {
 
 static void show_order(const char *label) {
 	say("%s:", label);
-	for (int i = 0; i < count; i++) say(" %s", sname(order[i]));
+	for (int i = 0; i < count; i++) {
+		if (i == 0 || order[i] != order[i - 1] || order[i] != SIGALRM) say(" %s", sname(order[i]));
+	}
 	say("\n");
 	count = 0;
 }
@@ -73,14 +75,13 @@ int main(void) {
 	say("mask after: USR1 %d\n", sigismember(&set, SIGUSR1));
 	// A signal still blocked by sigsuspend's mask does not wake it; a timer's signal does.
 	raise(SIGUSR1);
-	struct itimerval timer = {{0, 0}, {0, 20000}};
-	setitimer(ITIMER_REAL, &timer, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
+	ticks(20);
 	SHOW(sigsuspend(&set));
 	show_order("sigsuspend with USR1 blocked");
-	setitimer(ITIMER_REAL, &timer, NULL);
 	SHOW(pause());
+	ticks(0);
 	show_order("pause");
 	sigemptyset(&set);
 	sigprocmask(SIG_SETMASK, &set, NULL);

@@ -41,9 +41,9 @@ int main(void) {
 	reap(pid);
 	// A signal that is not waited for and has a handler interrupts.
 	signal(SIGALRM, handler);
-	struct itimerval timer = {{0, 0}, {0, 15000}};
-	setitimer(ITIMER_REAL, &timer, NULL);
+	ticks(15);
 	SHOW(sigtimedwait(&set, &info, &late));
+	ticks(0);
 	// A blocked one whose default is to be ignored can be waited for: SIGCHLD.
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);

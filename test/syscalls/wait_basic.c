@@ -51,9 +51,9 @@ int main(void) {
 	struct sigaction action = {.sa_handler = handler};
 	sigaction(SIGALRM, &action, NULL);
 	b = spawn(sleeper);
-	struct itimerval timer = {{0, 0}, {0, 20000}};
-	setitimer(ITIMER_REAL, &timer, NULL);
+	ticks(20);
 	SHOW(waitpid(b, &status, 0));
+	ticks(0);
 	kill(b, SIGKILL);
 	say("%s\n", wname(reap(b)));
 	action.sa_flags = SA_RESTART;
@@ -63,8 +63,9 @@ int main(void) {
 		sleep_ms(60);
 		_exit(8);
 	}
-	setitimer(ITIMER_REAL, &timer, NULL);
+	ticks(20);
 	YES("restarted", waitpid(b, &status, 0) == b);
+	ticks(0);
 	say("%s\n", wname(status));
 	// Children ended in a known order are all found.
 	int seen[10] = {0};
