@@ -155,12 +155,12 @@ export class Termios {
   }
 }
 
-/** Settings of a fresh terminal (tty_std_termios in Linux). */
+/** Settings of a fresh pty (tty_std_termios in Linux, without HUPCL as pty slaves have it). */
 export function defaultTermios(): Termios {
   const t = new Termios();
   t.iflag = ICRNL | IXON;
   t.oflag = OPOST | ONLCR;
-  t.cflag = B38400 | CS8 | CREAD | HUPCL;
+  t.cflag = B38400 | CS8 | CREAD;
   t.lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN;
   t.cc.set([3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0]);
   return t;

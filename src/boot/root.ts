@@ -68,7 +68,7 @@ function fileSystem(env: RootEnv, ctx: PathContext, mount: MountConfig, flags: n
   const type = mount.type === "dev" || mount.type === "mqueue" || mount.type.startsWith("cgroup") ? "tmpfs" : mount.type;
   // mount(8) options that only mean something to the host's implementation are left out.
   const options = type === "tmpfs" || type === "devpts" ? data : "";
-  const fs = env.vfs.createFileSystem(ctx, env.vfs.types.has(type) ? type : "tmpfs", type, flags, options);
+  const fs = env.vfs.createFileSystem(ctx, type, type, flags, options);
   if (typeof fs === "number") {
     throw new BootError(`cannot mount ${mount.type} on ${mount.destination}: ${errnoName(-fs)}`);
   }

@@ -11,6 +11,7 @@ import { FifoOpener } from "../sentry/fs/pipe/pipe-file.ts";
 import { TmpfsType } from "../sentry/fs/tmpfs/tmpfs.ts";
 import { Kernel } from "../sentry/kernel/kernel.ts";
 import { KernelTtyControl } from "../sentry/kernel/tty-control.ts";
+import { registerKernelFileSystems } from "../sentry/kernelfs/register.ts";
 import { VdsoImage } from "../sentry/loader/vdso.ts";
 import { HostMemoryStore } from "../sentry/pgalloc/host-store.ts";
 import { MemoryFile, SingleFileProvider } from "../sentry/pgalloc/memory-file.ts";
@@ -87,6 +88,7 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
     totalRam,
     hostname: config.hostname,
   });
+  registerKernelFileSystems(kernel);
   vfs.registerType(new TmpfsType(memory, totalRam));
   vfs.fifoOpener = new FifoOpener();
   registerMemDevices(vfs, random, null);

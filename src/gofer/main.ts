@@ -84,10 +84,13 @@ function main(): void {
   serve(host, connections);
 }
 
+let status = 0;
 try {
   main();
 } catch (error) {
   const text = error instanceof Error ? error.message : String(error);
   process.stderr.write(`gofer: ${text}\n`);
-  process.exitCode = 1;
+  status = 1;
 }
+// At once: Node's event loop has nothing to do here, and the filter does not allow its system calls.
+process.exit(status);

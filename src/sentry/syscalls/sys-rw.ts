@@ -50,9 +50,24 @@ function readSeq(t: Task, file: FileDescription, pos: number, noWait: boolean): 
     const err = t.mm.finishIo(seq);
     return err < 0 ? err : n;
   }
-  if (n === -EAGAIN && !noWait) return waitOr(t, file, EV_IN | EV_RDNORM);
+  if (n === -EAGAIN && !noWait) {
+    return file.readTimeoutNs === Infinity ? waitOr(t, file, EV_IN | EV_RDNORM) : readTimed(t, file);
+  }
   t.usage.readCalls++;
   return n;
+}
+
+/** A file with a read timer of its own (a terminal with VTIME) had nothing: waits, or ends with what is there. */
+function readTimed(t: Task, file: FileDescription): number {
+  if (t.timedOut) {
+    const n = file.readTimedOut(seq);
+    const err = t.mm.finishIo(seq);
+    return err < 0 ? err : n;
+  }
+  if (t.deadlineNs === Infinity || file.readTimerRestarts) {
+    t.setDeadline(t.kernel.clock.monotonicNs() + file.readTimeoutNs);
+  }
+  return waitOr(t, file, EV_IN | EV_RDNORM);
 }
 
 /** No byte of the buffer can be accessed: what the file says about a read that finds nothing comes first, then -EFAULT. */

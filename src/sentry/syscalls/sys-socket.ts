@@ -34,7 +34,7 @@ import type { Task } from "../kernel/task.ts";
 import { parseUnixAddress, UnixAddress } from "../socket/unix/address.ts";
 import { UnixSocket } from "../socket/unix/socket.ts";
 import { MAY_WRITE } from "../vfs/inode.ts";
-import { mknodAt } from "../vfs/operations.ts";
+import { mknodSocket, unlinkAt } from "../vfs/operations.ts";
 import { resolvePath, WALK_FOLLOW } from "../vfs/walk.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
@@ -74,22 +74,28 @@ function socket(t: Task, a: SyscallArgs): number {
 
 function socketpair(t: Task, a: SyscallArgs): number {
   const flags = a.i32(1);
+  if ((flags & ~(SOCK_TYPE_MASK | SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  if (!t.fds.canAlloc(2)) return -EMFILE;
+  // The numbers are written before the sockets are made: a failing call leaves them behind.
+  const low = lowestFree(t, 0);
+  t.kernel.scratchView.setInt32(0, low, true);
+  t.kernel.scratchView.setInt32(4, lowestFree(t, low + 1), true);
+  if (t.copyOutStruct(a.ptr(3), 8) < 0) return -EFAULT;
   const kind = checkKind(a.i32(0), flags, a.i32(2));
   if (kind < 0) return kind;
-  if (!t.fds.canAlloc(2)) return -EMFILE;
   const first = newUnixSocket(t, kind, flags);
   const second = newUnixSocket(t, kind, flags);
   UnixSocket.pair(first, second);
-  const fd0 = installSocket(t, first, flags);
-  const fd1 = installSocket(t, second, flags);
-  t.kernel.scratchView.setInt32(0, fd0, true);
-  t.kernel.scratchView.setInt32(4, fd1, true);
-  if (t.copyOutStruct(a.ptr(3), 8) < 0) {
-    t.fds.close(fd0);
-    t.fds.close(fd1);
-    return -EFAULT;
-  }
+  installSocket(t, first, flags);
+  installSocket(t, second, flags);
   return 0;
+}
+
+/** The lowest free fd from `from` on. */
+function lowestFree(t: Task, from: number): number {
+  let fd = from;
+  while (t.fds.get(fd) !== undefined) fd++;
+  return fd;
 }
 
 function bind(t: Task, a: SyscallArgs): number {
@@ -105,12 +111,14 @@ function bind(t: Task, a: SyscallArgs): number {
     return s.bindAbstract(new UnixAddress(true, t.kernel.unixNames.autoName()));
   }
   if (address.isAbstract) return s.bindAbstract(address);
-  if (s.address !== null) return -EINVAL;
-  const made = mknodAt(t.pathContext, null, address.path, S_IFSOCK | 0o777, 0);
-  if (made < 0) return made === -EEXIST ? -EADDRINUSE : made;
-  const where = resolvePath(t.pathContext, null, address.path, 0);
-  if (typeof where === "number") return where;
-  s.bindInode(address, where.dentry.inode!);
+  const made = mknodSocket(t.pathContext, address.path, 0o777 & ~t.pathContext.umask);
+  if (typeof made === "number") return made === -EEXIST ? -EADDRINUSE : made;
+  // Linux looks only now whether the socket has a name already, and takes the node back.
+  if (s.address !== null) {
+    unlinkAt(t.pathContext, null, address.path);
+    return -EINVAL;
+  }
+  s.bindInode(address, made.dentry.inode!);
   return 0;
 }
 

@@ -158,6 +158,18 @@ export abstract class FileDescription {
   readiness(): number {
     return ALWAYS_READY;
   }
+  /** How long a read that finds nothing waits, ns; Infinity: for ever. */
+  get readTimeoutNs(): number {
+    return Infinity;
+  }
+  /** Whether each new byte starts the timer of {@link readTimeoutNs} anew. */
+  get readTimerRestarts(): boolean {
+    return false;
+  }
+  /** The timer ran out: gives what there is. Bytes, 0 when there is nothing. */
+  readTimedOut(_seq: IoSequence): number {
+    return 0;
+  }
   /** Notified when readiness changes; null: never changes (epoll_ctl answers EPERM for such files when {@link canPoll} is false). */
   waitQueue(): WaitQueue | null {
     return null;

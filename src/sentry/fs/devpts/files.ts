@@ -11,7 +11,7 @@ import {
   VMIN,
   VTIME,
 } from "../../../abi/termios.ts";
-import { EV_HUP, EV_IN, EV_OUT, EV_PRI, EV_RDNORM, EV_WRNORM } from "../../../base/waiter.ts";
+import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_PRI, EV_RDNORM, EV_WRNORM } from "../../../base/waiter.ts";
 import type { WaitQueue } from "../../../base/waiter.ts";
 import type { IoSequence } from "../../usermem/io.ts";
 import { FileDescription } from "../../vfs/file.ts";
@@ -184,6 +184,29 @@ export class PtySlave extends FileDescription {
     return done;
   }
 
+  /** VTIME: tenths of a second; with VMIN it runs between bytes, without from the start of the read. */
+  override get readTimeoutNs(): number {
+    const { ld, hungUp } = this.tty;
+    const tenths = ld.termios.cc[VTIME]!;
+    if (hungUp || tenths === 0 || (ld.termios.lflag & ICANON) !== 0) return Infinity;
+    return ld.termios.cc[VMIN] === 0 || ld.in.length > 0 ? tenths * 1e8 : Infinity;
+  }
+
+  override get readTimerRestarts(): boolean {
+    return this.tty.ld.termios.cc[VMIN]! > 0;
+  }
+
+  override readTimedOut(seq: IoSequence): number {
+    let done = 0;
+    while (seq.remaining > 0 && this.tty.ld.in.length > 0) {
+      const n = this.tty.ld.in.pull(chunk, 0, Math.min(CHUNK, seq.remaining));
+      seq.write(chunk, 0, n);
+      done += n;
+    }
+    if (done > 0) this.tty.slaveDrained();
+    return done;
+  }
+
   override write(seq: IoSequence): number {
     const tty = this.tty;
     if (tty.hungUp) return -EIO;
@@ -205,7 +228,7 @@ export class PtySlave extends FileDescription {
 
   override readiness(): number {
     const tty = this.tty;
-    if (tty.hungUp) return EV_IN | EV_OUT | EV_HUP | EV_RDNORM | EV_WRNORM;
+    if (tty.hungUp) return EV_IN | EV_OUT | EV_ERR | EV_HUP | EV_RDNORM | EV_WRNORM;
     let r = 0;
     if (tty.ld.readable()) r |= EV_IN | EV_RDNORM;
     if (tty.ld.outputRoom() > 0) r |= EV_OUT | EV_WRNORM;

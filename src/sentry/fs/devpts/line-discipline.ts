@@ -45,6 +45,7 @@ import {
   VSTART,
   VSTOP,
   VSUSP,
+  VTIME,
   VWERASE,
   XTABS,
 } from "../../../abi/termios.ts";
@@ -120,7 +121,9 @@ export class LineDiscipline {
   }
 
   private afterInput(): void {
-    if (this.readable()) this.hooks.inputReady();
+    // A reader that times the gaps between bytes (VMIN and VTIME) must see each of them.
+    const timesBytes = (this.termios.lflag & ICANON) === 0 && this.termios.cc[VTIME]! > 0 && this.in.length > 0;
+    if (timesBytes || this.readable()) this.hooks.inputReady();
     if (this.out.length > 0) this.hooks.outputReady();
   }
 

@@ -47,9 +47,9 @@ export class Packet {
     if (rights !== null) for (const f of rights) f.decRef();
   }
 
-  /** Whether bytes of `next` may be read together with this packet's in a stream. */
+  /** Whether bytes of `next` may be read together with this packet's in a stream: the sender must be the same. */
   gluesWith(next: Packet): boolean {
-    if (this.rights !== null || next.rights !== null || this.hasCred !== next.hasCred) return false;
+    if (this.hasCred !== next.hasCred) return false;
     if (!this.hasCred) return true;
     return this.cred.pid === next.cred.pid && this.cred.uid === next.cred.uid && this.cred.gid === next.cred.gid;
   }

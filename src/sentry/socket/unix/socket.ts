@@ -296,11 +296,12 @@ export class UnixSocket extends FileDescription {
 
   private receiveStream(seq: IoSequence, flags: number, info: ReceiveInfo, head: Packet): number {
     const peek = (flags & MSG_PEEK) !== 0;
-    this.ancillary(head, flags, info);
     let done = 0;
     let peeked = 0;
     let p = head;
-    while (seq.remaining > 0) {
+    do {
+      // Reading goes on into a packet with files, and stops behind it.
+      this.ancillary(p, flags, info);
       const n = Math.min(seq.remaining, p.length);
       seq.write(p.data, p.start, n);
       done += n;
@@ -313,7 +314,7 @@ export class UnixSocket extends FileDescription {
       const next = this.packets.at(peeked);
       if (info.rights !== null || next === undefined || !head.gluesWith(next)) break;
       p = next;
-    }
+    } while (seq.remaining > 0);
     if (!peek && done > 0) this.tellSenders();
     return done;
   }
