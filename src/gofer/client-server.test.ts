@@ -108,7 +108,11 @@ for (const hasExtension of [true, false]) {
     test("names that are no single component are refused everywhere", () => {
       for (const name of ["", ".", "..", "a/b", "/", "dir/", "../x", "a\0b", "x".repeat(256)]) {
         const expected = name.length > 255 ? -e.ENAMETOOLONG : -e.EINVAL;
-        assert.equal(client.walk(root, [name], 1), name === "" && !hasExtension ? 1 : 0, JSON.stringify(name));
+        if (!hasExtension && (name === "" || name === "." || name === "..")) {
+          // walk(5) knows these; from the attach point they lead nowhere else.
+          assert.equal(client.walk(root, [name], 1), 1);
+          assert.equal(client.walkAttrs[0]!.ino, Number(fs.statSync(path, { bigint: true }).ino));
+        } else assert.equal(client.walk(root, [name], 1), 0, JSON.stringify(name));
         assert.equal(client.make(root, name, m.S_IFDIR | 0o755, c.NOUID, c.NOUID, 0, "", stat), expected);
         assert.equal(client.unlink(root, name, 0), expected);
         assert.equal(client.rename(root, name, root, "ok", 0), expected);

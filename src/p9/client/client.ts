@@ -376,7 +376,8 @@ export class P9Client {
     unlinkatMsg.dirFid = dirFid;
     unlinkatMsg.name = name;
     unlinkatMsg.flags = flags;
-    return this.call(c.TUNLINKAT, unlinkatMsg, empty);
+    const err = this.call(c.TUNLINKAT, unlinkatMsg, empty);
+    return err === -EOPNOTSUPP && !this.isExtended ? plain.remove(this, dirFid, name, flags) : err;
   }
 
   /** flags: RENAME_*; a plain server knows none. */

@@ -1,5 +1,6 @@
 /** The client's calls in plain 9P2000.L messages, for servers without the extension. Results as in client.ts. */
-import { EINVAL, EIO, ENODATA, ENOENT, ERANGE } from "../../abi/errno.ts";
+import { EINVAL, EIO, EISDIR, ENODATA, ENOENT, ENOTDIR, EOPNOTSUPP, ERANGE } from "../../abi/errno.ts";
+import { AT_REMOVEDIR } from "../../abi/fcntl.ts";
 import { S_IALLUGO, S_IFDIR, S_IFLNK, S_IFMT, Stat, devMajor, devMinor } from "../../abi/stat.ts";
 import { QidOnly, Rwalk, Tread, Twalk, Data } from "../wire/base.ts";
 import * as c from "../wire/constants.ts";
@@ -24,6 +25,7 @@ const mknodMsg = new l.Tmknod();
 const symlinkMsg = new l.Tsymlink();
 const qidReply = new QidOnly();
 const renameatMsg = new l.Trenameat();
+const renameMsg = new l.Trename();
 const xattrwalkMsg = new l.Txattrwalk();
 const xattrwalkReply = new l.Rxattrwalk();
 const xattrcreateMsg = new l.Txattrcreate();
@@ -206,7 +208,35 @@ export function rename(
   renameatMsg.oldName = oldName;
   renameatMsg.newDirFid = newDir;
   renameatMsg.newName = newName;
-  return p.call(c.TRENAMEAT, renameatMsg, empty);
+  const err = p.call(c.TRENAMEAT, renameatMsg, empty);
+  if (err !== -EOPNOTSUPP) return err;
+  // Old servers: the fid of the file itself is renamed.
+  const fid = walkOne(p, oldDir, oldName);
+  if (fid < 0) return fid;
+  renameMsg.fid = fid;
+  renameMsg.dirFid = newDir;
+  renameMsg.name = newName;
+  const result = p.call(c.TRENAME, renameMsg, empty);
+  clunkNow(p, fid);
+  return result;
+}
+
+/** unlinkat for old servers, by the fid of the file itself. */
+export function remove(p: P9Client, dirFid: number, name: string, flags: number): number {
+  const fid = walkOne(p, dirFid, name);
+  if (fid < 0) return fid;
+  let err = getattr(p, fid, entryStat);
+  const isDir = (entryStat.mode & S_IFMT) === S_IFDIR;
+  if (err === 0 && isDir !== (flags === AT_REMOVEDIR)) err = isDir ? -EISDIR : -ENOTDIR;
+  if (err < 0) {
+    clunkNow(p, fid);
+    return err;
+  }
+  fidMsg.fid = fid;
+  // remove(5) ends the fid in any case.
+  err = p.call(c.TREMOVE, fidMsg, empty);
+  p.freeFid(fid);
+  return err;
 }
 
 /** An attribute's value, or the list of names for "". */

@@ -7,11 +7,21 @@ export class PathHandle {
   readonly fd: number;
   /** S_IFMT bits; a file never changes its type. */
   readonly type: number;
+  /**
+   * The directory that the file was found in, and its name there at that time: for Tremove, Trename and "..", which so
+   * can never leave the attach point. null: the attach point itself.
+   */
+  parent: PathHandle | null;
+  name: string;
   refs = 1;
 
-  constructor(fd: number, type: number) {
+  /** Takes a reference on `parent`. */
+  constructor(fd: number, type: number, parent: PathHandle | null, name: string) {
     this.fd = fd;
     this.type = type;
+    this.parent = parent;
+    this.name = name;
+    if (parent !== null) parent.refs++;
   }
 }
 
@@ -35,9 +45,6 @@ export class XattrState {
 export class Fid {
   readonly number: number;
   handle: PathHandle;
-  /** The directory that the file was found in, and its name there at that time: for Tremove and Trename. null: attach point. */
-  parent: PathHandle | null;
-  name: string;
   /** n_uname of the attach that this fid comes from: owner of what plain 9P creates. */
   readonly uid: number;
   /** Host fd of Tlopen or Tlcreate, or -1. */
@@ -47,19 +54,17 @@ export class Fid {
   xattr: XattrState | null = null;
   hasLocks = false;
 
-  /** Takes over one reference on `handle` and on `parent`. */
-  constructor(number: number, handle: PathHandle, parent: PathHandle | null, name: string, uid: number) {
+  /** Takes over one reference on `handle`. */
+  constructor(number: number, handle: PathHandle, uid: number) {
     this.number = number;
     this.handle = handle;
-    this.parent = parent;
-    this.name = name;
     this.uid = uid;
   }
 }
 
-/** Drops one reference; the last closes the fd. */
+/** Drops one reference; the last closes the fd, and drops the one on the parent. */
 export function releaseHandle(host: P9Backend, handle: PathHandle): void {
-  if (--handle.refs === 0) host.close(handle.fd);
+  for (let h: PathHandle | null = handle; h !== null && --h.refs === 0; h = h.parent) host.close(h.fd);
 }
 
 /** Closes what Tlopen opened. */
@@ -79,6 +84,5 @@ export function closeOpen(host: P9Backend, fid: Fid): void {
 export function releaseFid(host: P9Backend, fid: Fid): void {
   closeOpen(host, fid);
   releaseHandle(host, fid.handle);
-  if (fid.parent !== null) releaseHandle(host, fid.parent);
   fid.xattr = null;
 }

@@ -44,7 +44,7 @@ export function readdir(s: P9Server): number {
       break;
     }
     // What lies above the attach point is none of the client's business, its inode number included.
-    if (dir.name === ".." && fid.parent === null) {
+    if (dir.name === ".." && fid.handle.parent === null) {
       const lost = s.statFd(fid.handle.fd);
       entry.qid.path = lost < 0 ? 0 : s.stat.ino;
     } else entry.qid.path = dir.ino;

@@ -92,7 +92,7 @@ export function lcreate(s: P9Server): number {
   let fd = create(s, fid.handle, name, flags & PASSED_FLAGS, lcreateMsg.mode, uid, lcreateMsg.gid);
   let handle: PathHandle | number;
   if (fd >= 0) {
-    handle = handleOf(s, fd);
+    handle = handleOf(s, fd, fid.handle, name);
   } else {
     // A file that is there already is opened like any other, after a look at what it is.
     if (fd !== -e.EEXIST || (flags & f.O_EXCL) !== 0) return fd;
@@ -109,19 +109,17 @@ export function lcreate(s: P9Server): number {
     s.host.close(fd);
     return handle;
   }
-  if (fid.parent !== null) releaseHandle(s.host, fid.parent);
-  fid.parent = fid.handle;
+  releaseHandle(s.host, fid.handle);
   fid.handle = handle;
-  fid.name = name;
   fid.openFd = fd;
   fid.isWritable = (flags & f.O_ACCMODE) !== f.O_RDONLY;
   return replyOpen(s, fid);
 }
 
-/** An O_PATH handle of the regular file that `fd` has open. */
-function handleOf(s: P9Server, fd: number): PathHandle | number {
+/** An O_PATH handle of the regular file that `fd` has open, just made as `name` in `parent`. */
+function handleOf(s: P9Server, fd: number, parent: PathHandle, name: string): PathHandle | number {
   const path = s.reopen(fd, f.O_PATH);
-  return path < 0 ? path : new PathHandle(path, S_IFREG);
+  return path < 0 ? path : new PathHandle(path, S_IFREG, parent, name);
 }
 
 /** Creates a regular file, gives it its owner and mode, leaves its attributes in s.stat. An open fd or -errno. */
@@ -177,14 +175,13 @@ export function createat(s: P9Server): number {
   const fd = create(s, fid.handle, m.name, m.flags & DONATED_FLAGS, m.mode, m.uid, m.gid);
   if (fd < 0) return fd;
   if (m.newFid !== c.NOFID) {
-    const handle = handleOf(s, fd);
+    const handle = handleOf(s, fd, fid.handle, m.name);
     if (typeof handle === "number") {
       s.host.close(fd);
       s.host.unlinkat(fid.handle.fd, m.name, 0);
       return handle;
     }
-    fid.handle.refs++;
-    s.addFid(new Fid(m.newFid, handle, fid.handle, m.name, fid.uid));
+    s.addFid(new Fid(m.newFid, handle, fid.uid));
   }
   s.donatedFd = fd;
   return replyAttr(s);
@@ -214,13 +211,8 @@ export function openat(s: P9Server): number {
     return failed;
   }
   s.donatedFd = fd;
-  if (m.newFid === c.NOFID) {
-    releaseHandle(s.host, handle);
-  } else {
-    const parent = m.name === "" ? fid.parent : fid.handle;
-    if (parent !== null) parent.refs++;
-    s.addFid(new Fid(m.newFid, handle, parent, m.name === "" ? fid.name : m.name, fid.uid));
-  }
+  if (m.newFid === c.NOFID) releaseHandle(s.host, handle);
+  else s.addFid(new Fid(m.newFid, handle, fid.uid));
   return replyAttr(s);
 }
 

@@ -141,10 +141,7 @@ export function makeat(s: P9Server): number {
   const made = makeNode(s, dir.handle, q.name, q.mode, q.uid, q.gid, q.rdev, q.target);
   if (typeof made === "number") return made;
   if (q.newFid === c.NOFID) releaseHandle(s.host, made);
-  else {
-    dir.handle.refs++;
-    s.addFid(new Fid(q.newFid, made, dir.handle, q.name, dir.uid));
-  }
+  else s.addFid(new Fid(q.newFid, made, dir.uid));
   return replyAttr(s);
 }
 
@@ -209,12 +206,12 @@ export function rename2(s: P9Server): number {
   return renameNames(s, q.oldDirFid, q.oldName, q.newDirFid, q.newName, q.flags);
 }
 
-/** 0 when the fid's remembered name still leads to its file. The host offers no way to check and act in one step. */
-function checkStillThere(s: P9Server, fid: Fid, parent: PathHandle): number {
-  let err = s.statFd(fid.handle.fd);
+/** 0 when the remembered name still leads to the file. The host offers no way to check and act in one step. */
+function checkStillThere(s: P9Server, handle: PathHandle, parent: PathHandle): number {
+  let err = s.statFd(handle.fd);
   if (err < 0) return err;
   const { dev, ino } = s.stat;
-  const now = s.lookup(parent, fid.name);
+  const now = s.lookup(parent, handle.name);
   if (typeof now === "number") return now;
   err = s.stat.dev === dev && s.stat.ino === ino ? 0 : -e.ENOENT;
   releaseHandle(s.host, now);
@@ -229,17 +226,19 @@ export function rename(s: P9Server): number {
   if (fid === undefined || fid.xattr !== null) return -e.EBADF;
   const to = writableDir(s, q.dirFid);
   if (typeof to === "number") return to;
-  if (fid.parent === null) return -e.EBUSY;
+  const { handle } = fid;
+  const { parent } = handle;
+  if (parent === null) return -e.EBUSY;
   const bad = checkName(q.name);
   if (bad < 0) return bad;
-  const moved = checkStillThere(s, fid, fid.parent);
+  const moved = checkStillThere(s, handle, parent);
   if (moved < 0) return moved;
-  const failed = s.host.renameat2(fid.parent.fd, fid.name, to.handle.fd, q.name, 0);
+  const failed = s.host.renameat2(parent.fd, handle.name, to.handle.fd, q.name, 0);
   if (failed < 0) return failed;
   to.handle.refs++;
-  releaseHandle(s.host, fid.parent);
-  fid.parent = to.handle;
-  fid.name = q.name;
+  handle.parent = to.handle;
+  handle.name = q.name;
+  releaseHandle(s.host, parent);
   return 0;
 }
 
@@ -262,11 +261,11 @@ export function remove(s: P9Server): number {
   if (fid === undefined) return -e.EBADF;
   let result = 0;
   if (s.options.isReadonly) result = -e.EROFS;
-  else if (fid.parent === null) result = -e.EBUSY;
+  else if (fid.handle.parent === null) result = -e.EBUSY;
   else {
-    result = checkStillThere(s, fid, fid.parent);
-    const flags = fid.handle.type === m.S_IFDIR ? f.AT_REMOVEDIR : 0;
-    if (result === 0) result = s.host.unlinkat(fid.parent.fd, fid.name, flags);
+    const { parent, name, type } = fid.handle;
+    result = checkStillThere(s, fid.handle, parent);
+    if (result === 0) result = s.host.unlinkat(parent.fd, name, type === m.S_IFDIR ? f.AT_REMOVEDIR : 0);
   }
   dropFid(s, fid);
   return result;

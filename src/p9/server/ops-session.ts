@@ -60,8 +60,8 @@ export function attach(s: P9Server): number {
   // The root fd stays the caller's: a handle of its own keeps releasing simple.
   const fd = s.host.openat(s.options.procFd, String(s.options.rootFd), O_PATH | O_CLOEXEC, 0);
   if (fd < 0) return fd;
-  const handle = new PathHandle(fd, s.stat.mode & S_IFMT);
-  s.addFid(new Fid(attachMsg.fid, handle, null, "", attachMsg.nUname));
+  const handle = new PathHandle(fd, s.stat.mode & S_IFMT, null, "");
+  s.addFid(new Fid(attachMsg.fid, handle, attachMsg.nUname));
   fillQid(s, qidReply.qid);
   qidReply.encode(s.w);
   return 0;
@@ -81,28 +81,22 @@ export function walk(s: P9Server): number {
     const taken = s.checkNewFid(walkMsg.newFid);
     if (taken < 0) return taken;
   }
-  let handle = from.handle;
-  let parent = from.parent;
-  let name = from.name;
+  let { handle } = from;
   handle.refs++;
-  if (parent !== null) parent.refs++;
   let done = 0;
   let failed = 0;
   for (; done < walkMsg.count; done++) {
-    const next = s.lookup(handle, walkMsg.names[done]!);
+    const next = step(s, handle, walkMsg.names[done]!);
     if (typeof next === "number") {
       failed = next;
       break;
     }
-    if (parent !== null) releaseHandle(s.host, parent);
-    parent = handle;
+    releaseHandle(s.host, handle);
     handle = next;
-    name = walkMsg.names[done]!;
     fillQid(s, walkReply.qid(done));
   }
   if (done < walkMsg.count) {
     releaseHandle(s.host, handle);
-    if (parent !== null) releaseHandle(s.host, parent);
     // walk(5): only a failure of the first name is an error; a partial walk leaves newfid unset.
     if (done === 0) return failed;
   } else {
@@ -110,11 +104,25 @@ export function walk(s: P9Server): number {
       s.fids.delete(from.number);
       releaseFid(s.host, from);
     }
-    s.addFid(new Fid(walkMsg.newFid, handle, parent, name, from.uid));
+    s.addFid(new Fid(walkMsg.newFid, handle, from.uid));
   }
   walkReply.count = done;
   walkReply.encode(s.w);
   return 0;
+}
+
+/**
+ * One name of a plain walk: a handle (one reference) whose attributes are in s.raw, or -errno. "." and ".." are not looked
+ * up: ".." is the directory that we came from, and the attach point's is itself (walk(5)).
+ */
+function step(s: P9Server, at: PathHandle, name: string): PathHandle | number {
+  if (name !== "." && name !== "..") return s.lookup(at, name);
+  if (at.type !== S_IFDIR) return -e.ENOTDIR;
+  const to = name === ".." && at.parent !== null ? at.parent : at;
+  const err = s.statFd(to.fd);
+  if (err < 0) return err;
+  to.refs++;
+  return to;
 }
 
 export function walkattr(s: P9Server): number {
@@ -153,10 +161,7 @@ export function walkattr(s: P9Server): number {
     reply.count = i + 1;
     if (next.type === S_IFLNK) readTarget(s, next);
     if (next.type !== S_IFDIR && (walkattrMsg.flags & c.WALK_DIRS_ONLY) !== 0) releaseHandle(s.host, next);
-    else {
-      at.refs++;
-      s.addFid(new Fid(walkattrMsg.newFids[i]!, next, at, name, from.uid));
-    }
+    else s.addFid(new Fid(walkattrMsg.newFids[i]!, next, from.uid));
     if (next.type !== S_IFDIR) break;
     at = next;
   }

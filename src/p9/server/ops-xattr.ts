@@ -71,7 +71,7 @@ export function xattrwalk(s: P9Server): number {
   const n = readValue(s, fid, m.name);
   if (n < 0) return n;
   fid.handle.refs++;
-  const made = new Fid(m.newFid, fid.handle, null, "", fid.uid);
+  const made = new Fid(m.newFid, fid.handle, fid.uid);
   made.xattr = new XattrState(m.name, scratch.slice(0, n), false, 0);
   s.addFid(made);
   xattrwalkReply.size = n;

@@ -240,7 +240,7 @@ export class P9Server {
       this.host.close(fd);
       return failed;
     }
-    return new PathHandle(fd, this.raw[ST_MODE]! & S_IFMT);
+    return new PathHandle(fd, this.raw[ST_MODE]! & S_IFMT, parent, name);
   }
 
   /** Opens the very file that an fd names, with plain open(2) flags. An fd or -errno. */

@@ -62,8 +62,8 @@ export const TLINKATTR = 226;
 
 /** size[4] type[1] tag[2] in front of every message. */
 export const HEADER_SIZE = 7;
-/** Bytes of Rread, Rreaddir and Twrite that are not data (Twrite is the longest). */
-export const IO_HEADER_SIZE = 23;
+/** What servers and clients set aside for all but the data of Tread, Treaddir and Twrite (P9_IOHDRSZ of Linux). */
+export const IO_HEADER_SIZE = 24;
 /** Smallest message size that either side accepts: every fixed-size message and a name fit. */
 export const MIN_MSIZE = 4096;
 /** Message size that we offer: an extended attribute of the largest size (64 KiB) fits. */
