@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-static volatile sig_atomic_t ticks;
+static volatile sig_atomic_t ran;
 static void (*unblock)(void);
 static int fds[2], listener;
 
@@ -15,7 +15,7 @@ static int fds[2], listener;
 static void tick(int sig) {
 	(void)sig;
 	int saved = errno;
-	if (++ticks == 2 && unblock != NULL) unblock();
+	if (++ran == 2 && unblock != NULL) unblock();
 	errno = saved;
 }
 
@@ -33,7 +33,7 @@ static void do_connect(void) {
 static void begin(int flags, void (*f)(void)) {
 	struct sigaction action = {.sa_handler = tick, .sa_flags = flags};
 	sigaction(SIGALRM, &action, NULL);
-	ticks = 0;
+	ran = 0;
 	unblock = f;
 	struct itimerval timer = {{0, 20000}, {0, 20000}};
 	setitimer(ITIMER_REAL, &timer, NULL);
