@@ -16,10 +16,11 @@ import {
   RWF_SYNC,
   SEEK_CUR,
 } from "../../abi/fcntl.ts";
-import { MAX_FILE_SIZE, MAX_RW_COUNT } from "../../abi/limits.ts";
+import { MAX_FILE_SIZE, MAX_RW_COUNT, PIPE_BUF } from "../../abi/limits.ts";
 import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../abi/resource.ts";
 import { S_IFMT, Stat } from "../../abi/stat.ts";
 import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../base/waiter.ts";
+import { pipeOf } from "../fs/pipe/pipe-file.ts";
 import type { Task } from "../kernel/task.ts";
 import { IoSequence } from "../usermem/io.ts";
 import type { FileDescription } from "../vfs/file.ts";
@@ -160,7 +161,12 @@ function readBuffer(t: Task, file: FileDescription, addr: number, size: number, 
   seq.clear();
   if (len > 0) {
     const r = t.mm.ioSequence(addr, len, true, seq);
-    if (r < 0) return readFault(t, file, len, pos);
+    if (r < len) {
+      if (r < 0) return readFault(t, file, len, pos);
+      // Pipes hand out whole pages: one that does not fit stays.
+      const pipe = pipeOf(file);
+      if (pipe !== null && r < PIPE_BUF && r < pipe.length) return -EFAULT;
+    }
   }
   return readSeq(t, file, pos, false);
 }
@@ -171,7 +177,13 @@ function writeBuffer(t: Task, file: FileDescription, addr: number, size: number,
   seq.clear();
   if (len > 0) {
     const r = t.mm.ioSequence(addr, len, false, seq);
-    if (r < 0) return r;
+    if (r < len) {
+      if (r < 0) return r;
+      if (pipeOf(file) !== null) {
+        if (r < PIPE_BUF) return -EFAULT;
+        seq.truncate(r - (r % PIPE_BUF));
+      }
+    }
   }
   const append = pos !== AT_POSITION && (file.statusFlags & O_APPEND) !== 0;
   return writeSeq(t, file, pos, append, false);
