@@ -13,6 +13,7 @@ import { Kernel } from "../sentry/kernel/kernel.ts";
 import { KernelTtyControl } from "../sentry/kernel/tty-control.ts";
 import { registerKernelFileSystems } from "../sentry/kernelfs/register.ts";
 import { VdsoImage } from "../sentry/loader/vdso.ts";
+import { ShmObject } from "../sentry/mm/shm-object.ts";
 import { HostMemoryStore } from "../sentry/pgalloc/host-store.ts";
 import { MemoryFile, SingleFileProvider } from "../sentry/pgalloc/memory-file.ts";
 import { Tracer } from "../sentry/strace/strace.ts";
@@ -26,6 +27,9 @@ import type { HostFacts } from "./host-facts.ts";
 
 /** Sparse size of the sandbox's memory file. */
 const MEMORY_SIZE = 1024 ** 4;
+
+/** Most that one shared mapping of /dev/zero can cover, bytes. */
+const ZERO_DEVICE_SIZE = 64 * 1024 ** 3;
 
 /** What {@link buildKernel} makes. */
 export interface Wired {
@@ -52,6 +56,8 @@ function readAll(host: Host, fd: number): Uint8Array {
 
 /** See the header. Throws BootError. */
 export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: HostFacts): Wired {
+  // The platform may move this thread to one CPU.
+  const cpuCount = host.cpuCount();
   const platform = startPlatform(config, log);
   const store = HostMemoryStore.create(host, "tsvisor-memory", MEMORY_SIZE);
   if (typeof store === "number") throw new BootError(`cannot make the memory file: ${errnoName(-store)}`);
@@ -68,7 +74,7 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
   if (config.vdsoFd >= 0) {
     const image = VdsoImage.create(memory, readAll(host, config.vdsoFd));
     if (typeof image === "number") throw new BootError(`cannot load the vDSO: ${errnoName(-image)}`);
-    clock.attach(image.paramsPage, host.cpuCount());
+    clock.attach(image.paramsPage, cpuCount);
     vdso = image;
   }
   const tracer = config.strace ? new Tracer((line) => log.info(line)) : null;
@@ -83,15 +89,16 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
     hwcap: facts.hwcap,
     hwcap2: facts.hwcap2,
     minSigStackSize: facts.minSigStackSize,
-    cpuCount: host.cpuCount(),
+    cpuCount,
     cpuInfo: facts.cpuInfo,
     totalRam,
     hostname: config.hostname,
+    allowSetuid: config.allowSetuid,
   });
   registerKernelFileSystems(kernel);
   vfs.registerType(new TmpfsType(memory, totalRam));
   vfs.fifoOpener = new FifoOpener();
-  registerMemDevices(vfs, random, null);
+  registerMemDevices(vfs, random, { newZeroMappable: () => new ShmObject(memory, ZERO_DEVICE_SIZE) });
   let main: Devpts | null = null;
   registerDevpts(vfs, new KernelTtyControl(kernel), () => main);
   return {
