@@ -4,11 +4,13 @@ import { RNDADDENTROPY, RNDADDTOENTCNT, RNDGETENTCNT } from "../../../abi/ioctl.
 import { makedev } from "../../../abi/stat.ts";
 import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../../base/waiter.ts";
 import type { Mappable } from "../../memmap/memmap.ts";
+import type { MemoryFile } from "../../pgalloc/memory-file.ts";
 import type { IoSequence } from "../../usermem/io.ts";
 import { FileDescription } from "../../vfs/file.ts";
 import type { IoctlContext } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { SpecialOpener, VirtualFileSystem } from "../../vfs/vfs.ts";
+import { ZeroMemory } from "./zero-memory.ts";
 
 export const MEM_MAJOR = 1;
 export const NULL_MINOR = 3;
@@ -23,12 +25,6 @@ export const PTMX_MINOR = 2;
 export interface RandomSource {
   /** Fills dst[off, off+len). */
   fill(dst: Uint8Array, off: number, len: number): void;
-}
-
-/** Makes zero-filled shared memory for MAP_SHARED mappings of /dev/zero; the kernel has it. */
-export interface ZeroMapper {
-  /** A fresh object for one mapping, or -errno. */
-  newZeroMappable(): Mappable | number;
 }
 
 /** What the null, zero and full devices have in common: no position worth speaking of. */
@@ -63,16 +59,16 @@ class NullFile extends MemDeviceFile {
 }
 
 class ZeroFile extends MemDeviceFile {
-  private readonly mapper: ZeroMapper | null;
-  constructor(mapper: ZeroMapper | null) {
+  private readonly mem: MemoryFile | null;
+  constructor(mem: MemoryFile | null) {
     super();
-    this.mapper = mapper;
+    this.mem = mem;
   }
   override read(seq: IoSequence): number {
     return seq.zero(seq.remaining);
   }
   override mappable(): Mappable | number {
-    return this.mapper === null ? super.mappable() : this.mapper.newZeroMappable();
+    return this.mem === null ? super.mappable() : new ZeroMemory(this.mem);
   }
 }
 
@@ -128,15 +124,15 @@ class RandomFile extends MemDeviceFile {
 /** One driver for all memory devices, told apart by the minor number. */
 class MemDevices implements SpecialOpener {
   private readonly random: RandomSource;
-  private readonly mapper: ZeroMapper | null;
-  constructor(random: RandomSource, mapper: ZeroMapper | null) {
+  private readonly mem: MemoryFile | null;
+  constructor(random: RandomSource, mem: MemoryFile | null) {
     this.random = random;
-    this.mapper = mapper;
+    this.mem = mem;
   }
   open(inode: Inode): FileDescription {
     switch (inode.rdev) {
       case makedev(MEM_MAJOR, ZERO_MINOR):
-        return new ZeroFile(this.mapper);
+        return new ZeroFile(this.mem);
       case makedev(MEM_MAJOR, FULL_MINOR):
         return new FullFile();
       case makedev(MEM_MAJOR, RANDOM_MINOR):
@@ -148,9 +144,9 @@ class MemDevices implements SpecialOpener {
   }
 }
 
-/** Registers null, zero, full, random and urandom, for device nodes on any file system. */
-export function registerMemDevices(vfs: VirtualFileSystem, random: RandomSource, mapper: ZeroMapper | null): void {
-  const driver = new MemDevices(random, mapper);
+/** Registers null, zero, full, random and urandom, for device nodes on any file system. `mem`: for mappings of zero. */
+export function registerMemDevices(vfs: VirtualFileSystem, random: RandomSource, mem: MemoryFile | null): void {
+  const driver = new MemDevices(random, mem);
   for (const minor of [NULL_MINOR, ZERO_MINOR, FULL_MINOR, RANDOM_MINOR, URANDOM_MINOR]) {
     vfs.registerDevice(false, MEM_MAJOR, minor, driver);
   }
