@@ -139,4 +139,4 @@ try {
     process.stderr.write(`tsvisor: the Sentry failed: ${text}\n`);
   }
 }
-process.exit(status);
+linuxHost().exitNow(status);

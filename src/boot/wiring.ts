@@ -13,7 +13,6 @@ import { Kernel } from "../sentry/kernel/kernel.ts";
 import { KernelTtyControl } from "../sentry/kernel/tty-control.ts";
 import { registerKernelFileSystems } from "../sentry/kernelfs/register.ts";
 import { VdsoImage } from "../sentry/loader/vdso.ts";
-import { ShmObject } from "../sentry/mm/shm-object.ts";
 import { HostMemoryStore } from "../sentry/pgalloc/host-store.ts";
 import { MemoryFile, SingleFileProvider } from "../sentry/pgalloc/memory-file.ts";
 import { Tracer } from "../sentry/strace/strace.ts";
@@ -27,9 +26,6 @@ import type { HostFacts } from "./host-facts.ts";
 
 /** Sparse size of the sandbox's memory file. */
 const MEMORY_SIZE = 1024 ** 4;
-
-/** Most that one shared mapping of /dev/zero can cover, bytes. */
-const ZERO_DEVICE_SIZE = 64 * 1024 ** 3;
 
 /** What {@link buildKernel} makes. */
 export interface Wired {
@@ -98,7 +94,7 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
   registerKernelFileSystems(kernel);
   vfs.registerType(new TmpfsType(memory, totalRam));
   vfs.fifoOpener = new FifoOpener();
-  registerMemDevices(vfs, random, { newZeroMappable: () => new ShmObject(memory, ZERO_DEVICE_SIZE) });
+  registerMemDevices(vfs, random, memory);
   let main: Devpts | null = null;
   registerDevpts(vfs, new KernelTtyControl(kernel), () => main);
   return {

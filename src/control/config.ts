@@ -72,6 +72,8 @@ export interface BootConfig {
   /** Debug log, or -1. */
   readonly logFd: number;
   readonly debug: boolean;
+  /** Honour set-user-ID and set-group-ID bits at execve. */
+  readonly allowSetuid: boolean;
   readonly strace: boolean;
   /** Which of stdin, stdout, stderr are terminals of the host (they become one pty inside). */
   readonly tty: readonly boolean[];

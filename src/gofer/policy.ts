@@ -69,6 +69,10 @@ const FILE_CALLS: readonly AllowedCall[] = [
 /** What Node's own threads do in a process that runs no JavaScript but this server. */
 const RUNTIME_CALLS: readonly AllowedCall[] = [
   { call: "futex", reason: "V8's worker threads" },
+  { call: "rseq", reason: "a worker thread that is just starting" },
+  { call: "set_robust_list", reason: "a worker thread that is just starting" },
+  { call: "prctl", reason: "a worker thread that is just starting sets its name" },
+  { call: "sched_getaffinity", reason: "a worker thread that is just starting asks for its stack" },
   { call: "mmap", reason: "V8's heap and code" },
   { call: "munmap", reason: "V8's heap and code" },
   { call: "mprotect", reason: "V8's code" },

@@ -202,6 +202,8 @@ export interface Host {
   pidfdSendSignal(pidfd: number, sig: number): number;
   pidfdOpen(pid: number): number;
   getpid(): number;
+  /** _exit(2): ends the process at once, without Node's teardown. */
+  exitNow(status: number): never;
   /** Self: prctl(2) with integer arguments. */
   prctl(option: number, arg2: number, arg3: number, arg4: number, arg5: number): number;
   setrlimit(resource: number, soft: number, hard: number): number;

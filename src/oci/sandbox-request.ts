@@ -29,6 +29,7 @@ export interface SandboxRequest {
   readonly platform: "systrap" | "ptrace" | null;
   readonly strace: boolean;
   readonly debug: boolean;
+  readonly allowSetuid: boolean;
   /** File that logs are appended to; undefined: stderr. */
   readonly debugLog: string | undefined;
 }

@@ -262,6 +262,7 @@ class Sandbox {
       vdsoFd: VDSO_FD,
       logFd: hasLog ? LOG_FD : -1,
       debug: request.debug,
+      allowSetuid: request.allowSetuid,
       strace: request.strace,
       tty: [0, 1, 2].map((fd) => host.isatty(fd)),
       startedAtNs: Math.floor(process.hrtime()[0] * 1e9 + process.hrtime()[1]),

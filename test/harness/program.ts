@@ -9,6 +9,7 @@ import { basename, dirname, join } from "node:path";
  *
  * - `// flags: WORDS` more words for the compiler's command line (`-dynamic` keeps it from being linked statically)
  * - `// timeout: SECONDS` for each run, 30 when left out
+ * - `// do: FLAG...` for `tsvisor do`
  * - `// skip-platform: NAME... [(why)]`
  * - `// status: N` the exit status that the native run must have; any but the two that mean a broken test when left out
  */
@@ -16,6 +17,7 @@ export interface Directives {
   readonly flags: readonly string[];
   readonly timeout: number;
   readonly skipPlatforms: readonly string[];
+  readonly doFlags: readonly string[];
   readonly status: number | undefined;
 }
 
@@ -24,19 +26,21 @@ export function parseDirectives(source: string): Directives {
   let flags: readonly string[] = [];
   let timeout = 30;
   let skipPlatforms: readonly string[] = [];
+  let doFlags: readonly string[] = [];
   let status: number | undefined;
   for (const line of source.split("\n").slice(0, 20)) {
-    const match = /^\/\/ (flags|timeout|skip-platform|status):\s*(.*?)\s*$/.exec(line);
+    const match = /^\/\/ (flags|timeout|skip-platform|status|do):\s*(.*?)\s*$/.exec(line);
     if (match === null) continue;
     const text = match[2]!.replace(/\s*\(.*\)$/, "");
     const words = text.split(/\s+/).filter((word) => word !== "");
     if (match[1] === "flags") flags = words;
+    else if (match[1] === "do") doFlags = words;
     else if (match[1] === "skip-platform") skipPlatforms = words;
     else if (!/^\d+$/.test(text)) throw new Error(`${match[1]} must be a number: ${line}`);
     else if (match[1] === "timeout") timeout = Number(text);
     else status = Number(text);
   }
-  return { flags, timeout, skipPlatforms, status };
+  return { flags, timeout, skipPlatforms, status, doFlags };
 }
 
 /** A program that is ready to run. */

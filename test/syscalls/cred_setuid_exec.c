@@ -1,4 +1,5 @@
 // Set-user-ID and set-group-ID executables: new ids, AT_SECURE, no_new_privs, scripts are exempt, dumpable is switched off.
+// do: --allow-suid
 #include "check.h"
 #include <sys/auxv.h>
 

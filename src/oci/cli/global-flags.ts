@@ -11,6 +11,7 @@ export const GLOBAL_FLAGS: readonly FlagSpec[] = [
     defaultText: "systrap, or ptrace where systrap cannot work",
   },
   { name: "strace", kind: "bool", help: "log every system call of the guest to the debug log (or stderr)" },
+  { name: "allow-suid", kind: "bool", help: "honour set-user-ID and set-group-ID bits of executables inside" },
   { name: "debug", kind: "bool", help: "log what the Sentry does" },
   { name: "debug-log", kind: "string", value: "FILE", help: "append logs to FILE instead of stderr" },
   { name: "help", kind: "bool", help: "show help" },
