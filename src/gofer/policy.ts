@@ -84,6 +84,8 @@ const RUNTIME_CALLS: readonly AllowedCall[] = [
   { call: "gettimeofday", reason: "when the vDSO cannot answer" },
   { call: "clock_nanosleep", reason: "V8's worker threads" },
   { call: "sched_yield", reason: "V8's locks" },
+  { call: "sched_getscheduler", reason: "V8's locks, before they sleep" },
+  { call: "sched_getparam", reason: "V8's locks, before they sleep" },
   { call: "getpid", reason: "libuv" },
   { call: "gettid", reason: "libuv" },
   { call: "getrandom", reason: "hash seeds" },
