@@ -192,6 +192,10 @@ export abstract class FileDescription {
   mappable(): Mappable | number {
     return -ENODEV;
   }
+  /** Whether shared mappings may be writable: no for memory files sealed against writing (fcntl(2), F_SEAL_WRITE). */
+  get allowsSharedWrites(): boolean {
+    return true;
+  }
   ioctl(_ctx: IoctlContext, _request: number, _arg: number): number {
     return -ENOTTY;
   }

@@ -396,6 +396,10 @@ export class TmpfsFile extends SeekableFile {
     return this.node;
   }
 
+  override get allowsSharedWrites(): boolean {
+    return (this.node.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) === 0;
+  }
+
   override bytesReadable(): number {
     const n = this.node.size - this.offset;
     return n > 0 ? n : 0;
