@@ -14,7 +14,7 @@ import {
   EV_SYSCALL,
 } from "../../platform/platform.ts";
 import { R_ORIG_RAX, R_RAX, regU64, setReg } from "../../arch/amd64/registers.ts";
-import { EACCES, EFAULT, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS } from "../../abi/errno.ts";
+import { EACCES, EFAULT, errnoName, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS } from "../../abi/errno.ts";
 import {
   BUS_ADRERR,
   SEGV_ACCERR,
@@ -161,9 +161,10 @@ export function returnToGuest(t: Task): void {
     return;
   }
   const k = t.kernel;
-  if (t.mm.needsFlush && t.mm.flush() !== 0) {
+  const failed = t.mm.needsFlush ? t.mm.flush() : 0;
+  if (failed !== 0) {
     // The host cannot hold the mappings that the guest was promised: nothing sane is left to run.
-    k.log.warn(`pid ${g.id}: mapping operations failed, killed`);
+    k.log.warn(`pid ${g.id} (${t.comm}): mapping operations failed with ${errnoName(-failed)}, killed`);
     killGroup(g, signalStatus(SIGKILL, false));
     exitTask(t, g.exitStatus);
     return;

@@ -51,8 +51,8 @@ function sysMmap(t: Task, a: SyscallArgs): number {
   const type = flags & MAP_TYPE;
   const isShared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
   if (!file.readable) return -EACCES;
-  if (isShared && !file.writable) {
-    if ((prot & PROT_WRITE) !== 0) return -EACCES;
+  if (isShared && !(file.writable && file.allowsSharedWrites)) {
+    if ((prot & PROT_WRITE) !== 0) return file.writable ? -EPERM : -EACCES;
     o.maxProt &= ~PROT_WRITE;
   }
   const mount = file.path === null ? null : file.path.mount;
@@ -72,7 +72,15 @@ function sysMmap(t: Task, a: SyscallArgs): number {
 }
 
 function sysMunmap(t: Task, a: SyscallArgs): number {
-  return t.mm.munmap(a.ptr(0), a.size(1));
+  const addr = a.ptr(0);
+  const len = a.size(1);
+  const { minAddress, maxAddress } = t.kernel.platform;
+  // Nothing of the guest's lies below the platform's first address, and nothing there may be asked of the host.
+  if (addr < minAddress && (addr & 4095) === 0 && len > 0 && addr + len <= maxAddress) {
+    const end = addr + len;
+    return end <= minAddress ? 0 : t.mm.munmap(minAddress, end - minAddress);
+  }
+  return t.mm.munmap(addr, len);
 }
 
 function sysMprotect(t: Task, a: SyscallArgs): number {
