@@ -305,8 +305,9 @@ export class Kernel {
 
   /** Bytes of guest memory that are not in use, as sysinfo and /proc/meminfo tell. */
   freeRam(): number {
-    let used = 0;
-    for (const g of this.processes.values()) if (!g.isZombie) used += g.leader.exited ? 0 : g.leader.mm.residentBytes();
+    const { memory } = this.mmEnv;
+    const [own, shared] = [memory.privateFile(), memory.sharedFile()];
+    const used = own.committedTotal() + (shared === own ? 0 : shared.committedTotal());
     return Math.max(this.totalRam - used, Math.floor(this.totalRam / 64));
   }
 

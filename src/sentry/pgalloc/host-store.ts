@@ -1,5 +1,6 @@
 /** The memory store of production: a memfd and one window onto all of it. */
 import { ENOMEM } from "../../abi/errno.ts";
+import { HSTAT_BLOCKS, HSTAT_LEN } from "../../host/host.ts";
 import type { Host } from "../../host/host.ts";
 import type { HostBacking } from "../../platform/platform.ts";
 import type { MemoryStore } from "./memory-file.ts";
@@ -7,6 +8,13 @@ import type { MemoryStore } from "./memory-file.ts";
 const MFD_CLOEXEC = 1;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
+const AT_EMPTY_PATH = 0x1000;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+/** Most pieces of a range that are looked at one by one. */
+const MAX_PIECES = 256;
+
+const stat = new Float64Array(HSTAT_LEN);
 
 /** A memfd of a fixed, sparse size, mapped as a whole. */
 export class HostMemoryStore implements MemoryStore {
@@ -35,5 +43,27 @@ export class HostMemoryStore implements MemoryStore {
 
   punch(offset: number, len: number): number {
     return this.host.fallocate(this.backing.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, len);
+  }
+
+  /** Of a range in very many pieces the rest is estimated from its beginning. */
+  committed(offset: number, len: number): number {
+    const { fd } = this.backing;
+    const end = offset + len;
+    let sum = 0;
+    let pos = offset;
+    for (let i = 0; pos < end; i++) {
+      if (i === MAX_PIECES) return sum + Math.round((end - pos) * (sum / (pos - offset)));
+      const data = this.host.lseek(fd, pos, SEEK_DATA);
+      if (data < 0 || data >= end) break;
+      const hole = this.host.lseek(fd, data, SEEK_HOLE);
+      if (hole < 0) break;
+      sum += Math.min(hole, end) - data;
+      pos = hole;
+    }
+    return sum;
+  }
+
+  committedTotal(): number {
+    return this.host.fstatat(this.backing.fd, "", AT_EMPTY_PATH, stat) < 0 ? 0 : stat[HSTAT_BLOCKS]! * 512;
   }
 }

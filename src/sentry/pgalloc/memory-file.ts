@@ -27,6 +27,10 @@ export interface MemoryStore {
   readonly window: Uint8Array;
   /** Gives the host's memory of [offset, offset+len) back; it reads as zeros afterwards. 0 or -errno. */
   punch(offset: number, len: number): number;
+  /** Bytes of [offset, offset+len) that the host has pages for. Absent: all. */
+  committed?(offset: number, len: number): number;
+  /** The same for the whole file, cheaply. */
+  committedTotal?(): number;
 }
 
 /** Longest run (pages) that is kept for re-use instead of being punched, and how many pages are kept. */
@@ -232,6 +236,16 @@ export class MemoryFile implements MappedFile {
     let n = 0;
     for (let k = 0; k < MEM_KINDS; k++) n += this.pagesByKind[k]!;
     return n * PAGE_SIZE;
+  }
+
+  /** Bytes of a range that are in the host's memory: a page comes there with the first access to it. */
+  committedBytes(offset: number, len: number): number {
+    return this.store.committed === undefined ? len : this.store.committed(offset, len);
+  }
+
+  /** Bytes that are in the host's memory. */
+  committedTotal(): number {
+    return this.store.committedTotal === undefined ? this.totalUsage() : this.store.committedTotal();
   }
 
   private freeRun(p: number, n: number): void {

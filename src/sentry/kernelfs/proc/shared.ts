@@ -70,21 +70,25 @@ export class ProcShared {
   }
 
   memoryTotals(): MemoryTotals {
-    const { memory } = this.kernel.mmEnv;
+    const k = this.kernel;
+    const { memory } = k.mmEnv;
     const out = new MemoryTotals();
-    let used = this.addFile(memory.privateFile(), out);
-    if (memory.sharedFile() !== memory.privateFile()) used += this.addFile(memory.sharedFile(), out);
-    out.total = this.kernel.totalRam;
-    out.free = Math.max(0, out.total - used);
-    out.anon = Math.max(0, used - out.cached);
+    this.addFile(memory.privateFile(), out);
+    if (memory.sharedFile() !== memory.privateFile()) this.addFile(memory.sharedFile(), out);
+    out.total = k.totalRam;
+    out.free = k.freeRam();
+    // What files hold is counted by pages given out, of which the host may not have all yet.
+    const used = out.total - out.free;
+    out.cached = Math.min(out.cached, used);
+    out.shmem = Math.min(out.shmem, out.cached);
+    out.anon = used - out.cached;
     return out;
   }
 
-  private addFile(f: MemoryFile, out: MemoryTotals): number {
+  private addFile(f: MemoryFile, out: MemoryTotals): void {
     const shmem = f.usage(MEM_SHMEM) + f.usage(MEM_TMPFS);
     out.shmem += shmem;
     // Linux counts shared memory as page cache too.
     out.cached += f.usage(MEM_PAGE_CACHE) + shmem;
-    return f.totalUsage();
   }
 }

@@ -207,6 +207,26 @@ function namespaceLink(dir: TaskDirectory, kind: NamespaceKind): Inode {
   return new TaskLink(dir, 0, place, (t) => `${kind.name}:[${namespaceIno(kind, t)}]`);
 }
 
+/** /proc/PID/attr: what security modules say. There is none, so there is nothing to be read or set. */
+class SecurityDirectory extends KernfsDir {
+  private readonly t: Task;
+
+  constructor(dir: TaskDirectory, ino: number) {
+    super(dir.procfs, 0o555, ino);
+    this.t = dir.task;
+    const kind: TextKind = { read: () => -EINVAL };
+    for (const name of ["current", "exec", "fscreate", "keycreate", "sockcreate"]) {
+      this.add(name, new TaskFile(dir, 0o666, 0, kind));
+    }
+    this.add("prev", new TaskFile(dir, 0o444, 0, kind));
+    this.refresh();
+  }
+
+  override refresh(): void {
+    followOwner(this, this.t);
+  }
+}
+
 // --- writable files ---
 
 /** Longest command name, bytes. */
@@ -303,6 +323,7 @@ export const taskEntries: readonly TaskEntry[] = [
   entry("fd", S_IFDIR | 0o500, BOTH, (dir, ino) => new FdDirectory(dir, ino)),
   entry("fdinfo", S_IFDIR | 0o555, BOTH, (dir, ino) => new FdInfoDirectory(dir, ino)),
   entry("ns", S_IFDIR | 0o511, BOTH, (dir, ino) => new NamespaceDirectory(dir, ino)),
+  entry("attr", S_IFDIR | 0o555, BOTH, (dir, ino) => new SecurityDirectory(dir, ino)),
   entry("net", S_IFDIR | 0o555, BOTH, (dir) => dir.procfs.netDirectory),
   text("environ", 0o400, { read: (_t, o) => environText(o.memory), guarded: true, ofMemory: true }),
   text("auxv", 0o400, { read: (_t, o) => auxvText(o.memory), guarded: true, ofMemory: true }),
@@ -318,6 +339,7 @@ export const taskEntries: readonly TaskEntry[] = [
   text("statm", 0o444, { read: statmText }),
   text("maps", 0o444, { read: (_t, o) => mapsText(o.memory), guarded: true, ofMemory: true }),
   text("children", 0o444, { read: childrenText }, THREAD),
+  text("numa_maps", 0o444, { read: (_t, o) => numaMapsText(o.memory), guarded: true, ofMemory: true }),
   entry("mem", S_IFREG | 0o600, BOTH, (dir, ino) => new TaskMem(dir, ino)),
   link("cwd", cwdOf),
   link("root", rootOf),

@@ -119,10 +119,10 @@ class Residency {
   }
 
   private addPma(p: Pma): void {
-    const len = p.end - p.start;
+    const len = p.mem === null ? p.end - p.start : p.mem.committedBytes(p.off, p.end - p.start);
     this.rss += len;
     if (p.anon) {
-      const own = p.cow && p.mem !== null ? p.mem.exclusiveBytes(p.off, len) : len;
+      const own = p.cow && p.mem !== null ? Math.min(len, p.mem.exclusiveBytes(p.off, p.end - p.start)) : len;
       this.anon += len;
       this.privateDirty += own;
       this.sharedDirty += len - own;
@@ -224,6 +224,28 @@ export function smapsRollupText(mm: MemoryManager | null): string {
   });
   const head = `${hex(first, 8)}-${hex(last, 8)} ---p 00000000 00:00 0 `;
   return `${left(head, NAME_COLUMN)}[rollup]\n${total.text(true)}`;
+}
+
+/** Every page is on node 0, the only one: numa(7). */
+export function numaMapsText(mm: MemoryManager | null): string {
+  if (mm === null) return "";
+  let out = "";
+  mm.forEachVma((v) => {
+    const r = new Residency();
+    r.addVma(mm, v);
+    const name = vmaName(mm, v);
+    const kind = v.file !== null ? `file=${escapeOctal(name, " \t\n\\")}` : name.replace(/^\[(heap|stack)\]$/, "$1");
+    const anon = Math.floor(r.anon / CHUNK);
+    const mapped = Math.floor((r.rss - r.anon) / CHUNK);
+    const words = [hex(v.start, 8), "default"];
+    if (v.file !== null || kind === "heap" || kind === "stack") words.push(kind);
+    if (anon > 0) words.push(`anon=${anon}`, `dirty=${anon}`);
+    if (mapped > 0) words.push(`mapped=${mapped}`);
+    if (anon + mapped > 0) words.push(`N0=${anon + mapped}`, "kernelpagesize_kB=4");
+    out += `${words.join(" ")}\n`;
+    return true;
+  });
+  return out;
 }
 
 /** /proc/PID/mem: reads and writes memory as a debugger does. */

@@ -8,8 +8,10 @@ import type { Task } from "../../kernel/task.ts";
 import type { ThreadGroup } from "../../kernel/thread-group.ts";
 import { Usage } from "../../kernel/usage.ts";
 import type { MemoryManager } from "../../mm/mm.ts";
+import type { Clock } from "../../time/clock.ts";
 import { memoryOf } from "./access.ts";
 import { cpuList, cpuMask, hex, hex64, left, right, ticks, u64Text } from "./format.ts";
+import { residentOf } from "./residency.ts";
 
 const PAGE = 4096;
 /** Task flags that tools look at: PF_EXITING, PF_FORKNOEXEC, PF_RANDOMIZE. */
@@ -114,7 +116,7 @@ export function statText(t: Task, whole: boolean, permitted: boolean): string {
     0,
     ticks(whole ? g.startNs : t.startNs),
     mm === null ? 0 : mm.totalVm,
-    mm === null ? 0 : Math.floor(mm.residentBytes() / PAGE),
+    mm === null ? 0 : Math.floor(residentOf(mm, k.clock).total / PAGE),
     u64Text(g.limits.get(RLIMIT_RSS)),
     mm === null ? 0 : permitted ? mm.startCode : 1,
     mm === null ? 0 : permitted ? mm.endCode : 1,
@@ -153,10 +155,11 @@ export function statmText(t: Task): string {
   const mm = memoryOf(t);
   if (mm === null) return "0 0 0 0 0 0 0\n";
   const pages = (bytes: number): number => Math.floor(bytes / PAGE);
+  const r = residentOf(mm, t.kernel.clock);
   const fields = [
     pages(mm.totalVm),
-    pages(mm.residentBytes()),
-    pages(mm.rssFile + mm.rssShmem),
+    pages(r.total),
+    pages(r.file + r.shmem),
     pages(textBytes(mm)),
     0,
     pages(mm.dataVm + mm.stackVm),
@@ -169,21 +172,22 @@ function kb(name: string, bytes: number): string {
   return `${name}:\t${right(Math.floor(bytes / 1024), 8)} kB\n`;
 }
 
-function memoryLines(mm: MemoryManager, peakKb: number): string {
-  const rss = mm.residentBytes();
+function memoryLines(mm: MemoryManager, clock: Clock): string {
+  const r = residentOf(mm, clock);
+  const rss = r.total;
   const text = textBytes(mm);
   // Page tables: a page per 2 MiB in use, and the three levels above.
   const tables = (Math.ceil(rss / (512 * PAGE)) + 3) * PAGE;
   return (
-    kb("VmPeak", mm.totalVm) +
+    kb("VmPeak", r.peakVm) +
     kb("VmSize", mm.totalVm) +
     kb("VmLck", mm.lockedVm) +
     kb("VmPin", 0) +
-    kb("VmHWM", Math.max(rss, peakKb * 1024)) +
+    kb("VmHWM", r.peak) +
     kb("VmRSS", rss) +
-    kb("RssAnon", mm.rssAnon) +
-    kb("RssFile", mm.rssFile) +
-    kb("RssShmem", mm.rssShmem) +
+    kb("RssAnon", r.anon) +
+    kb("RssFile", r.file) +
+    kb("RssShmem", r.shmem) +
     kb("VmData", mm.dataVm) +
     kb("VmStk", mm.stackVm) +
     kb("VmExe", text) +
@@ -224,7 +228,7 @@ export function statusText(t: Task): string {
     `NSpid:\t${t.tid}\n` +
     `NSpgid:\t${g.pgrp.id}\n` +
     `NSsid:\t${g.session.id}\n` +
-    (mm === null ? "" : memoryLines(mm, g.usage.maxRssKb)) +
+    (mm === null ? "" : memoryLines(mm, k.clock)) +
     `Threads:\t${threadCount(g)}\n` +
     `SigQ:\t${t.pending.realtimeCount + g.pending.realtimeCount}/${u64Text(g.limits.get(RLIMIT_SIGPENDING))}\n` +
     `SigPnd:\t${set(t.pending.hi, t.pending.lo)}\n` +

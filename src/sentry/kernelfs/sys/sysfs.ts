@@ -7,7 +7,7 @@ import type { Stat } from "../../../abi/stat.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID } from "../../../abi/mount.ts";
 import { KernfsDir, KernfsFs, KernfsStaticFile } from "../../fs/kernfs/kernfs.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
-import { cpuList, cpuMask } from "../proc/format.ts";
+import { cpuList, cpuMask, kbLine, left, right } from "../proc/format.ts";
 
 /** NR_CPUS - 1 of the usual kernels. */
 const KERNEL_MAX = 8191;
@@ -83,9 +83,33 @@ function addDevices(devices: KernfsDir, k: Kernel): void {
   addLoopback(lo);
 }
 
+/** The node's part of /proc/meminfo: everything, since it is the only one. */
 function nodeMeminfo(k: Kernel): string {
-  const kb = Math.floor(k.totalRam / 1024);
-  return `Node 0 MemTotal:       ${String(kb).padStart(8)} kB\n`;
+  const free = k.freeRam();
+  const lines: readonly (readonly [string, number])[] = [
+    ["MemTotal", k.totalRam],
+    ["MemFree", free],
+    ["MemUsed", k.totalRam - free],
+    ["SwapCached", 0],
+    ["Active", k.totalRam - free],
+    ["Inactive", 0],
+    ["Dirty", 0],
+    ["Writeback", 0],
+    ["FilePages", 0],
+    ["Mapped", 0],
+    ["AnonPages", k.totalRam - free],
+    ["Shmem", 0],
+    ["KernelStack", 0],
+    ["PageTables", 0],
+    ["Slab", 0],
+    ["SReclaimable", 0],
+    ["SUnreclaim", 0],
+    ["AnonHugePages", 0],
+  ];
+  let out = "";
+  for (const [name, bytes] of lines) out += `Node 0 ${kbLine(name, bytes)}`;
+  for (const name of ["Total", "Free", "Surp"]) out += `Node 0 ${left(`HugePages_${name}:`, 16)}${right(0, 6)}\n`;
+  return out;
 }
 
 /** All CPUs are cores of one package, one thread each. */
