@@ -18,7 +18,16 @@ import { namespaceIno, namespaceKinds, namespacePath } from "./namespaces.ts";
 import type { NamespaceKind } from "./namespaces.ts";
 import type { TaskDirectory } from "./task-dir.ts";
 import { FdDirectory, FdInfoDirectory } from "./task-fd.ts";
-import { auxvText, cmdlineText, environText, mapsText, MemFile, smapsRollupText, smapsText } from "./task-memory.ts";
+import {
+  auxvText,
+  cmdlineText,
+  environText,
+  mapsText,
+  MemFile,
+  numaMapsText,
+  smapsRollupText,
+  smapsText,
+} from "./task-memory.ts";
 import {
   ioText,
   limitsText,
