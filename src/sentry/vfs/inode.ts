@@ -71,6 +71,8 @@ export abstract class Inode {
   watches: unknown = null;
   /** A directory whose entries change behind the VFS's back: `lookup` is asked every time. */
   dynamic = false;
+  /** A directory where making any entry fails with ENOENT, as if the name could not be (/proc). */
+  refusesNames = false;
   /** Cached entries below must be confirmed by {@link revalidate} (shared remote files). */
   needsRevalidate = false;
   /** {@link walkAhead} is worth calling. */

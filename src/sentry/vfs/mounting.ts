@@ -45,7 +45,8 @@ export function attachMount(mount: Mount, at: VfsPath): number {
     parent = over;
     point = over.root;
   }
-  if (!point.cached && point.parent !== null && point !== parent.root) point.parent.insert(point);
+  // Entries that are looked up anew every time stay, up to the root, while something is mounted on them.
+  for (let d: Dentry = point; d.parent !== null && !d.cached && d !== parent.root; d = d.parent) d.parent.insert(d);
   parent.attachChild(mount, point);
   setNamespace(mount, parent.ns);
   return 0;

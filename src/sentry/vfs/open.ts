@@ -210,6 +210,7 @@ function create(
   flags: number,
   mode: number,
 ): FileDescription | number {
+  if (dir.refusesNames) return -ENOENT;
   const ro = mayChange(m);
   if (ro < 0) return ro;
   const creds = ctx.creds;

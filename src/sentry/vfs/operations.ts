@@ -57,7 +57,7 @@ function prepareCreate(ctx: PathContext, start: VfsPath | null, path: string, is
   const child = lookupChild(ctx, d, name, "", 0);
   if (typeof child !== "number") return -EEXIST;
   if (child !== -ENOENT) return child;
-  if (!isDir && walked.trailing) return -ENOENT;
+  if ((!isDir && walked.trailing) || d.inode!.refusesNames) return -ENOENT;
   const ro = mayChange(walked.mount!);
   if (ro < 0) return ro;
   return mayCreate(d, ctx.creds);
@@ -170,7 +170,7 @@ function prepareLink(ctx: PathContext, start: VfsPath | null, path: string): num
   const child = lookupChild(ctx, walked.dentry!, walked.name, "", 0);
   if (typeof child !== "number") return -EEXIST;
   if (child !== -ENOENT) return child;
-  return walked.trailing ? -ENOENT : 0;
+  return walked.trailing || walked.dentry!.inode!.refusesNames ? -ENOENT : 0;
 }
 
 /** Marks a dentry's name as gone and forgets it. */
@@ -271,6 +271,7 @@ export function renameAt2(
   const found = lookupChild(ctx, newDir, newName, "", 0);
   if (typeof found === "number" && found !== -ENOENT) return found;
   const target: Dentry | null = typeof found === "number" ? null : found;
+  if (target === null && newDir.inode!.refusesNames) return -ENOENT;
   if ((flags & RENAME_NOREPLACE) !== 0 && target !== null) return -EEXIST;
   if (exchange && target === null) return -ENOENT;
   const inode = source.inode!;

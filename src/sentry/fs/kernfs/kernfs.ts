@@ -2,7 +2,7 @@
  * Building blocks of synthetic file systems (/proc, /sys, /dev/pts ...): directories with fixed or computed entries, files
  * whose text is made when they are read, symbolic links and magic links.
  */
-import { EINVAL, EIO, ENOENT, EPERM } from "../../../abi/errno.ts";
+import { EACCES, EINVAL, EIO, ENOENT, EPERM } from "../../../abi/errno.ts";
 import { DT_DIR, modeToDirentType } from "../../../abi/dirent.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../abi/stat.ts";
 import type { Stat } from "../../../abi/stat.ts";
@@ -97,6 +97,7 @@ export class KernfsDir extends KernfsInode {
     super(fs, S_IFDIR | perm, ino);
     this.nlink = 2;
     this.dynamic = fs.dynamic;
+    this.refusesNames = fs.dynamic;
   }
 
   /** Adds a fixed entry. */
@@ -154,7 +155,7 @@ export class KernfsDir extends KernfsInode {
 
   // Entries cannot be made or removed.
   override create(): Inode | number {
-    return -EPERM;
+    return -EACCES;
   }
 }
 
