@@ -102,6 +102,7 @@ describe("our client with diod's server", { skip }, () => {
   before(async () => {
     server = spawn("/usr/sbin/diod", ["-f", "-n", "-c", "/dev/null", "-l", socket, "-e", tree, "-L", "stderr"], {
       stdio: ["ignore", "ignore", "ignore"],
+      cwd: dir,
     });
     let fd = -1;
     for (let i = 0; i < 200 && fd < 0; i++) {
@@ -117,7 +118,7 @@ describe("our client with diod's server", { skip }, () => {
 
   after(async () => {
     client.transport.close();
-    server.kill("SIGTERM");
+    server.kill("SIGKILL");
     await ended(server);
     fs.rmSync(dir, { recursive: true });
   });

@@ -3,8 +3,8 @@
  *
  * Its namespaces, ids, capabilities and root are set up by the spawner (src/host/spawn-steps.ts). Here it reads its
  * configuration, says when its code is loaded, waits until its root is in place, opens what it exports, installs its
- * system call filter, and serves until the sandbox has closed every connection. Exit status: 0 then (see
- * {@link hasRings}), 1 on any failure (one line on stderr).
+ * system call filter, and serves until the sandbox has closed every connection. Exit status: 0 then, 1 on any failure
+ * (one line on stderr).
  */
 import process from "node:process";
 import { errnoName } from "../abi/errno.ts";
@@ -18,9 +18,6 @@ import { linuxHost } from "../host/linux.unsafe.ts";
 import { DEFAULT_MSIZE } from "../p9/wire/constants.ts";
 import { goferFilter } from "./policy.ts";
 import { Connection, serve } from "./serve.ts";
-
-/** Below this are all fds that libuv opens at start. */
-const RING_FDS = 64;
 
 /** Configurations are small: a path for each mount. */
 const CONFIG_MAX = 1 << 20;
@@ -85,22 +82,6 @@ function main(): void {
   );
   if (config.seccomp) check(host.seccompTsync(compileFilter(goferFilter(procFd))), "install the system call filter");
   serve(host, connections);
-  if (config.seccomp && hasRings(host, procFd)) sleepForEver(host);
-}
-
-/** Whether libuv made io_uring rings: the spawner did not install {@link GOFER_STARTUP_FILTER}. */
-function hasRings(host: Host, procFd: number): boolean {
-  for (let fd = 0; fd < RING_FDS; fd++) {
-    const target = host.readlinkat(procFd, String(fd));
-    if (typeof target === "string" && target.includes("io_uring")) return true;
-  }
-  return false;
-}
-
-/** With rings that the filter made useless, libuv aborts at exit: the spawner ends us instead, as it ends the Sentry. */
-function sleepForEver(host: Host): void {
-  const nothing = new Int32Array(3);
-  for (;;) host.poll(nothing, 0, -1);
 }
 
 let status = 0;

@@ -6,9 +6,9 @@
  * that of the 9P server plus what V8's own threads do: memory management, futexes, clocks.
  */
 import { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID } from "../abi/capability.ts";
-import { ENOSYS, EPERM } from "../abi/errno.ts";
+import { EPERM } from "../abi/errno.ts";
 import { O_NOFOLLOW } from "../abi/fcntl.ts";
-import { RET_ALLOW, RET_ERRNO, RET_KILL_PROCESS } from "../host/bpf.ts";
+import { RET_ERRNO, RET_KILL_PROCESS } from "../host/bpf.ts";
 import type { AllowedCall, FilterSpec } from "../host/bpf.ts";
 
 /**
@@ -22,16 +22,6 @@ export const GOFER_CAPABILITIES: readonly number[] = [
   CAP_FOWNER,
   CAP_FSETID,
 ];
-
-/**
- * Filter for the time before {@link goferFilter}, to be installed by the spawner right before exec. libuv makes io_uring
- * rings at start and then cannot do without them; a ring made before a filter would be a way around it.
- */
-export const GOFER_STARTUP_FILTER: FilterSpec = {
-  calls: [{ call: "io_uring_setup", reason: "libuv then uses epoll", action: RET_ERRNO | ENOSYS }],
-  otherwise: RET_ALLOW,
-  wrongArch: RET_KILL_PROCESS,
-};
 
 /** The calls of the 9P server on files; the frequent ones first. */
 const FILE_CALLS: readonly AllowedCall[] = [

@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { ECONNRESET } from "../abi/errno.ts";
 import { O_RDONLY, O_RDWR } from "../abi/fcntl.ts";
 import { S_IFDIR, Stat } from "../abi/stat.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
@@ -58,4 +59,13 @@ test("a gofer ends when its connection is closed, and a client when its gofer is
   assert.ok(client.attach("", "root", NOUID) < 0);
   assert.equal(client.isDead, true);
   gofer.transport.close();
+});
+
+test("a gofer gives up a client that does not speak the protocol", () => {
+  const gofer = startGofer(host, tmpdir(), { socketType: SOCK_STREAM });
+  const client = new P9Client(gofer.transport);
+  assert.equal(client.negotiate(true), 0);
+  const junk = new Uint8Array(16).fill(0xff);
+  assert.equal(gofer.transport.request(junk, junk.length), -ECONNRESET);
+  assert.equal(gofer.stop(), 0);
 });

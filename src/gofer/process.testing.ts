@@ -3,10 +3,8 @@ import { join } from "node:path";
 import type { GoferConfig } from "../control/gofer-config.ts";
 import { PR_SET_NO_NEW_PRIVS } from "../abi/prctl.ts";
 import { SIGKILL } from "../abi/signal.ts";
-import { compileFilter } from "../host/bpf.ts";
 import type { Host } from "../host/host.ts";
 import { SocketTransport } from "../p9/client/socket-transport.ts";
-import { GOFER_STARTUP_FILTER } from "./policy.ts";
 
 export const AF_UNIX = 1;
 export const SOCK_STREAM = 1;
@@ -54,7 +52,6 @@ export function startGofer(host: Host, path: string, options: GoferOptions = {})
       { op: "dup", from: 1004, to: 4 },
       { op: "close_range", first: 5, last: 0xffffffff },
       { op: "prctl", option: PR_SET_NO_NEW_PRIVS, arg2: 1, arg3: 0, arg4: 0, arg5: 0 },
-      { op: "seccomp", flags: 0, program: compileFilter(GOFER_STARTUP_FILTER) },
     ],
     exec: words[0]!,
     execFd: -1,
