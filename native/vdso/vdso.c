@@ -7,6 +7,8 @@
 #include <stddef.h>
 
 #define NSEC 1000000000ul
+/* A tick of the coarse clocks: 250 Hz, as clock_getres says. A second is a whole number of them. */
+#define COARSE_NSEC 4000000ul
 
 #define CLOCK_REALTIME 0
 #define CLOCK_MONOTONIC 1
@@ -96,17 +98,21 @@ static inline int read_now(struct now *now) {
 
 EXPORT int __vdso_clock_gettime(int clock, struct timespec *ts) {
   struct now now;
-  uint64_t ns, sec = 0;
+  uint64_t ns, sec = 0, tick = 1;
   switch (clock) {
-    case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
+      tick = COARSE_NSEC;
+      /* fall through */
+    case CLOCK_REALTIME:
       if (!read_now(&now)) break;
       ns = now.mono + now.epoch_nsec;
       sec = now.epoch_sec;
       goto done;
+    case CLOCK_MONOTONIC_COARSE:
+      tick = COARSE_NSEC;
+      /* fall through */
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
-    case CLOCK_MONOTONIC_COARSE:
       if (!read_now(&now)) break;
       ns = now.mono;
       goto done;
@@ -120,7 +126,8 @@ EXPORT int __vdso_clock_gettime(int clock, struct timespec *ts) {
   return (int)syscall3(SYS_clock_gettime, clock, (int64_t)ts, 0);
 done:
   ts->sec = (int64_t)(sec + ns / NSEC);
-  ts->nsec = (int64_t)(ns % NSEC);
+  ns %= NSEC;
+  ts->nsec = (int64_t)(ns - ns % tick);
   return 0;
 }
 

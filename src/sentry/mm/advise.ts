@@ -56,7 +56,7 @@ function isKnown(advice: number): boolean {
 function adviseVma(mm: MemoryManager, v: Vma, start: number, end: number, advice: number): number {
   switch (advice) {
     case A.MADV_DONTNEED:
-      if ((v.flags & VMF_LOCKED) !== 0) return -EINVAL;
+      if ((v.flags & VMF_LOCKED) !== 0 || v.name === "[vvar]") return -EINVAL;
       discard(mm, v, start, end);
       return 0;
     case A.MADV_DONTNEED_LOCKED:

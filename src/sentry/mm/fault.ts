@@ -206,7 +206,7 @@ function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: numbe
     linkPages(mm, vma, start, len, mem, off, prot, false, true, 7);
     return 0;
   }
-  const size = cowWindow(mm, p, page);
+  const size = cowWindow(mm, vma, p, page);
   let start = Math.max(p.start, page - (page & (size - 1)));
   let end = Math.min(p.end, page - (page & (size - 1)) + size);
   if (page + wish > end) {
@@ -247,15 +247,27 @@ function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: numbe
  * How much to copy at once (a power of two): a little around a single fault, more for faults in a row, and more when the
  * address space is already cut into many pieces (the host limits their number).
  */
-function cowWindow(mm: MemoryManager, p: Pma, page: number): number {
+function cowWindow(mm: MemoryManager, vma: Vma, p: Pma, page: number): number {
   const count = mm.pmas.count;
-  let size = p.mem === null ? 64 * 1024 : 16 * 1024;
+  let size = 16 * 1024;
+  if (!p.anon) {
+    // Pages of the file show later writes to the file until they are written to themselves; programs may rely on it (it
+    // is unspecified), so copies take no neighbours along. Except in the data segments of programs and libraries.
+    if (!isSegment(vma)) return PAGE_SIZE;
+    size = 64 * 1024;
+  }
   if (count > 2048) size = count > 24576 ? 2 * 1024 * 1024 : count > 8192 ? 256 * 1024 : 64 * 1024;
   if (page === mm.lastCowEnd || page + PAGE_SIZE === mm.lastCowStart) {
     mm.cowRun = Math.min(mm.cowRun + 1, 4);
     size = Math.min(size << mm.cowRun, 2 * 1024 * 1024);
   } else mm.cowRun = 0;
   return size;
+}
+
+/** Whether the mapping lies beside another one of the same file, as the segments of a loaded ELF file do. */
+function isSegment(vma: Vma): boolean {
+  const { prev, next } = vma;
+  return (prev !== null && prev.mappable === vma.mappable) || (next !== null && next.mappable === vma.mappable);
 }
 
 /** Extends the stack above `addr` down to it; the grown VMA, or null. */

@@ -19,6 +19,7 @@ import {
   MAX_MAP_COUNT,
   PROT_GROWSDOWN,
   PROT_GROWSUP,
+  PROT_WRITE,
 } from "../../abi/mman.ts";
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../../abi/resource.ts";
 import { type Mappable, PAGE_SIZE } from "../memmap/memmap.ts";
@@ -48,10 +49,14 @@ export function isPageAligned(n: number): boolean {
   return (n & (PAGE_SIZE - 1)) === 0;
 }
 
-/** The address for a new mapping of `len` bytes, by hint and flags; -ENOMEM, -EINVAL, -EPERM, -EEXIST. */
-export function chooseAddress(mm: MemoryManager, addr: number, len: number, flags: number): number {
+/**
+ * The address for a new mapping of `len` bytes, by hint and flags; -ENOMEM, -EINVAL, -EPERM, -EEXIST. `reserve`: at a fixed
+ * place without access.
+ */
+export function chooseAddress(mm: MemoryManager, addr: number, len: number, flags: number, reserve = false): number {
   const lo = Math.max(mm.minAddress, mm.platform.minAddress);
-  const hi = mm.platform.maxAddress;
+  // What will never have pages may lie where the platform cannot show any.
+  const hi = reserve ? mm.taskSize : mm.platform.maxAddress;
   if (len > hi) return -ENOMEM;
   if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0) {
     if (!isPageAligned(addr)) return -EINVAL;
@@ -87,6 +92,15 @@ function roomAt(mm: MemoryManager, start: number, end: number): boolean {
 /** No more mappings: by the guest's count, or because the host could not show more pieces of memory. */
 function isFull(mm: MemoryManager): boolean {
   return mm.vmas.count > MAX_MAP_COUNT || mm.pmas.count > HOST_PIECES;
+}
+
+/**
+ * Whether a mapping counts as memory that will be needed: the heuristic of vm.overcommit_memory = 0 refuses such a one
+ * alone if it is larger than all memory there is.
+ */
+export function wantsMemory(prot: number, flags: number, anonymous: boolean): boolean {
+  if ((flags & VMF_SHARED) !== 0) return anonymous;
+  return (prot & PROT_WRITE) !== 0;
 }
 
 /** False: taking [start, end) out would cut one VMA in two, and there are too many already. */
@@ -129,12 +143,14 @@ export function mmap(mm: MemoryManager, o: MmapOptions): number {
   if ((o.flags & MAP_LOCKED) !== 0 || mm.lockFuture !== 0) flags |= VMF_LOCKED | mm.lockFuture;
   if ((prot & ~o.maxProt) !== 0) return -EACCES;
 
-  const at = chooseAddress(mm, o.addr, len, o.flags);
+  const reserve = prot === 0 && anonymous && (o.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
+  const at = chooseAddress(mm, o.addr, len, o.flags, reserve);
   if (at < 0) return at;
   const end = at + len;
   const replaced = (o.flags & MAP_FIXED) !== 0 && (o.flags & MAP_FIXED_NOREPLACE) === 0 ? mappedBytes(mm, at, end) : 0;
   if (mm.totalVm + len - replaced > mm.limits.get(RLIMIT_AS)) return -ENOMEM;
   if (isData(prot, flags) && mm.dataVm + len > mm.limits.get(RLIMIT_DATA)) return -ENOMEM;
+  if (len > mm.memory.ram && (flags & VMF_NORESERVE) === 0 && wantsMemory(prot, flags, anonymous)) return -ENOMEM;
   if ((flags & VMF_LOCKED) !== 0 && mm.lockedVm + len > mm.limits.get(RLIMIT_MEMLOCK) && !mm.lockPrivileged) {
     return -EAGAIN;
   }
@@ -257,7 +273,9 @@ function protectVma(mm: MemoryManager, v: Vma, start: number, end: number, prot:
   if ((prot & ~v.maxProt) !== 0) return -EACCES;
   if (isData(prot, v.flags) && !isData(v.prot, v.flags)) {
     if (mm.dataVm + (end - start) > mm.limits.get(RLIMIT_DATA)) return -ENOMEM;
+    if (end - start > mm.memory.ram && (v.flags & VMF_NORESERVE) === 0) return -ENOMEM;
   }
+  if (prot !== 0 && end > mm.platform.maxAddress) return -ENOMEM;
   const cuts = (start > v.start ? 1 : 0) + (end < v.end ? 1 : 0);
   if (cuts > 0 && (mm.vmas.count + cuts > MAX_MAP_COUNT + 1 || isFull(mm))) return -ENOMEM;
   const before = v.prot;
@@ -289,7 +307,7 @@ export function brk(mm: MemoryManager, addr: number): number {
   }
   const len = newTop - oldTop;
   const flags = mm.lockFuture === 0 ? 0 : VMF_LOCKED | mm.lockFuture;
-  if (mm.totalVm + len > mm.limits.get(RLIMIT_AS) || mm.dataVm + len > limit) return old;
+  if (mm.totalVm + len > mm.limits.get(RLIMIT_AS) || mm.dataVm + len > limit || len > mm.memory.ram) return old;
   if (flags !== 0 && mm.lockedVm + len > mm.limits.get(RLIMIT_MEMLOCK) && !mm.lockPrivileged) return old;
   const next = mm.vmas.lowerBound(oldTop);
   if (next !== null && next.start - next.guard < newTop) return old;

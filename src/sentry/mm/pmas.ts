@@ -134,14 +134,18 @@ export function dropPages(mm: MemoryManager, start: number, end: number, unmap: 
   splitPagesAt(mm, end);
   let p = mm.pmas.lowerBound(start);
   if (p === null || p.start >= end) return false;
+  // Only what is mapped: the range may well go beyond what the platform can have.
+  const first = p.start;
+  let last = p.end;
   while (p !== null && p.start < end) {
     const next: Pma | null = p.next;
+    last = p.end;
     mm.deferFree(p.file, p.off, p.end - p.start);
     countPages(mm, p.file, p.anon, p.start - p.end);
     forget(mm, p);
     p = next;
   }
-  if (unmap) mm.as.unmap(start, end - start);
+  if (unmap) mm.as.unmap(first, last - first);
   return true;
 }
 

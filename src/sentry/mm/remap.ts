@@ -2,10 +2,10 @@
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from "../../abi/errno.ts";
 import { MAP_FIXED, MAX_MAP_COUNT, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PROT_NONE } from "../../abi/mman.ts";
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../../abi/resource.ts";
-import { chooseAddress, isPageAligned, pageUp, populateVma, removeRange } from "./map.ts";
+import { chooseAddress, isPageAligned, pageUp, populateVma, removeRange, wantsMemory } from "./map.ts";
 import type { MemoryManager } from "./mm.ts";
 import { linkPages, splitPagesAt, takePma } from "./pmas.ts";
-import { type Pma, VMF_GROWSDOWN, VMF_LOCKED, type Vma } from "./vma.ts";
+import { type Pma, VMF_GROWSDOWN, VMF_LOCKED, VMF_NORESERVE, type Vma } from "./vma.ts";
 import { addVma, dropVma, isData, isolateVma, mergeAround, resizeVma } from "./vmas.ts";
 
 const HUGE = 2 ** 52;
@@ -53,6 +53,8 @@ export function mremap(
   if (grow > 0) {
     if (mm.totalVm + grow > mm.limits.get(RLIMIT_AS)) return -ENOMEM;
     if (isData(vma.prot, vma.flags) && mm.dataVm + grow > mm.limits.get(RLIMIT_DATA)) return -ENOMEM;
+    const wants = (vma.flags & VMF_NORESERVE) === 0 && wantsMemory(vma.prot, vma.flags, vma.mappable === null);
+    if (wants && grow > mm.memory.ram) return -ENOMEM;
     if ((vma.flags & VMF_LOCKED) !== 0 && mm.lockedVm + grow > mm.limits.get(RLIMIT_MEMLOCK) && !mm.lockPrivileged) {
       return -EAGAIN;
     }

@@ -20,12 +20,14 @@ const stat = new Float64Array(HSTAT_LEN);
 export class HostMemoryStore implements MemoryStore {
   readonly backing: HostBacking;
   readonly window: Uint8Array;
+  readonly ram: number = 0;
   private readonly host: Host;
 
   private constructor(host: Host, fd: number, window: ArrayBuffer) {
     this.host = host;
     this.backing = { fd, platformFd: -1 };
     this.window = new Uint8Array(window);
+    this.ram = host.sysinfoTotalRam();
   }
 
   /** `size`: a page multiple, up to 1 TiB. Or -errno. */

@@ -25,6 +25,8 @@ export interface MemoryStore {
   readonly backing: HostBacking;
   /** The whole file as bytes; its length (a page multiple) is the file's size. All zeros at first. */
   readonly window: Uint8Array;
+  /** Memory of the machine, bytes: no single mapping may want more (overcommit heuristic). Absent: no limit. */
+  readonly ram?: number;
   /** Gives the host's memory of [offset, offset+len) back; it reads as zeros afterwards. 0 or -errno. */
   punch(offset: number, len: number): number;
   /** Bytes of [offset, offset+len) that the host has pages for. Absent: all. */
@@ -46,6 +48,8 @@ export class MemoryFile implements MappedFile {
   /** The window as other views. */
   readonly view: DataView;
   readonly words: Int32Array;
+  /** Memory of the machine, bytes; Infinity: not known. */
+  readonly ram: number = Infinity;
   private readonly store: MemoryStore;
   private readonly runs: PageRuns;
   /** References and MEM_* kind of each page below `runs.top`. */
@@ -65,6 +69,7 @@ export class MemoryFile implements MappedFile {
     this.backing = store.backing;
     const w = store.window;
     this.window = w;
+    if (store.ram !== undefined) this.ram = store.ram;
     this.view = new DataView(w.buffer, w.byteOffset, w.byteLength);
     this.words = new Int32Array(w.buffer, w.byteOffset, w.byteLength / 4);
     this.runs = new PageRuns(w.byteLength / PAGE_SIZE);
