@@ -278,7 +278,7 @@ UNUSED static void same_start_timeout(int sig) {
 
 // Runs before main. The program proper is a child of the process the runner started, so that it is never pid 1 (which has rules of its
 // own for signals and orphans), has a parent, and leads a process group in which it is alone. The outer process only passes the ending
-// on. Descriptors 0 to 2 only, default signals, umask 022, fixed limits. CHECK_DIRECT=1 leaves the child out, for a debugger's sake.
+// on. Descriptors 0 to 2 only, default signals, umask 022, niceness 0, fixed limits. CHECK_DIRECT=1 leaves the child out, for a debugger's sake.
 // CHECK_KEEP is set by programs that run themselves again to look at what execve kept.
 __attribute__((constructor)) UNUSED static void same_start(void) {
 	if (getenv("CHECK_KEEP") != NULL) return;
@@ -292,6 +292,7 @@ __attribute__((constructor)) UNUSED static void same_start(void) {
 	}
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(022);
+	setpriority(PRIO_PROCESS, 0, 0);
 	struct rlimit files = {1024, 4096};
 	setrlimit(RLIMIT_NOFILE, &files);
 	struct rlimit core = {0, 0};

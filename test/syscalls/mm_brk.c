@@ -30,7 +30,7 @@ int main(void) {
 	char *now = brk_now();
 	YES("below the start: unchanged", brk_to((char *)4096) == now);
 	YES("kernel half: unchanged", brk_to(KERNEL_HALF) == now);
-	YES("far too much: unchanged", brk_to(now + (1L << 46)) == now);
+	YES("behind the end of the address space: unchanged", brk_to(now + (1L << 47)) == now);
 	// Something in the way.
 	char *block = mmap(now + 4 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	YES("mapping in the way made", block == now + 4 * PAGE);

@@ -10,23 +10,38 @@ static void protect_everything(void) {
 	*(volatile int *)__builtin_frame_address(0) = 1;
 }
 
-// Overwrites every writable mapping, the stack last of all by luck of the order.
-static void overwrite_everything(void) {
+static struct {
+	unsigned long from, to;
+	int is_writable;
+} ranges[64];
+
+// The mappings of this process without those that belong to the kernel; returns how many.
+static int list_ranges(void) {
 	static char text[1 << 16];
-	int fd = open("/proc/self/maps", O_RDONLY);
+	int fd = open("/proc/self/maps", O_RDONLY), count = 0;
 	size_t have = 0;
 	for (ssize_t n; (n = read(fd, text + have, sizeof text - 1 - have)) > 0;) have += (size_t)n;
-	struct {
-		unsigned long from, to;
-	} ranges[64];
-	int count = 0;
+	text[have] = 0;
 	for (char *line = strtok(text, "\n"); line != NULL && count < 64; line = strtok(NULL, "\n")) {
 		char permissions[8];
-		if (sscanf(line, "%lx-%lx %7s", &ranges[count].from, &ranges[count].to, permissions) == 3 && permissions[1] == 'w') count++;
+		if (strstr(line, "[v") != NULL || sscanf(line, "%lx-%lx %7s", &ranges[count].from, &ranges[count].to, permissions) != 3) continue;
+		ranges[count++].is_writable = permissions[1] == 'w';
 	}
+	return count;
+}
+
+// Overwrites every writable mapping, the list of them and the stack included.
+static void overwrite_everything(void) {
+	int count = list_ranges();
 	for (int i = 0; i < count; i++) {
+		if (!ranges[i].is_writable) continue;
 		for (volatile unsigned long *p = (unsigned long *)ranges[i].from; p < (unsigned long *)ranges[i].to; p++) *p = 0xdeadbeefdeadbeefUL;
 	}
+}
+
+static void map_over_everything(void) {
+	int count = list_ranges();
+	for (int i = 0; i < count; i++) syscall(SYS_mmap, ranges[i].from, ranges[i].to - ranges[i].from, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
 static void bad_stack_pointer(void) { __asm__ volatile("mov $0x123456789abc, %%rsp; push %%rax" ::: "memory"); }
@@ -94,7 +109,6 @@ static void close_everything(void) {
 	for (int i = 0; i < 1024; i++) close(i);
 	say("nobody hears this\n");
 }
-static void map_over_everything(void) { mmap((void *)0x10000, 0x7ffffffee000UL, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0); }
 static void overwrite_code(void) {
 	unsigned long page = (unsigned long)overwrite_code & ~4095UL;
 	syscall(SYS_mprotect, page, 2 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC);
