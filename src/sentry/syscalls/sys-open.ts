@@ -60,7 +60,8 @@ function openCommon(t: Task, dirfd: number, addr: number, flags: number, mode: n
   const fds = t.fds;
   // While fewer are open than allowed, a number is free.
   if (fds.count >= fds.limits.get(RLIMIT_NOFILE) && !fds.canAlloc(1)) return -EMFILE;
-  const start = startPath(t, dirfd, path);
+  // A confined walk starts from the directory even when the path is absolute.
+  const start = startPath(t, dirfd, (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0 ? "" : path);
   if (typeof start === "number") return start;
   const file = openAt(t.pathContext, start, path, flags, mode, resolve);
   if (typeof file === "number") return file;
