@@ -141,7 +141,7 @@ describe("files of a task", () => {
     const title = Buffer.from("prog: a longer title\0", "latin1");
     t.mm.copyOutExact(t.mm.argStart, title, 0, title.length);
     t.mm.envEnd = t.mm.argStart + 100;
-    assert.equal(k.text(t, "/proc/self/cmdline"), "prog: a longer title");
+    assert.equal(k.text(t, "/proc/self/cmdline"), "prog: a longer title\0");
     assert.equal(k.write(t, "/proc/self/comm", "a name that is too long"), 23);
     assert.equal(t.comm, "a name that is ");
     assert.equal(k.text(t, "/proc/self/comm"), "a name that is \n");

@@ -174,6 +174,11 @@ Block devices:
 
 const CGROUPS = "cpuset cpu cpuacct blkio memory devices freezer net_cls perf_event net_prio hugetlb pids rdma misc";
 
+const SLABINFO =
+  "slabinfo - version: 2.1\n" +
+  "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>" +
+  " : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n";
+
 /** Heads of the System V IPC tables; the objects are not shown. */
 const SHM_HEAD =
   "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n";
@@ -213,6 +218,7 @@ export function addRootFiles(root: KernfsDir, s: ProcShared): void {
     .addSymlink("mounts", "self/mounts")
     .addSymlink("net", "self/net")
     .addText("partitions", "major minor  #blocks  name\n\n")
+    .addText("slabinfo", SLABINFO, 0o400)
     .addFunction("softirqs", () => softirqsText(k))
     .addFunction("stat", () => statText(s))
     .addText("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")

@@ -1,5 +1,5 @@
 /** The files of /proc/PID and /proc/PID/task/TID. */
-import { EACCES, EINVAL, EIO, ENOENT, EPERM, ESRCH } from "../../../abi/errno.ts";
+import { EACCES, EINVAL, ENOENT, EPERM, ESRCH } from "../../../abi/errno.ts";
 import { CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../../../abi/capability.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../abi/stat.ts";
 import { KernfsDir, KernfsFile, KernfsInode, KernfsMagicLink } from "../../fs/kernfs/kernfs.ts";
@@ -356,7 +356,7 @@ export const taskEntries: readonly TaskEntry[] = [
   text("mounts", 0o444, { read: mountsText, canPoll: true }),
   text("mountinfo", 0o444, { read: mountinfoText, canPoll: true }),
   text("mountstats", 0o400, { read: mountstatsText }, PROCESS),
-  text("clear_refs", 0o200, { read: () => -EIO, write: acceptNumber }, PROCESS),
+  text("clear_refs", 0o200, { read: () => -EINVAL, write: acceptNumber }, PROCESS),
   text("smaps", 0o444, { read: (_t, o) => smapsText(o.memory), guarded: true, ofMemory: true }),
   text("smaps_rollup", 0o444, { read: (_t, o) => smapsRollupText(o.memory), guarded: true, ofMemory: true }),
   text("wchan", 0o444, { read: () => "0" }),

@@ -50,7 +50,7 @@ export function cmdlineText(mm: MemoryManager | null): string {
   if (nul >= 0) return args.slice(0, nul + 1);
   const more = readGuest(mm, mm.envStart, mm.envEnd - mm.envStart);
   const end = more.indexOf("\0");
-  return args + (end < 0 ? more : more.slice(0, end));
+  return args + (end < 0 ? more : more.slice(0, end + 1));
 }
 
 export function environText(mm: MemoryManager | null): string {
@@ -201,7 +201,7 @@ export function smapsText(mm: MemoryManager | null): string {
   mm.forEachVma((v) => {
     const r = new Residency();
     r.addVma(mm, v);
-    out += `${mapsLine(mm, v)}${r.text(false)}THPeligible:${right(0, 8)}\nVmFlags: ${vmFlags(v)} \n`;
+    out += `${mapsLine(mm, v)}${r.text(false)}THPeligible:    ${right(0, 8)}\nVmFlags: ${vmFlags(v)} \n`;
     return true;
   });
   return out;
