@@ -244,11 +244,29 @@ export class Kernel {
     for (let i = 0; i < n; i++) {
       const t = list[i]!;
       t.queued = false;
-      stepTask(t);
+      this.step(t);
     }
-    const each = (this.clock.monotonicNs() - startNs) / n;
-    for (let i = 0; i < n; i++) list[i]!.usage.systemNs += each;
+    // One clock reading serves all: what this turn took is system time, shared evenly; from here on the guests run.
+    const endNs = this.clock.monotonicNs();
+    const each = (endNs - startNs) / n;
+    for (let i = 0; i < n; i++) {
+      const t = list[i]!;
+      t.usage.systemNs += each;
+      if (t.run === RUN_GUEST) t.resumedNs = endNs;
+    }
     list.length = 0;
+  }
+
+  /** An exception is a bug of ours: the process that met it dies, the sandbox goes on. */
+  private step(t: Task): void {
+    try {
+      stepTask(t);
+    } catch (e) {
+      const text = e instanceof Error ? (e.stack ?? e.message) : String(e);
+      this.log.error(`bug while pid ${t.group.id} (${t.comm}) was served: ${text}`);
+      killGroup(t.group, signalStatus(SIGKILL, false));
+      if (t.run !== RUN_GUEST) exitTask(t, signalStatus(SIGKILL, false));
+    }
   }
 
   /** Queues a task whose context is stopped for the next turn of the main loop. */

@@ -178,6 +178,8 @@ function forkMemory(t: Task, limits: ThreadGroup["limits"]): MemoryManager | num
   if (typeof as === "number") return as === -ENOMEM ? -ENOMEM : -EAGAIN;
   const mm = t.mm.fork(as, limits);
   if (typeof mm === "number") as.release();
+  // What both share now must be write-protected before any thread of the parent goes on, also when this one waits (vfork).
+  if (t.mm.needsFlush) t.mm.flush();
   return mm;
 }
 

@@ -138,6 +138,7 @@ function finishCall(t: Task, r: number): void {
   t.endCall();
   const restart = r === -ERESTARTSYS || r === -ERESTARTNOINTR || r === -ERESTARTNOHAND || r === -ERESTART_RESTARTBLOCK;
   t.restartKind = restart ? r : 0;
+  if (r !== -ERESTART_RESTARTBLOCK) t.restartFn = null;
   if (r !== NO_RETURN_VALUE) setReg(t.regs, t.regBase + R_RAX, r);
   // Interrupted sigsuspend, ppoll ...: the temporary mask stays until the signal has been delivered.
   if (t.restoreMask && !restart && !(r === -4 && mustLook(t))) {
@@ -169,8 +170,8 @@ export function returnToGuest(t: Task): void {
     exitTask(t, g.exitStatus);
     return;
   }
-  t.run = RUN_GUEST;
-  t.resumedNs = k.nowNs;
   if (g.watchesCpu && !g.cpuTimer.armed) armCpuTimer(g);
+  t.resumedNs = k.nowNs;
+  t.run = RUN_GUEST;
   k.platform.resume(t.ctx);
 }
