@@ -11,10 +11,11 @@
  */
 import { OVERLAYFS_SUPER_MAGIC } from "../../../abi/statfs.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
-import { Stat } from "../../../abi/stat.ts";
+import { S_IALLUGO, Stat } from "../../../abi/stat.ts";
 import { rootCredentials } from "../../auth/credentials.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import { FileSystem } from "../../vfs/filesystem.ts";
+import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_UID, SetAttr } from "../../vfs/inode.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { PathContext, VfsPath } from "../../vfs/path.ts";
 import type { VirtualFileSystem } from "../../vfs/vfs.ts";
@@ -69,9 +70,26 @@ export class OverlayFs extends FileSystem {
     upper.mounts++;
     for (const fs of this.lowerFs) fs.mounts++;
     const upperRoot = upper.root.inode!;
+    this.copyRootAttributes(lowers[0], upperRoot);
     const root = new OverlayDir(this, null, "", upperRoot, lowers.slice(), 0);
     root.hold();
     this.setRoot(root);
+  }
+
+  /** The root looks as in the topmost lower layer. */
+  private copyRootAttributes(lower: Inode | undefined, upperRoot: Inode): void {
+    const st = new Stat();
+    if (lower === undefined || lower.getStat(st) < 0) return;
+    const a = new SetAttr();
+    a.mask = ATTR_MODE | ATTR_UID | ATTR_GID | ATTR_ATIME | ATTR_MTIME;
+    a.mode = st.mode & S_IALLUGO;
+    a.uid = st.uid;
+    a.gid = st.gid;
+    a.atimeSec = st.atimeSec;
+    a.atimeNsec = st.atimeNsec;
+    a.mtimeSec = st.mtimeSec;
+    a.mtimeNsec = st.mtimeNsec;
+    upperRoot.setAttr(a);
   }
 
   /** Stable number of a file: that of its lower inode, or one above all of those. */
