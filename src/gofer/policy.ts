@@ -45,6 +45,7 @@ const FILE_CALLS: readonly AllowedCall[] = [
   { call: "unlinkat", reason: "removing names" },
   { call: "symlinkat", reason: "making symbolic links" },
   { call: "linkat", reason: "making hard links" },
+  { call: "renameat", reason: "renaming: the C library's form of renameat2 without flags" },
   { call: "renameat2", reason: "renaming" },
   { call: "fchmod", reason: "mode of a file just made" },
   { call: "fchmodat", reason: "changing modes" },
