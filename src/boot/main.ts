@@ -75,6 +75,19 @@ function listenToControl(host: Host, kernel: Kernel, controlFd: number, stdio: S
   });
 }
 
+/** Signals sent to this process itself mean the sandbox: they go to its init. HUP INT QUIT TERM. */
+function passOwnSignals(host: Host, kernel: Kernel): void {
+  const pipe = host.signalPipe([1, 2, 3, 15]);
+  if (pipe < 0) return;
+  const buf = new Uint8Array(16);
+  kernel.hostWatch.watch(pipe, EV_IN, {
+    onHostReady(): void {
+      const n = host.read(pipe, buf, 0, buf.length);
+      for (let i = 0; i < n; i++) kernel.sendExternalSignal(1, buf[i]!);
+    },
+  });
+}
+
 /** The user's view of a program that cannot be started, as shells have it. */
 function cannotStart(name: string, error: number): BootError {
   const errno = -error;
@@ -121,6 +134,7 @@ function boot(): number {
   });
   if (typeof init === "number") throw cannotStart(name, init);
   listenToControl(host, kernel, config.controlFd, stdio);
+  passOwnSignals(host, kernel);
   const status = kernel.run();
   stdio.pump?.drain();
   kernel.platform.shutdown();

@@ -308,9 +308,9 @@ class Sandbox {
       }
       if (set[2] !== 0) return this.exitStatus(sentry);
       if (set[5] !== 0) {
-        // Without files nothing goes on; the Sentry notices by itself, and this is only the message.
-        set[3] = -1;
-        if (this.exitStatus(gofer) !== 0) process.stderr.write("tsvisor: the gofer died\n");
+        // While the sandbox runs its gofer has no reason to end; without files the guest cannot go on.
+        this.exitStatus(gofer);
+        throw new CliError("the gofer died, the sandbox was ended");
       }
       if (set[14] !== 0) this.forwardSignals(sentry, signals, terminal);
     }
