@@ -1,6 +1,6 @@
 /** Bringing pages in: anonymous memory, file pages, copy-on-write, stack growth. */
 import { EACCES, EFAULT, EIO, ENOMEM } from "../../abi/errno.ts";
-import { MAX_MAP_COUNT, PROT_WRITE } from "../../abi/mman.ts";
+import { MAX_MAP_COUNT, PROT_EXEC, PROT_WRITE } from "../../abi/mman.ts";
 import { RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_STACK } from "../../abi/resource.ts";
 import { PAGE_SIZE, Translation } from "../memmap/memmap.ts";
 import { MEM_ANON } from "../pgalloc/memory-file.ts";
@@ -253,7 +253,7 @@ function cowWindow(mm: MemoryManager, vma: Vma, p: Pma, page: number): number {
   if (!p.anon) {
     // Pages of the file show later writes to the file until they are written to themselves; programs may rely on it (it
     // is unspecified), so copies take no neighbours along. Except in the data segments of programs and libraries.
-    if (!isSegment(vma)) return PAGE_SIZE;
+    if (!isSegment(vma) || (vma.prot & PROT_EXEC) !== 0) return PAGE_SIZE;
     size = 64 * 1024;
   }
   if (count > 2048) size = count > 24576 ? 2 * 1024 * 1024 : count > 8192 ? 256 * 1024 : 64 * 1024;
