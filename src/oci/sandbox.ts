@@ -308,9 +308,11 @@ class Sandbox {
       }
       if (set[2] !== 0) return this.exitStatus(sentry);
       if (set[5] !== 0) {
-        // While the sandbox runs its gofer has no reason to end; without files the guest cannot go on.
-        this.exitStatus(gofer);
-        throw new CliError("the gofer died, the sandbox was ended");
+        // It ends with 0 when the Sentry has closed its connection, that is, ends too: which, with all the memory that
+        // there is to free, may take some time longer. Else, without files, the guest cannot go on.
+        if (this.exitStatus(gofer) !== 0) throw new CliError("the gofer died, the sandbox was ended");
+        set[3] = -1;
+        set[5] = 0;
       }
       if (set[14] !== 0) this.forwardSignals(sentry, signals, terminal);
     }
