@@ -4,16 +4,16 @@
  */
 import { EACCES, EINVAL, EIO, ENOENT, EPERM } from "../../../abi/errno.ts";
 import { DT_DIR, modeToDirentType } from "../../../abi/dirent.ts";
+import { SEEK_END } from "../../../abi/fcntl.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../abi/stat.ts";
 import type { Stat } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
 import type { IoSequence } from "../../usermem/io.ts";
 import { DirentList } from "../../vfs/dirent.ts";
 import type { DirentSink } from "../../vfs/dirent.ts";
-import { DirectoryFile, SeekableFile } from "../../vfs/file.ts";
+import { ALWAYS_READY, DirectoryFile, SeekableFile } from "../../vfs/file.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { FileSystem } from "../../vfs/filesystem.ts";
-import { ATTR_GID, ATTR_MODE, ATTR_UID } from "../../vfs/inode.ts";
 import type { Inode, SetAttr } from "../../vfs/inode.ts";
 import { MemInode } from "../../vfs/meminode.ts";
 import type { PathContext, VfsPath } from "../../vfs/path.ts";
@@ -73,13 +73,13 @@ export abstract class KernfsInode extends MemInode {
     return super.getStat(out);
   }
 
-  /** Mode and owner follow something else: changing them is refused. */
-  protected get attributesFixed(): boolean {
-    return false;
+  /** ATTR_* that cannot be changed: EPERM. */
+  protected get fixedAttributes(): number {
+    return 0;
   }
 
   override setAttr(a: SetAttr): number {
-    if (this.attributesFixed && (a.mask & (ATTR_MODE | ATTR_UID | ATTR_GID)) !== 0) return -EPERM;
+    if ((a.mask & this.fixedAttributes) !== 0) return -EPERM;
     return super.setAttr(a);
   }
 
@@ -232,9 +232,14 @@ export abstract class KernfsFile extends KernfsInode {
     return -EINVAL;
   }
 
-  /** Whether poll(2) and epoll(7) take it (always ready). */
+  /** Whether epoll(7) takes it. */
   get canPoll(): boolean {
     return false;
+  }
+
+  /** What poll(2) finds. */
+  readiness(): number {
+    return ALWAYS_READY;
   }
 
   override open(_flags: number, ctx: PathContext): FileDescription | number {
@@ -290,6 +295,15 @@ export class KernfsTextFile extends SeekableFile {
 
   override truncate(_size: number): number {
     return 0;
+  }
+
+  /** There is no end to seek from. */
+  override seek(off: number, whence: number): number {
+    return whence === SEEK_END ? -EINVAL : super.seek(off, whence);
+  }
+
+  override readiness(): number {
+    return this.node.readiness();
   }
 
   override get canPoll(): boolean {

@@ -35,8 +35,7 @@ export class MemfdFactory {
     file.creds = creds;
     path.incRef();
     node.incUsers();
-    node.writers++;
-    file.countsAsWriter = true;
+    // As in Linux, the description that memfd_create makes does not count as a writer: it may be executed.
     return file;
   }
 }

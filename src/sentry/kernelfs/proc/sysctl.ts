@@ -1,9 +1,10 @@
 /** Kinds of files in /proc/sys. */
-import { EINVAL, EPERM } from "../../../abi/errno.ts";
+import { EACCES, EINVAL, EPERM } from "../../../abi/errno.ts";
 import { CAP_SYS_ADMIN } from "../../../abi/capability.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import { KernfsFile } from "../../fs/kernfs/kernfs.ts";
 import type { KernfsFs } from "../../fs/kernfs/kernfs.ts";
+import { ATTR_GID, ATTR_MODE, ATTR_UID } from "../../vfs/inode.ts";
 import type { PathContext } from "../../vfs/path.ts";
 import { parseNumber } from "./format.ts";
 
@@ -12,11 +13,11 @@ export abstract class SysctlFile extends KernfsFile {
   override permission(creds: Credentials, mask: number): number {
     const bits =
       creds.euid === 0 ? this.mode >> 6 : creds.egid === 0 || creds.groups.includes(0) ? this.mode >> 3 : this.mode;
-    return (bits & mask & 7) === mask ? 0 : -EPERM;
+    return (bits & mask & 7) === mask ? 0 : -EACCES;
   }
 
-  protected override get attributesFixed(): boolean {
-    return true;
+  protected override get fixedAttributes(): number {
+    return ATTR_MODE | ATTR_UID | ATTR_GID;
   }
 
   override get canPoll(): boolean {

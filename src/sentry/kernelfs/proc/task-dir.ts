@@ -4,6 +4,7 @@ import { modeToDirentType } from "../../../abi/dirent.ts";
 import { KernfsDir, KernfsInode } from "../../fs/kernfs/kernfs.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { DirentList } from "../../vfs/dirent.ts";
+import { ATTR_MODE } from "../../vfs/inode.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { isAlive } from "./access.ts";
 import { taskEntries, taskEntryIndex } from "./task-entries.ts";
@@ -52,8 +53,8 @@ export class TaskDirectory extends KernfsDir {
     this.gid = this.task.creds.egid;
   }
 
-  protected override get attributesFixed(): boolean {
-    return true;
+  protected override get fixedAttributes(): number {
+    return ATTR_MODE;
   }
 
   protected override lookupDynamic(name: string): Inode | number {

@@ -2,12 +2,14 @@
 import { EACCES, EINVAL, ENOENT, EPERM, ESRCH } from "../../../abi/errno.ts";
 import { CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../../../abi/capability.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../abi/stat.ts";
+import { EV_IN, EV_RDNORM } from "../../../base/waiter.ts";
 import { KernfsDir, KernfsFile, KernfsInode, KernfsMagicLink } from "../../fs/kernfs/kernfs.ts";
 import { FileVma } from "../../kernel/file-mapping.ts";
 import { RUN_EXITED } from "../../kernel/task.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { MemoryManager } from "../../mm/mm.ts";
 import type { FileDescription } from "../../vfs/file.ts";
+import { ATTR_MODE } from "../../vfs/inode.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { pathString } from "../../vfs/mounting.ts";
 import type { PathContext, VfsPath } from "../../vfs/path.ts";
@@ -37,6 +39,7 @@ import {
   statText,
   statusText,
   syscallText,
+  wchanText,
 } from "./task-status.ts";
 import { ThreadsDirectory } from "./threads-dir.ts";
 
@@ -99,12 +102,17 @@ class TaskFile extends KernfsFile {
     followOwner(this, this.t);
   }
 
-  protected override get attributesFixed(): boolean {
-    return true;
+  protected override get fixedAttributes(): number {
+    return ATTR_MODE;
   }
 
   override get canPoll(): boolean {
     return this.kind.canPoll === true;
+  }
+
+  /** Lists of mounts: readable; that they change is not reported. */
+  override readiness(): number {
+    return this.canPoll ? EV_IN | EV_RDNORM : super.readiness();
   }
 
   override opened(ctx: PathContext): unknown {
@@ -359,7 +367,7 @@ export const taskEntries: readonly TaskEntry[] = [
   text("clear_refs", 0o200, { read: () => -EINVAL, write: acceptNumber }, PROCESS),
   text("smaps", 0o444, { read: (_t, o) => smapsText(o.memory), guarded: true, ofMemory: true }),
   text("smaps_rollup", 0o444, { read: (_t, o) => smapsRollupText(o.memory), guarded: true, ofMemory: true }),
-  text("wchan", 0o444, { read: () => "0" }),
+  text("wchan", 0o444, { read: (t, o) => wchanText(t, o.permitted) }),
   text("stack", 0o400, { read: () => "", guarded: true }),
   text("schedstat", 0o444, { read: schedstatText }),
   text("cpuset", 0o444, { read: () => "/\n" }),

@@ -10,6 +10,7 @@ import type { Credentials } from "../../auth/credentials.ts";
 import type { DirentList } from "../../vfs/dirent.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { pathString } from "../../vfs/mounting.ts";
+import { ATTR_MODE } from "../../vfs/inode.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { PathContext, VfsPath } from "../../vfs/path.ts";
 import { followOwner, mayInspect } from "./access.ts";
@@ -120,8 +121,8 @@ abstract class FdDirectoryBase extends KernfsDir {
     followOwner(this, this.t);
   }
 
-  protected override get attributesFixed(): boolean {
-    return true;
+  protected override get fixedAttributes(): number {
+    return ATTR_MODE;
   }
 
   protected abstract makeEntry(fd: number): Inode;

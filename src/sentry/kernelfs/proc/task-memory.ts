@@ -22,7 +22,7 @@ import { escapeOctal, hex, left, right } from "./format.ts";
 const CHUNK = 4096;
 const chunk = new Uint8Array(CHUNK);
 /** Most bytes of arguments or environment shown. */
-const MAX_STRINGS = 1 << 20;
+const MAX_STRINGS = 1 << 23;
 
 /** Up to `len` bytes of guest memory as latin1 text; what cannot be read is missing at the end. */
 function readGuest(mm: MemoryManager, addr: number, len: number): string {
@@ -282,6 +282,8 @@ export class MemFile extends FileDescription {
       done += n;
       if (n < want) break;
     }
+    // Threads of the process may be running: they shall see pages that changed places at once.
+    if (mm.needsFlush) mm.flush();
     return done > 0 || seq.remaining === 0 ? done : -EIO;
   }
 
@@ -296,6 +298,7 @@ export class MemFile extends FileDescription {
       done += n;
       if (n < want) break;
     }
+    if (mm.needsFlush) mm.flush();
     return done > 0 ? done : -EIO;
   }
 

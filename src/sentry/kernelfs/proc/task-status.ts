@@ -2,6 +2,7 @@
 import { R_R10, R_R8, R_R9, R_RDI, R_RDX, R_RIP, R_RSI, R_RSP } from "../../../arch/amd64/registers.ts";
 import { rlimitNames, RLIMIT_RSS, RLIMIT_SIGPENDING } from "../../../abi/resource.ts";
 import { NSIG, SIG_DFL, SIG_IGN } from "../../../abi/signal.ts";
+import { syscallName } from "../../../abi/syscall-nr.ts";
 import { groupSystemNs, groupUsage, groupUserNs, taskCpuNs, taskUserNs } from "../../kernel/cpu-time.ts";
 import { RUN_BLOCKED, RUN_EXITED, RUN_STOPPED } from "../../kernel/task.ts";
 import type { Task } from "../../kernel/task.ts";
@@ -318,6 +319,36 @@ export function schedText(t: Task): string {
     line("policy", t.schedPolicy) +
     line("prio", 120 + t.nice)
   );
+}
+
+/** Where Linux waits in the calls that usually wait; the names that ps shows. */
+const WAIT_CHANNELS: ReadonlyMap<string, string> = new Map([
+  ["read", "wait_woken"],
+  ["readv", "wait_woken"],
+  ["poll", "do_sys_poll"],
+  ["ppoll", "do_sys_poll"],
+  ["select", "do_select"],
+  ["pselect6", "do_select"],
+  ["epoll_wait", "ep_poll"],
+  ["epoll_pwait", "ep_poll"],
+  ["futex", "futex_wait_queue"],
+  ["nanosleep", "hrtimer_nanosleep"],
+  ["clock_nanosleep", "hrtimer_nanosleep"],
+  ["wait4", "do_wait"],
+  ["waitid", "do_wait"],
+  ["pause", "sys_pause"],
+  ["rt_sigsuspend", "sigsuspend"],
+  ["rt_sigtimedwait", "do_sigtimedwait"],
+  ["accept", "inet_csk_accept"],
+  ["accept4", "inet_csk_accept"],
+  ["recvfrom", "unix_stream_read_generic"],
+  ["recvmsg", "unix_stream_read_generic"],
+]);
+
+/** What a thread waits for, as the name of a kernel function; "0" when it does not wait. */
+export function wchanText(t: Task, permitted: boolean): string {
+  if (!permitted || t.run !== RUN_BLOCKED || !t.inSyscall) return "0";
+  return WAIT_CHANNELS.get(syscallName(t.sysno)) ?? "schedule";
 }
 
 const SYSCALL_REGS: readonly number[] = [R_RDI, R_RSI, R_RDX, R_R10, R_R8, R_R9, R_RSP, R_RIP];

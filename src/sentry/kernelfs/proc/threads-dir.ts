@@ -1,10 +1,11 @@
 /** /proc/PID/task: a directory per thread. */
-import { ENOENT, ESRCH } from "../../../abi/errno.ts";
+import { ENOENT } from "../../../abi/errno.ts";
 import { DT_DIR } from "../../../abi/dirent.ts";
 import { KernfsDir } from "../../fs/kernfs/kernfs.ts";
 import { RUN_EXITED } from "../../kernel/task.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { DirentList } from "../../vfs/dirent.ts";
+import { ATTR_MODE } from "../../vfs/inode.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { TaskDirectory } from "./task-dir.ts";
 
@@ -25,8 +26,8 @@ export class ThreadsDirectory extends KernfsDir {
     this.nlink = 2 + this.threads().length;
   }
 
-  protected override get attributesFixed(): boolean {
-    return true;
+  protected override get fixedAttributes(): number {
+    return ATTR_MODE;
   }
 
   /** The threads of the process in order of their numbers; a leader that is gone keeps its place. */
@@ -43,7 +44,7 @@ export class ThreadsDirectory extends KernfsDir {
   }
 
   override listDynamic(out: DirentList): number {
-    if (!this.taskDir.isAlive) return -ESRCH;
+    if (!this.taskDir.isAlive) return 0;
     const { procfs } = this.taskDir;
     for (const t of this.threads()) out.emit(String(t.tid), procfs.directoryOf(t, false).ino, DT_DIR, 0);
     return 0;
