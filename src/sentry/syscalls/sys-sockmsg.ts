@@ -46,6 +46,7 @@ import type { FileDescription } from "../vfs/file.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
+import { isUserRange } from "./file-util.ts";
 import { addressBuf, addressIn, addressOut, encodeAddress, socketOf, waitSocket } from "./socket-util.ts";
 import { findSocket } from "./sys-socket.ts";
 
@@ -189,6 +190,7 @@ function sendOrWait(t: Task, s: UnixSocket, nameLen: number, flags: number): num
 }
 
 function sendto(t: Task, a: SyscallArgs): number {
+  if (!isUserRange(a.ptr(1), a.size(2))) return -EFAULT;
   const s = socketOf(t, a.i32(0));
   if (typeof s === "number") return s;
   const nameLen = a.ptr(4) === 0 ? 0 : a.i32(5);
@@ -263,6 +265,7 @@ function receiveAttempt(t: Task, s: UnixSocket, flags: number): number {
 }
 
 function recvfrom(t: Task, a: SyscallArgs): number {
+  if (!isUserRange(a.ptr(1), a.size(2))) return -EFAULT;
   const s = socketOf(t, a.i32(0));
   if (typeof s === "number") return s;
   seq.clear();
@@ -379,7 +382,6 @@ function recvmmsg(t: Task, a: SyscallArgs): number {
   }
   return count;
 }
-
 
 /** The calls of this file. */
 export const SOCKMSG_CALLS: readonly SyscallEntry[] = [
