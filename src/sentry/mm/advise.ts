@@ -18,9 +18,10 @@ const coreBytes = new Uint8Array(CORE_CHUNK);
 /** madvise(2). */
 export function madvise(mm: MemoryManager, addr: number, length: number, advice: number): number {
   if (!isKnown(advice)) return -EINVAL;
-  if (!isPageAligned(addr) || !(length >= 0) || length > HUGE || addr > HUGE) return -EINVAL;
-  const end = addr + pageUp(length);
+  if (!isPageAligned(addr) || !(length >= 0) || length > HUGE) return -EINVAL;
   if (length === 0) return 0;
+  if (addr > HUGE) return -ENOMEM;
+  const end = addr + pageUp(length);
   if (advice === A.MADV_HWPOISON || advice === A.MADV_SOFT_OFFLINE) return -EPERM;
   if (advice === A.MADV_POPULATE_READ || advice === A.MADV_POPULATE_WRITE) {
     return populate(mm, addr, end, advice === A.MADV_POPULATE_WRITE);
@@ -195,7 +196,8 @@ export function mlock(mm: MemoryManager, addr: number, length: number, flags: nu
   if ((flags & ~A.MLOCK_ONFAULT) !== 0) return -EINVAL;
   const limit = mm.limits.get(RLIMIT_MEMLOCK);
   if (!privileged && limit === 0) return -EPERM;
-  if (!(length >= 0) || length > HUGE || addr > HUGE) return -EINVAL;
+  if (!(length >= 0) || length > HUGE) return -EINVAL;
+  if (addr > HUGE) return -ENOMEM;
   const start = addr - (addr & (PAGE_SIZE - 1));
   const end = pageUp(addr + length);
   if (!privileged && mm.lockedVm + (end - start) > limit) {
@@ -207,7 +209,8 @@ export function mlock(mm: MemoryManager, addr: number, length: number, flags: nu
 
 /** munlock(2). */
 export function munlock(mm: MemoryManager, addr: number, length: number): number {
-  if (!(length >= 0) || length > HUGE || addr > HUGE) return -EINVAL;
+  if (!(length >= 0) || length > HUGE) return -EINVAL;
+  if (addr > HUGE) return -ENOMEM;
   return lockRange(mm, addr - (addr & (PAGE_SIZE - 1)), pageUp(addr + length), 0);
 }
 

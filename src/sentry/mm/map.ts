@@ -113,7 +113,7 @@ function maySplit(mm: MemoryManager, start: number, end: number): boolean {
 /** mmap(2). */
 export function mmap(mm: MemoryManager, o: MmapOptions): number {
   if (o.len <= 0 || Number.isNaN(o.len)) return -EINVAL;
-  if (o.len > HUGE || o.addr > HUGE) return -ENOMEM;
+  if (o.len > HUGE) return -ENOMEM;
   const len = pageUp(o.len);
   if (!isPageAligned(o.offset) || o.offset < 0) return -EINVAL;
   if (o.offset + len > Number.MAX_SAFE_INTEGER) return -EOVERFLOW;

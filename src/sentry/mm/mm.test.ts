@@ -616,3 +616,50 @@ test("addresses are random with ASLR, and stay in the platform's range", () => {
   }
   assert.ok(seen.size > 35);
 });
+
+test("addresses and lengths of the kernel's half and beyond", () => {
+  const w = new FakeWorld(64);
+  const mm = w.newMm();
+  const kernel = 2 ** 63 + 2 ** 62;
+  assert.ok(mmap(mm, kernel, P, RW, ANON) > 0, "a hint that cannot be is no hint");
+  assert.equal(mmap(mm, kernel, P, RW, ANON | M.MAP_FIXED), -ENOMEM);
+  assert.equal(mmap(mm, 0, 2 ** 64, RW, ANON), -ENOMEM);
+  assert.equal(mm.munmap(kernel, P), -EINVAL);
+  assert.equal(mm.munmap(0, 2 ** 64), -EINVAL);
+  assert.equal(mm.mprotect(kernel, P, 1), -ENOMEM);
+  assert.equal(mm.madvise(kernel, P, M.MADV_DONTNEED), -ENOMEM);
+  assert.equal(mm.msync(kernel, P, M.MS_SYNC), -ENOMEM);
+  assert.equal(mm.mlock(kernel, P, 0, true), -ENOMEM);
+  assert.equal(mm.mincore(kernel, P, 0), -ENOMEM);
+  assert.equal(mm.mremap(kernel, P, P, 0, 0), -EFAULT);
+  assert.equal(mm.brk(kernel), mm.brkEnd);
+  assert.equal(mm.handleFault(kernel, 1), -EFAULT);
+  assert.equal(mm.readU32(kernel), -EFAULT);
+  assert.equal(mm.copyInString(kernel, 10), -EFAULT);
+  const seq = new IoSequence();
+  assert.equal(mm.ioSequence(kernel, 10, true, seq), -EFAULT);
+  assert.equal(mm.ioSequence(2 ** 64 - 4, 10, true, seq), -EFAULT);
+  checkMm(mm);
+  // A reservation may reach where the platform cannot show pages.
+  const top = w.platform.maxAddress;
+  (w.platform as { maxAddress: number }).maxAddress = top - 16 * MB;
+  assert.equal(mmap(mm, top - 32 * MB, 32 * MB, 0, ANON | M.MAP_FIXED | M.MAP_NORESERVE), top - 32 * MB);
+  assert.equal(mm.mprotect(top - 8 * MB, P, RW), -ENOMEM);
+  assert.equal(mmap(mm, top - 8 * MB, P, RW, ANON | M.MAP_FIXED), -ENOMEM);
+  assert.equal(mm.munmap(0, mm.taskSize), 0);
+  assert.equal(mm.totalVm, 0);
+});
+
+test("no single mapping may want more memory than there is", () => {
+  const w = new FakeWorld(64);
+  const mm = w.newMm();
+  (mm.memory as { ram: number }).ram = 4096 * MB;
+  assert.equal(mmap(mm, 0, 4097 * MB, RW, ANON), -ENOMEM);
+  assert.ok(mmap(mm, 0, 4097 * MB, RW, ANON | M.MAP_NORESERVE) > 0);
+  assert.ok(mmap(mm, 0, 4097 * MB, M.PROT_READ, ANON) > 0);
+  const a = mmap(mm, 0, 4097 * MB, 0, ANON);
+  assert.equal(mm.mprotect(a, 4097 * MB, RW), -ENOMEM);
+  assert.equal(mm.mprotect(a, 4096 * MB, RW), 0);
+  mm.setBrk(0x10000000);
+  assert.equal(mm.brk(0x10000000 + 4097 * MB), 0x10000000);
+});

@@ -23,7 +23,9 @@ export function mremap(
   const fixed = (flags & MREMAP_FIXED) !== 0;
   const keepOld = (flags & MREMAP_DONTUNMAP) !== 0;
   if ((fixed || keepOld) && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
-  if (!isPageAligned(addr) || addr > HUGE || oldLength > HUGE || newLength > HUGE) return -EINVAL;
+  if (!isPageAligned(addr)) return -EINVAL;
+  if (addr > HUGE || oldLength > HUGE) return -EFAULT;
+  if (newLength > HUGE) return fixed ? -EINVAL : -ENOMEM;
   if (Number.isNaN(oldLength) || oldLength < 0) return -EINVAL;
   const oldLen = pageUp(oldLength);
   const newLen = pageUp(newLength);
