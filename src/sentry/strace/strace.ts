@@ -100,7 +100,10 @@ export class Tracer implements SyscallTracer {
       this.line(t, `${this.call(p)} = ?`);
     }
     const sig = t.exitStatus & 0x7f;
-    this.line(t, sig === 0 ? `+++ exited with ${(t.exitStatus >> 8) & 0xff} +++` : `+++ killed by ${signalName(sig)} +++`);
+    this.line(
+      t,
+      sig === 0 ? `+++ exited with ${(t.exitStatus >> 8) & 0xff} +++` : `+++ killed by ${signalName(sig)} +++`,
+    );
   }
 
   private line(t: Task, text: string): void {
