@@ -17,6 +17,7 @@ import type { Credentials } from "../auth/credentials.ts";
 import { readTimespec } from "../../abi/time.ts";
 import { EINVAL } from "../../abi/errno.ts";
 import type { MemoryManager } from "../mm/mm.ts";
+import type { FileDescription } from "../vfs/file.ts";
 import type { PathContext, VfsPath } from "../vfs/path.ts";
 import type { VirtualFileSystem } from "../vfs/vfs.ts";
 import type { FdTable } from "./fd-table.ts";
@@ -120,6 +121,8 @@ export class Task implements WaitListener, TimerListener {
   readonly state: Float64Array = new Float64Array(STATE_WORDS);
   /** The same, for an object; null on attempt 0. */
   stateRef: unknown = null;
+  /** The file that the call waits on: the same one on every attempt, and alive, even if its fd is closed meanwhile. */
+  heldFile: FileDescription | null = null;
   /** What the call gives when a signal interrupts it. */
   interruptedResult = 0;
   /** When set, called instead to make that result. */
@@ -302,6 +305,13 @@ export class Task implements WaitListener, TimerListener {
     this.waitCount = 0;
   }
 
+  /** Keeps `file` for the further attempts of the current call. */
+  holdFile(file: FileDescription): void {
+    if (this.heldFile !== null) return;
+    file.incRef();
+    this.heldFile = file;
+  }
+
   /** Forgets everything about the current call. */
   endCall(): void {
     this.clearWaits();
@@ -315,6 +325,11 @@ export class Task implements WaitListener, TimerListener {
     this.stateRef = null;
     this.onInterrupted = null;
     this.killableOnly = false;
+    const held = this.heldFile;
+    if (held !== null) {
+      this.heldFile = null;
+      held.decRef();
+    }
   }
 
   // --- guest memory, small structures ---

@@ -19,6 +19,11 @@ export function isUserRange(addr: number, len: number): boolean {
   return addr + len <= TASK_SIZE_MAX;
 }
 
+/** The open file of `fd`, O_PATH included, or undefined: EBADF. Repeated attempts get the file they wait on. @hot */
+export function fileArg(t: Task, fd: number): FileDescription | undefined {
+  return t.heldFile === null ? t.fds.get(fd) : t.heldFile;
+}
+
 /** The open file of `fd` that I/O may be done on (not O_PATH), or undefined: EBADF. */
 export function ioFile(t: Task, fd: number): FileDescription | undefined {
   const file = t.fds.get(fd);
@@ -53,7 +58,9 @@ export function namedPathArg(t: Task, addr: number): string | number {
 export function waitOr(t: Task, file: FileDescription, events: number): number {
   if ((file.statusFlags & O_NONBLOCK) !== 0) return -EAGAIN;
   const queue = file.waitQueue();
-  return queue === null ? -EAGAIN : t.blockOn(queue, events, -ERESTARTSYS);
+  if (queue === null) return -EAGAIN;
+  t.holdFile(file);
+  return t.blockOn(queue, events, -ERESTARTSYS);
 }
 
 /** Sends SIGPIPE and gives the result of a write that got -EPIPE: what was written before, or -EPIPE. */

@@ -9,13 +9,14 @@ import type { UnixAddress } from "../socket/unix/address.ts";
 import { UnixSocket } from "../socket/unix/socket.ts";
 import { AnonInode } from "../vfs/anon.ts";
 import { FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
+import { fileArg } from "./file-util.ts";
 
 /** A struct sockaddr_storage on its way in or out. */
 export const addressBuf: Uint8Array = new Uint8Array(SOCKADDR_STORAGE_SIZE);
 
 /** The socket behind `fd`: -EBADF, -ENOTSOCK. */
 export function socketOf(t: Task, fd: number): UnixSocket | number {
-  const file = t.fds.get(fd);
+  const file = fileArg(t, fd);
   if (file === undefined || file.isPath) return -EBADF;
   return file instanceof UnixSocket ? file : -ENOTSOCK;
 }
@@ -84,6 +85,7 @@ export function waitSocket(
   dontWait: boolean,
 ): number {
   if (dontWait || (socket.statusFlags & O_NONBLOCK) !== 0 || t.timedOut) return -EAGAIN;
+  t.holdFile(socket);
   if (timeoutNs === 0) return t.blockOn(queue, mask, -ERESTARTSYS);
   if (t.deadlineNs === Infinity) t.setDeadline(t.kernel.clock.monotonicNs() + timeoutNs);
   return t.blockOn(queue, mask, -EINTR);

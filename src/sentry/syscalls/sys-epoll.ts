@@ -8,7 +8,7 @@ import { Epoll } from "../vfs/epoll.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
-import { ioFile, isUserRange } from "./file-util.ts";
+import { fileArg, ioFile, isUserRange } from "./file-util.ts";
 import { useSignalMask } from "./sys-poll.ts";
 
 /** INT_MAX / sizeof(struct epoll_event) */
@@ -56,8 +56,8 @@ export function epollCtl(t: Task, a: SyscallArgs): number {
 
 /** The attempt proper; the deadline is in the state. */
 function waitEvents(t: Task, a: SyscallArgs): number {
-  const epoll = ioFile(t, a.i32(0));
-  if (epoll === undefined) return -EBADF;
+  const epoll = fileArg(t, a.i32(0));
+  if (epoll === undefined || epoll.isPath) return -EBADF;
   const max = a.i32(2);
   if (max <= 0 || max > MAX_EVENTS) return -EINVAL;
   const addr = a.ptr(1);
@@ -69,6 +69,7 @@ function waitEvents(t: Task, a: SyscallArgs): number {
   const deadline = t.state[ST_DEADLINE]!;
   if (deadline === 0 || t.timedOut) return 0;
   if (t.attempt === 0 && deadline !== Infinity) t.setDeadline(deadline);
+  t.holdFile(epoll);
   return t.blockOn(epoll.waitQueue(), EV_IN, -EINTR);
 }
 

@@ -202,3 +202,20 @@ test("EPIPE sends SIGPIPE, also in the middle of a write", () => {
   assert.equal(c.t.pending.has(SIGPIPE), true);
   assert.equal(c.call(close, w), 0);
 });
+
+test("a blocked call keeps its file when another thread closes the descriptor", () => {
+  const k = new TestKernel();
+  const c = k.process();
+  const [r, w] = makePipe(c);
+  const d = k.thread(c);
+  const buf = c.alloc(16);
+  assert.equal(c.call(read, r, buf, 16), BLOCKED);
+  d.close(r);
+  const other = d.open("/other");
+  assert.equal(other, r, "the number is in use again");
+  d.write(w, "mine");
+  assert.equal(c.woken, true);
+  assert.equal(c.again(), 4);
+  assert.equal(c.text(buf, 4), "mine");
+  assert.equal(d.call(write, w, buf, 1), -EPIPE, "now the reading end is gone");
+});

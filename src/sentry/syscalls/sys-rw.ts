@@ -27,7 +27,7 @@ import type { FileDescription } from "../vfs/file.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
-import { brokenPipe, ioFile, isUserRange, limitFileSize, LOFF_LIMIT, waitOr } from "./file-util.ts";
+import { brokenPipe, fileArg, ioFile, isUserRange, limitFileSize, LOFF_LIMIT, waitOr } from "./file-util.ts";
 
 /** The ranges of the call at hand. */
 const seq: IoSequence = new IoSequence();
@@ -218,14 +218,14 @@ function writeVector(t: Task, file: FileDescription, addr: number, count: number
 
 /** ssize_t read(int fd, void *buf, size_t count) */
 export function read(t: Task, a: SyscallArgs): number {
-  const file = t.fds.get(a.i32(0));
+  const file = fileArg(t, a.i32(0));
   if (file === undefined || !file.readable) return -EBADF;
   return readBuffer(t, file, a.ptr(1), a.size(2), AT_POSITION);
 }
 
 /** ssize_t write(int fd, const void *buf, size_t count) */
 export function write(t: Task, a: SyscallArgs): number {
-  const file = t.fds.get(a.i32(0));
+  const file = fileArg(t, a.i32(0));
   if (file === undefined || !file.writable) return -EBADF;
   return writeBuffer(t, file, a.ptr(1), a.size(2), AT_POSITION);
 }
@@ -234,8 +234,8 @@ export function write(t: Task, a: SyscallArgs): number {
 export function pread64(t: Task, a: SyscallArgs): number {
   const pos = a.i64(3);
   if (pos < 0) return -EINVAL;
-  const file = ioFile(t, a.i32(0));
-  if (file === undefined) return -EBADF;
+  const file = fileArg(t, a.i32(0));
+  if (file === undefined || file.isPath) return -EBADF;
   if (!file.readable) return badMode(file);
   const size = a.size(2);
   if (checkRange(pos, size) < 0 && isUserRange(a.ptr(1), size)) return -EINVAL;
@@ -246,8 +246,8 @@ export function pread64(t: Task, a: SyscallArgs): number {
 export function pwrite64(t: Task, a: SyscallArgs): number {
   const pos = a.i64(3);
   if (pos < 0) return -EINVAL;
-  const file = ioFile(t, a.i32(0));
-  if (file === undefined) return -EBADF;
+  const file = fileArg(t, a.i32(0));
+  if (file === undefined || file.isPath) return -EBADF;
   if (!file.writable) return badMode(file);
   const size = a.size(2);
   if (checkRange(pos, size) < 0 && isUserRange(a.ptr(1), size)) return -EINVAL;
@@ -256,14 +256,14 @@ export function pwrite64(t: Task, a: SyscallArgs): number {
 
 /** ssize_t readv(int fd, const struct iovec *vec, unsigned long vlen) */
 export function readv(t: Task, a: SyscallArgs): number {
-  const file = t.fds.get(a.i32(0));
+  const file = fileArg(t, a.i32(0));
   if (file === undefined || !file.readable) return -EBADF;
   return readVector(t, file, a.ptr(1), a.size(2), AT_POSITION, 0);
 }
 
 /** ssize_t writev(int fd, const struct iovec *vec, unsigned long vlen) */
 export function writev(t: Task, a: SyscallArgs): number {
-  const file = t.fds.get(a.i32(0));
+  const file = fileArg(t, a.i32(0));
   if (file === undefined || !file.writable) return -EBADF;
   return writeVector(t, file, a.ptr(1), a.size(2), AT_POSITION, 0);
 }
@@ -283,7 +283,7 @@ export function preadv2(t: Task, a: SyscallArgs): number {
   const pos = a.i64(3);
   const flags = a.i32(5);
   if (pos !== -1) return positionedRead(t, a, pos, flags);
-  const file = t.fds.get(a.i32(0));
+  const file = fileArg(t, a.i32(0));
   if (file === undefined || !file.readable) return -EBADF;
   const bad = checkRwFlags(flags, false);
   return bad < 0 ? bad : readVector(t, file, a.ptr(1), a.size(2), AT_POSITION, flags);
@@ -294,7 +294,7 @@ export function pwritev2(t: Task, a: SyscallArgs): number {
   const pos = a.i64(3);
   const flags = a.i32(5);
   if (pos !== -1) return positionedWrite(t, a, pos, flags);
-  const file = t.fds.get(a.i32(0));
+  const file = fileArg(t, a.i32(0));
   if (file === undefined || !file.writable) return -EBADF;
   const bad = checkRwFlags(flags, true);
   return bad < 0 ? bad : writeVector(t, file, a.ptr(1), a.size(2), AT_POSITION, flags);
@@ -302,8 +302,8 @@ export function pwritev2(t: Task, a: SyscallArgs): number {
 
 function positionedRead(t: Task, a: SyscallArgs, pos: number, flags: number): number {
   if (pos < 0) return -EINVAL;
-  const file = ioFile(t, a.i32(0));
-  if (file === undefined) return -EBADF;
+  const file = fileArg(t, a.i32(0));
+  if (file === undefined || file.isPath) return -EBADF;
   if (!file.readable) return badMode(file);
   const bad = checkRwFlags(flags, false);
   return bad < 0 ? bad : readVector(t, file, a.ptr(1), a.size(2), pos, flags);
@@ -311,8 +311,8 @@ function positionedRead(t: Task, a: SyscallArgs, pos: number, flags: number): nu
 
 function positionedWrite(t: Task, a: SyscallArgs, pos: number, flags: number): number {
   if (pos < 0) return -EINVAL;
-  const file = ioFile(t, a.i32(0));
-  if (file === undefined) return -EBADF;
+  const file = fileArg(t, a.i32(0));
+  if (file === undefined || file.isPath) return -EBADF;
   if (!file.writable) return badMode(file);
   const bad = checkRwFlags(flags, true);
   return bad < 0 ? bad : writeVector(t, file, a.ptr(1), a.size(2), pos, flags);
