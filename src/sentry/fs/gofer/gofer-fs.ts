@@ -104,13 +104,19 @@ export class GoferFs extends FileSystem {
       return known;
     }
     const inode = new GoferInode(this, attr, parent, name);
-    let ofDevice = this.inodes.get(attr.dev);
+    this.remember(inode);
+    return inode;
+  }
+
+  /** Makes an inode findable by its host identity. */
+  remember(inode: GoferInode): void {
+    const { dev, ino } = inode.attr;
+    let ofDevice = this.inodes.get(dev);
     if (ofDevice === undefined) {
       ofDevice = new Map();
-      this.inodes.set(attr.dev, ofDevice);
+      this.inodes.set(dev, ofDevice);
     }
-    ofDevice.set(attr.ino, inode);
-    return inode;
+    ofDevice.set(ino, inode);
   }
 
   /** The cached inode of a file; the type is compared too, for inode numbers that the host used again. */

@@ -555,6 +555,20 @@ describe("caching when nobody else changes the files", () => {
     assert.ok(w.transport.server.fids.size < 20, `${w.transport.server.fids.size} fids`);
   });
 
+  inWorld("a file that somebody replaced nevertheless is opened as it is now", (w) => {
+    const { ctx } = w;
+    fs.writeFileSync(w.host("file"), "old");
+    assert.equal(ctx.stat("/file").size, 3);
+    fs.writeFileSync(w.host("new"), "newer");
+    fs.renameSync(w.host("new"), w.host("file"));
+    assert.equal(ctx.text("/file"), "newer");
+    assert.equal(ctx.stat("/file").size, 5);
+    fs.writeFileSync(w.host("gone"), "x");
+    ctx.stat("/gone");
+    fs.unlinkSync(w.host("gone"));
+    assert.equal(openAt(ctx, null, "/gone", O_RDONLY, 0), -e.ENOENT);
+  });
+
   inWorld("more open directories than fids are kept", (w) => {
     const { ctx } = w;
     let deep = "";

@@ -9,7 +9,6 @@ import { AT_REMOVEDIR, O_RDONLY, O_RDWR, RENAME_EXCHANGE } from "../../../abi/fc
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stat } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
 import * as c from "../../../p9/wire/constants.ts";
-import { latin1 } from "../../../p9/wire/cursor.ts";
 import { SetAttr as WireSetAttr } from "../../../p9/wire/records.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { ATTR_SIZE, Inode } from "../../vfs/inode.ts";
@@ -20,6 +19,7 @@ import { GoferDirectoryFile, GoferFile } from "./file.ts";
 import type { GoferFs } from "./gofer-fs.ts";
 import { GoferHandle } from "./handle.ts";
 import { GoferMapping } from "./mapping.ts";
+import { getXattr, listXattr, removeXattr, setXattr } from "./xattr.ts";
 
 const wireSet: WireSetAttr = new WireSetAttr();
 const oneName: string[] = [""];
@@ -46,7 +46,8 @@ export class GoferInode extends Inode {
   private target: string | null = null;
   /** Directory: all its entries, when it has been read whole. */
   private listing: DirListing | null = null;
-  private xattrs: Map<string, Uint8Array | number> | null = null;
+  /** Values, and -ENODATA for attributes that are not there; null: none asked for. */
+  xattrs: Map<string, Uint8Array | number> | null = null;
 
   constructor(fs: GoferFs, attr: Stat, parent: GoferInode | null, name: string) {
     super(fs);
@@ -124,7 +125,7 @@ export class GoferInode extends Inode {
     this.gofer.noteFid(this);
   }
 
-  /** The file's fid, looked up again when it was given up; or -errno (-ESTALE: its name leads to another file now). */
+  /** The file's fid, looked up again when it was given up; or -errno (-ESTALE: see {@link accept}). */
   getFid(): number {
     if (this.fid !== c.NOFID) return this.fid;
     const parent = this.parent;
@@ -135,15 +136,34 @@ export class GoferInode extends Inode {
     oneName[0] = this.name;
     const found = client.walk(dirFid, oneName, 1);
     if (found < 0) return found;
-    if (found === 0) return client.walkStatus === ENOENT ? -ESTALE : -client.walkStatus;
+    if (found === 0) return -client.walkStatus;
     const fid = client.walkFids[0]!;
-    if (!this.isSameFile(client.walkAttrs[0]!)) {
+    if (!this.accept(client.walkAttrs[0]!)) {
       client.clunk(fid);
       return -ESTALE;
     }
-    this.setStat(client.walkAttrs[0]!);
     this.adoptFid(fid);
     return fid;
+  }
+
+  /**
+   * Takes the attributes of the file that our name leads to. False: it is another file now, although nobody else should
+   * change the tree. One that nobody uses is simply replaced, as a new lookup would.
+   */
+  private accept(attr: Stat): boolean {
+    if (!this.isSameFile(attr)) {
+      const isFree = this.users === 0 && this.handle === null && this.fid === c.NOFID;
+      if (!isFree || this.isDir || ((this.mode ^ attr.mode) & S_IFMT) !== 0) return false;
+      this.gofer.forget(this);
+      this.target = null;
+      this.xattrs = null;
+      this.ino = this.gofer.guestIno(attr);
+      this.setStat(attr);
+      this.gofer.remember(this);
+      return true;
+    }
+    this.setStat(attr);
+    return true;
   }
 
   override decUsers(): void {
@@ -258,44 +278,19 @@ export class GoferInode extends Inode {
   // --- extended attributes ---
 
   override getXattr(name: string): Uint8Array | number {
-    const cached = this.xattrs?.get(name);
-    if (cached !== undefined) return cached;
-    if (!this.isRegular && !this.isDir) return -ENODATA;
-    const fid = this.getFid();
-    if (fid < 0) return fid;
-    const value = this.gofer.client.getxattr(fid, name);
-    // execve(2) asks for file capabilities each time: that there are none is worth knowing.
-    if (!this.gofer.isShared && (typeof value !== "number" || value === -ENODATA || value === -EOPNOTSUPP)) {
-      this.xattrs ??= new Map();
-      if (this.xattrs.size < 64) this.xattrs.set(name, value);
-    }
-    return value;
+    return getXattr(this, name);
   }
 
   override setXattr(name: string, value: Uint8Array, flags: number): number {
-    const fid = this.getFid();
-    if (fid < 0) return fid;
-    return this.xattrChanged(this.gofer.client.setxattr(fid, name, value, flags));
+    return setXattr(this, name, value, flags);
   }
 
   override removeXattr(name: string): number {
-    const fid = this.getFid();
-    if (fid < 0) return fid;
-    return this.xattrChanged(this.gofer.client.removexattr(fid, name));
-  }
-
-  private xattrChanged(result: number): number {
-    this.xattrs = null;
-    this.isStale = true;
-    return result;
+    return removeXattr(this, name);
   }
 
   override listXattr(): readonly string[] | number {
-    const fid = this.getFid();
-    if (fid < 0) return fid;
-    const bytes = this.gofer.client.listxattr(fid);
-    if (typeof bytes === "number") return bytes === -EOPNOTSUPP ? [] : bytes;
-    return latin1(bytes, 0, bytes.length).split("\0").slice(0, -1);
+    return listXattr(this);
   }
 
   // --- contents ---
@@ -317,11 +312,10 @@ export class GoferInode extends Inode {
       fd = client.openFd(dirFid, this.name, flags, false, scratch);
     }
     if (fd < 0) return fd;
-    if (!this.isSameFile(scratch)) {
+    if (!this.accept(scratch)) {
       host.close(fd);
       return -ESTALE;
     }
-    this.setStat(scratch);
     const handle = new GoferHandle(host, keeper, fd, write);
     if (write) this.writer = handle;
     else this.reader = handle;
@@ -546,7 +540,7 @@ export class GoferInode extends Inode {
   private holdForUnlink(): number {
     if (this.users === 0 && (this.isDir || this.attr.nlink <= 1)) return 0;
     const fid = this.getFid();
-    return fid < 0 && fid !== -ESTALE ? fid : 0;
+    return fid < 0 && fid !== -ESTALE && fid !== -ENOENT ? fid : 0;
   }
 
   private lostName(dir: GoferInode, name: string): void {
