@@ -1,9 +1,9 @@
 /**
  * CPU time of threads and processes: getrusage(2), clock_gettime(2) CLOCK_PROCESS_CPUTIME_ID, times(2).
  *
- * User time is what the platform can tell: with `Platform.cpuTimeNs` the host's own count for the thread, else the time
- * from each resume to the next stop, which counts waiting for a host CPU too when more threads are busy than there are
- * CPUs. System time is the time the kernel's one thread spent on the task's steps.
+ * User time is the time from each resume to the next stop. The platform does not tell the host's own count for a thread, so
+ * this includes waiting for a host CPU when more threads are busy than there are CPUs. System time is the time the
+ * kernel's one thread spent on the task's steps.
  */
 import { RUN_GUEST } from "./task.ts";
 import type { Task } from "./task.ts";

@@ -334,11 +334,6 @@ export class Kernel {
     for (const g of this.processes.values()) killGroup(g, signalStatus(SIGKILL, false));
   }
 
-  /** Ends tasks whose host threads do not answer any more (platform failure). */
-  abandon(): void {
-    for (const t of this.tasks.values()) if (t.run !== RUN_GUEST) exitTask(t, signalStatus(SIGKILL, false));
-  }
-
   private liveTasks(): number {
     let n = 0;
     for (const t of this.tasks.values()) if (t.run !== RUN_EXITED) n++;

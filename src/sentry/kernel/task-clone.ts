@@ -24,7 +24,7 @@ import {
 import { EAGAIN, EINVAL, ENOMEM, EPERM, ERESTARTNOINTR } from "../../abi/errno.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
 import { RLIMIT_NPROC } from "../../abi/resource.ts";
-import { SIGCHLD, SS_DISABLE } from "../../abi/signal.ts";
+import { SS_DISABLE } from "../../abi/signal.ts";
 import { R_FS_BASE, R_RAX, R_RSP, REGS_WORDS, setReg } from "../../arch/amd64/registers.ts";
 import { EV_IN } from "../../base/waiter.ts";
 import type { MemoryManager } from "../mm/mm.ts";
@@ -199,6 +199,3 @@ function copyRegisters(t: Task, c: Task, a: CloneArgs): void {
 export function vforkWait(t: Task, child: Task): number {
   return child.isVforkChild ? t.blockKillable(child.vforkQueue, EV_IN) : child.tid;
 }
-
-/** fork(2)'s exit signal. */
-export const FORK_SIGNAL: number = SIGCHLD;

@@ -21,7 +21,6 @@ import {
   sigBitHi,
   sigBitLo,
   SigInfo,
-  SIGINFO_SIZE,
   SIGSEGV,
   SIGSTOP,
   SS_AUTODISARM,
@@ -277,6 +276,3 @@ export function setAltStack(t: Task, ssSp: number, ssSize: number, ssFlags: numb
   t.altStackFlags = ssFlags >>> 0;
   return true;
 }
-
-/** Bytes of siginfo_t, for signalfd and rt_sigtimedwait. */
-export const INFO_SIZE: number = SIGINFO_SIZE;

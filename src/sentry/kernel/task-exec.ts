@@ -1,5 +1,5 @@
 /** execve(2), execveat(2): loading a program, getting rid of the other threads, becoming it. */
-import { EACCES, ENOENT, ENOMEM } from "../../abi/errno.ts";
+import { ENOENT, ENOMEM } from "../../abi/errno.ts";
 import { O_RDONLY } from "../../abi/fcntl.ts";
 import { MS_NOSUID } from "../../abi/mount.ts";
 import { ADDR_NO_RANDOMIZE, SECBIT_KEEP_CAPS, SECBIT_NOROOT } from "../../abi/prctl.ts";
@@ -310,11 +310,3 @@ export function startProgram(t: Task, image: PreparedExec): void {
   t.restartFn = null;
   t.restartKind = 0;
 }
-
-/** Whether an errno of prepareExec means "not there" or "not allowed" (boot tells 127 from 126). */
-export function isMissing(err: number): boolean {
-  return err === -ENOENT || err === -20; // ENOTDIR
-}
-
-/** -EACCES, for callers that check the kind of file themselves. */
-export const EXEC_DENIED: number = -EACCES;

@@ -14,7 +14,15 @@ import {
   EV_SYSCALL,
 } from "../../platform/platform.ts";
 import { R_ORIG_RAX, R_RAX, regU64, setReg } from "../../arch/amd64/registers.ts";
-import { EACCES, EFAULT, errnoName, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS } from "../../abi/errno.ts";
+import {
+  EACCES,
+  EFAULT,
+  errnoName,
+  ERESTART_RESTARTBLOCK,
+  ERESTARTNOHAND,
+  ERESTARTNOINTR,
+  ERESTARTSYS,
+} from "../../abi/errno.ts";
 import {
   BUS_ADRERR,
   SEGV_ACCERR,

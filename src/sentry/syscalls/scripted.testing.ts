@@ -13,7 +13,6 @@ import {
   R_RSP,
   regI64,
   regU64,
-  REGS_WORDS,
   setReg,
   SYSCALL_ARG_REGS,
 } from "../../arch/amd64/registers.ts";
@@ -264,6 +263,3 @@ export class ScriptedPlatform implements Platform {
   forgetBacking(_backing: HostBacking): void {}
   shutdown(): void {}
 }
-
-/** Words of a register set, for tests that compare them. */
-export const WORDS: number = REGS_WORDS;
