@@ -1,28 +1,19 @@
 /**
- * What the gofer may do: capabilities, and the system calls it needs, each with the reason. The filter is installed on all
- * threads when the code is loaded and the exports are open: what Node needs to start is therefore not here.
+ * The system calls that the gofer needs, each with the reason. The filter is installed on all threads when the code is
+ * loaded and the exports are open: what Node needs to start is therefore not here.
+ *
+ * Its capabilities are GOFER_CAPS of src/host/spawn-steps.ts: CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER and FSETID, to
+ * act on files of every owner as the guest's root may. SYS_CHROOT is not among them: the root is changed from outside,
+ * before the first request.
  *
  * Node is told to be quiet (no inspector, no signal handlers of ours, no file system access of its own), so the list is
  * that of the 9P server plus what V8's own threads do: memory management, futexes, clocks.
  */
-import { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID } from "../abi/capability.ts";
 import { EPERM } from "../abi/errno.ts";
 import { O_NOFOLLOW } from "../abi/fcntl.ts";
 import { RET_ERRNO, RET_KILL_PROCESS } from "../host/bpf.ts";
 import type { AllowedCall, FilterSpec } from "../host/bpf.ts";
 import { RUNTIME_CALLS } from "../host/runtime-policy.ts";
-
-/**
- * To act on files of every owner, as the guest's root may. CAP_SYS_CHROOT is not among them: the root is changed from
- * outside, before the first request.
- */
-export const GOFER_CAPABILITIES: readonly number[] = [
-  CAP_CHOWN,
-  CAP_DAC_OVERRIDE,
-  CAP_DAC_READ_SEARCH,
-  CAP_FOWNER,
-  CAP_FSETID,
-];
 
 /** The calls of the 9P server on files; the frequent ones first. */
 const FILE_CALLS: readonly AllowedCall[] = [

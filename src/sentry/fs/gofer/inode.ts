@@ -4,7 +4,7 @@
  * A file is reached by its fid (an open handle at the gofer), or, when it has none, by its *anchor*: the directory and
  * the name it was last seen under. A file without a name must keep its fid.
  */
-import { EIO, ENODATA, ENOENT, EOPNOTSUPP, EPERM, ESTALE } from "../../../abi/errno.ts";
+import { EIO, ENOENT, EPERM, ESTALE } from "../../../abi/errno.ts";
 import { AT_REMOVEDIR, O_RDONLY, O_RDWR, RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stat } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
