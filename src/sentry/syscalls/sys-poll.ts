@@ -42,7 +42,7 @@ const ST_TIMEOUT_ADDR = 1;
 const ST_IS_TIMEVAL = 2;
 
 /**
- * Installs a temporary signal mask for the current call from a sigset_t at `addr`. K's rule: the old one comes back when
+ * Installs a temporary signal mask for the current call from a sigset_t at `addr`. The old one comes back when
  * the call ends, or behind the signal handler that interrupts it. 0 or -errno.
  */
 export function useSignalMask(t: Task, addr: number, size: number): number {
