@@ -100,9 +100,17 @@ async function main(): Promise<void> {
   try {
     const syscalls = compile("syscalls", dir);
     const compute = compile("compute", dir);
-    const measures: { name: string; unit: string; once(where: "native" | "systrap" | "ptrace"): number }[] = [
-      { name: "getppid", unit: "ns", once: (where) => Number(run(where, [syscalls, where === "ptrace" ? "20000" : "200000"])) },
-      { name: "start and end of /bin/true", unit: "ms", once: (where) => seconds(() => run(where, ["/bin/true"])) * 1000 },
+    const measures: { name: string; unit: string; once: (where: "native" | "systrap" | "ptrace") => number }[] = [
+      {
+        name: "getppid",
+        unit: "ns",
+        once: (where) => Number(run(where, [syscalls, where === "ptrace" ? "20000" : "200000"])),
+      },
+      {
+        name: "start and end of /bin/true",
+        unit: "ms",
+        once: (where) => seconds(() => run(where, ["/bin/true"])) * 1000,
+      },
       { name: "computing on two CPUs", unit: "s", once: (where) => Number(run(where, [compute, "500000000"])) },
     ];
     const rows: Row[] = [];

@@ -2,7 +2,8 @@
 import { CAP_ALL_HI, CAP_ALL_LO, capabilityNames } from "../abi/capability.ts";
 import { RLIM_INFINITY, rlimitNames } from "../abi/resource.ts";
 import type { ProcessConfig } from "../control/config.ts";
-import { Credentials, userCredentials } from "../sentry/auth/credentials.ts";
+import { userCredentials } from "../sentry/auth/credentials.ts";
+import type { Credentials } from "../sentry/auth/credentials.ts";
 import { defaultLimits } from "../sentry/limits/limits.ts";
 import type { LimitSet } from "../sentry/limits/limits.ts";
 

@@ -37,7 +37,11 @@ const FILE_CALLS: readonly AllowedCall[] = [
   { call: "lseek", reason: "holes of files; the position of standard streams" },
   { call: "fsync", reason: "fsync(2) of the guest" },
   { call: "fdatasync", reason: "fdatasync(2) of the guest" },
-  { call: "statx", reason: "attributes of donated fds", when: [[{ arg: 2, is: "masked", mask: 0x1000, value: 0x1000, bits32: true }]] },
+  {
+    call: "statx",
+    reason: "attributes of donated fds",
+    when: [[{ arg: 2, is: "masked", mask: 0x1000, value: 0x1000, bits32: true }]],
+  },
   { call: "fcntl", reason: "flags and duplicates of donated fds" },
   { call: "ioctl", reason: "FIONREAD; size and settings of the host's terminal" },
   { call: "ppoll", reason: "readiness of standard streams" },

@@ -65,7 +65,8 @@ function upperLayer(env: RootEnv): TmpfsFs {
 /** The file system for one configured mount. */
 function fileSystem(env: RootEnv, ctx: PathContext, mount: MountConfig, flags: number, data: string): FileSystem {
   if (mount.ioFd >= 0) return goferFs(env, mount.ioFd, mount.readonly, mount.shared);
-  const type = mount.type === "dev" || mount.type === "mqueue" || mount.type.startsWith("cgroup") ? "tmpfs" : mount.type;
+  const type =
+    mount.type === "dev" || mount.type === "mqueue" || mount.type.startsWith("cgroup") ? "tmpfs" : mount.type;
   // mount(8) options that only mean something to the host's implementation are left out.
   const options = type === "tmpfs" || type === "devpts" ? data : "";
   const fs = env.vfs.createFileSystem(ctx, type, type, flags, options);

@@ -98,7 +98,8 @@ function scratchDirectory(request: SandboxRequest): string {
 
 function rejectFailedStep(name: string, steps: readonly SpawnStep[], step: number, error: number): never {
   const op = steps[step];
-  const what = op === undefined ? "exec" : `${op.op}${"target" in op ? ` ${op.target}` : "path" in op ? ` ${op.path}` : ""}`;
+  const what =
+    op === undefined ? "exec" : `${op.op}${"target" in op ? ` ${op.target}` : "path" in op ? ` ${op.path}` : ""}`;
   const hint = error === -1 ? " (tsvisor needs root)" : "";
   throw new CliError(`cannot set up the ${name}: ${what}: errno ${-error}${hint}`);
 }
@@ -169,7 +170,10 @@ class Sandbox {
       exec: argv[0]!,
       execFd: -1,
       argv,
-      envp: name === "sentry" ? ["TSVISOR_PROCESS=sentry", "UV_USE_IO_URING=0"] : ["TSVISOR_PROCESS=gofer", "UV_USE_IO_URING=0"],
+      envp:
+        name === "sentry"
+          ? ["TSVISOR_PROCESS=sentry", "UV_USE_IO_URING=0"]
+          : ["TSVISOR_PROCESS=gofer", "UV_USE_IO_URING=0"],
     });
     this.host.close(control[1]);
     if (result.error < 0) rejectFailedStep(name, steps, result.step, result.error);
@@ -213,7 +217,7 @@ class Sandbox {
   }
 
   private startSentry(sockets: readonly number[], log: number): Child {
-    const { host, request } = this;
+    const { host } = this;
     const control = socketPair(host, SOCK_SEQPACKET);
     const build = join(packageRoot(), "build");
     const stub = openOrFail(host, hostPath(join(build, "stub.elf")), O_RDONLY, 0);
@@ -236,17 +240,15 @@ class Sandbox {
   private writeConfig(hasLog: boolean): number {
     const { host, request } = this;
     let ioFd = SENTRY_IO_FD + 1;
-    const mounts = request.mounts.map(
-      (m): MountConfig => ({
-        destination: m.destination,
-        type: m.type,
-        options: m.options,
-        readonly: m.readonly,
-        ioFd: m.exported === null ? -1 : ioFd++,
-        isFile: m.exported?.isFile ?? false,
-        shared: m.exported !== null,
-      }),
-    );
+    const mounts = request.mounts.map((m): MountConfig => ({
+      destination: m.destination,
+      type: m.type,
+      options: m.options,
+      readonly: m.readonly,
+      ioFd: m.exported === null ? -1 : ioFd++,
+      isFile: m.exported?.isFile ?? false,
+      shared: m.exported !== null,
+    }));
     const config: BootConfig = {
       version: 1,
       id: request.id,
@@ -353,4 +355,3 @@ export function runSandbox(request: SandboxRequest): number {
   }
   return new Sandbox(request).run();
 }
-

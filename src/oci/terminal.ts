@@ -1,5 +1,25 @@
 /** The host's terminal while a sandbox uses it: raw, so that the terminal inside does all the work. */
-import { CS8, CSIZE, ECHO, ECHONL, ICANON, ICRNL, IEXTEN, IGNBRK, IGNCR, INLCR, ISIG, ISTRIP, IXON, OPOST, PARENB, PARMRK, BRKINT, VMIN, VTIME } from "../abi/termios.ts";
+import {
+  CS8,
+  CSIZE,
+  ECHO,
+  ECHONL,
+  ICANON,
+  ICRNL,
+  IEXTEN,
+  IGNBRK,
+  IGNCR,
+  INLCR,
+  ISIG,
+  ISTRIP,
+  IXON,
+  OPOST,
+  PARENB,
+  PARMRK,
+  BRKINT,
+  VMIN,
+  VTIME,
+} from "../abi/termios.ts";
 import type { Host } from "../host/host.ts";
 
 /** sizeof(struct termios2), rounded up. */

@@ -7,7 +7,13 @@ import { test } from "node:test";
 import { compile, parseDirectives } from "./program.ts";
 
 test("parseDirectives() reads each comment, and has defaults", () => {
-  assert.deepEqual(parseDirectives("int main(){}"), { flags: [], timeout: 30, skipPlatforms: [], status: undefined, doFlags: [] });
+  assert.deepEqual(parseDirectives("int main(){}"), {
+    flags: [],
+    timeout: 30,
+    skipPlatforms: [],
+    status: undefined,
+    doFlags: [],
+  });
   const source = [
     "// What this tests.",
     "// flags: -dynamic  -ldl",
@@ -16,7 +22,13 @@ test("parseDirectives() reads each comment, and has defaults", () => {
     "// status: 3",
     "// do: --allow-suid",
   ].join("\n");
-  const expected = { flags: ["-dynamic", "-ldl"], timeout: 60, skipPlatforms: ["ptrace", "kvm"], status: 3, doFlags: ["--allow-suid"] };
+  const expected = {
+    flags: ["-dynamic", "-ldl"],
+    timeout: 60,
+    skipPlatforms: ["ptrace", "kvm"],
+    status: 3,
+    doFlags: ["--allow-suid"],
+  };
   assert.deepEqual(parseDirectives(source), expected);
 });
 

@@ -63,7 +63,15 @@ class Suite {
       console.log(`skip ${platform.padEnd(8)} ${program.name}`);
       return;
     }
-    const command = [tsvisor, "do", `--platform=${platform}`, ...this.options.doFlags, ...program.directives.doFlags, "--", program.executable];
+    const command = [
+      tsvisor,
+      "do",
+      `--platform=${platform}`,
+      ...this.options.doFlags,
+      ...program.directives.doFlags,
+      "--",
+      program.executable,
+    ];
     const sandboxed = await this.runIn(program, command, this.options.timeoutFactor);
     if (
       !sandboxed.isTimedOut &&

@@ -23,7 +23,8 @@ test("validateSpec() accepts what `tsvisor spec` writes", () => {
 });
 
 test("validateSpec() names the field that is wrong", () => {
-  const good = (): { [k: string]: unknown } => JSON.parse(JSON.stringify(sampleSpec(["sh"], "/"))) as { [k: string]: unknown };
+  const good = (): { [k: string]: unknown } =>
+    JSON.parse(JSON.stringify(sampleSpec(["sh"], "/"))) as { [k: string]: unknown };
   const cases: [string, (s: ReturnType<typeof good>) => void][] = [
     ["ociVersion", (s) => delete s["ociVersion"]],
     ["ociVersion", (s) => (s["ociVersion"] = "2.0.0")],
@@ -33,7 +34,10 @@ test("validateSpec() names the field that is wrong", () => {
     ["process.cwd", (s) => ((s["process"] as { cwd: unknown }).cwd = "relative")],
     ["process.user.uid", (s) => ((s["process"] as { user: unknown }).user = { uid: -1, gid: 0 })],
     ["process.env[0]", (s) => ((s["process"] as { env: unknown }).env = [null])],
-    ["process.rlimits[0].type", (s) => ((s["process"] as { rlimits: unknown }).rlimits = [{ type: "X", soft: 1, hard: 1 }])],
+    [
+      "process.rlimits[0].type",
+      (s) => ((s["process"] as { rlimits: unknown }).rlimits = [{ type: "X", soft: 1, hard: 1 }]),
+    ],
     ["root", (s) => delete s["root"]],
     ["root.path", (s) => (s["root"] = { path: "" })],
     ["mounts[0].destination", (s) => (s["mounts"] = [{ destination: "proc" }])],

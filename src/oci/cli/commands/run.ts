@@ -75,7 +75,8 @@ function run(flags: FlagValues, args: readonly string[]): number {
     },
     rootPath,
     rootReadonly: spec.root.readonly ?? false,
-    mounts: spec.mounts === undefined || spec.mounts.length === 0 ? defaultMounts() : mountRequests(spec.mounts, bundle),
+    mounts:
+      spec.mounts === undefined || spec.mounts.length === 0 ? defaultMounts() : mountRequests(spec.mounts, bundle),
     platform: platformFlag(flags),
     strace: flags.bool("strace"),
     debug: flags.bool("debug"),

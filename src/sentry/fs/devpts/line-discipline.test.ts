@@ -8,7 +8,13 @@ function bytes(text: string): Uint8Array {
 }
 
 /** A discipline with its hooks recorded. */
-function make(): { ld: LineDiscipline; signals: number[]; type(text: string): void; screen(): string; line(): string | null } {
+function make(): {
+  ld: LineDiscipline;
+  signals: number[];
+  type(text: string): void;
+  screen(): string;
+  line(): string | null;
+} {
   const signals: number[] = [];
   const ld = new LineDiscipline({
     signalForeground: (s) => signals.push(s),
@@ -53,7 +59,7 @@ test("erase, word erase and kill edit the line and the screen", () => {
   const t = make();
   t.type("ax\x7fb foo\x17c\n");
   assert.equal(t.line(), "ab c\n");
-  assert.match(t.screen(), /^ax\x08 \x08b foo(\x08 \x08){3}c\r\n$/);
+  assert.equal(t.screen(), `ax\b \bb foo${"\b \b".repeat(3)}c\r\n`);
   t.type("junk\x15ok\n");
   assert.equal(t.line(), "ok\n");
 });

@@ -314,7 +314,8 @@ export class LineDiscipline {
   }
 
   private eraseWord(): void {
-    const isWord = (c: number): boolean => (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || c === 95 || c >= 128;
+    const isWord = (c: number): boolean =>
+      (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || c === 95 || c >= 128;
     let seen = false;
     while (this.edit.length > 0) {
       const c = this.edit[this.edit.length - 1]!;

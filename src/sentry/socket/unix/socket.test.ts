@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EAGAIN, ECONNREFUSED, ECONNRESET, EISCONN, EMSGSIZE, ENOTCONN, EPIPE, EPROTOTYPE } from "../../../abi/errno.ts";
+import {
+  EAGAIN,
+  ECONNREFUSED,
+  ECONNRESET,
+  EISCONN,
+  EMSGSIZE,
+  ENOTCONN,
+  EPIPE,
+  EPROTOTYPE,
+} from "../../../abi/errno.ts";
 import { MSG_PEEK, MSG_TRUNC, SHUT_RD, SHUT_WR, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "../../../abi/socket.ts";
 import { EV_HUP, EV_IN, EV_OUT, EV_RDHUP, WaitEntry } from "../../../base/waiter.ts";
 import { IoSequence } from "../../usermem/io.ts";
@@ -156,7 +165,8 @@ test("a listener's end resets connections that nobody accepted", () => {
 });
 
 test("parseUnixAddress() tells path, abstract and unnamed addresses apart", () => {
-  const raw = (family: number, rest: string): Uint8Array => Uint8Array.from([family, 0, ...Buffer.from(rest, "latin1")]);
+  const raw = (family: number, rest: string): Uint8Array =>
+    Uint8Array.from([family, 0, ...Buffer.from(rest, "latin1")]);
   const path = parseUnixAddress(raw(1, "/tmp/x\0junk"), 13);
   assert.ok(path instanceof UnixAddress && !path.isAbstract && path.path === "/tmp/x");
   const abstract = parseUnixAddress(raw(1, "\0a\0b"), 6);

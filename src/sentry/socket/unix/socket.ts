@@ -18,7 +18,16 @@ import {
   EPROTOTYPE,
 } from "../../../abi/errno.ts";
 import { FIONREAD, SIOCATMARK } from "../../../abi/ioctl.ts";
-import { MSG_PEEK, MSG_TRUNC, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "../../../abi/socket.ts";
+import {
+  MSG_PEEK,
+  MSG_TRUNC,
+  SHUT_RD,
+  SHUT_RDWR,
+  SHUT_WR,
+  SOCK_DGRAM,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} from "../../../abi/socket.ts";
 import { TIOCOUTQ } from "../../../abi/termios.ts";
 import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_RDHUP, EV_RDNORM, EV_WRNORM, WaitQueue } from "../../../base/waiter.ts";
 import type { IoSequence } from "../../usermem/io.ts";
@@ -277,7 +286,9 @@ export class UnixSocket extends FileDescription {
       if (this.isConnectionBased && this.peer === null) return this.type === SOCK_STREAM ? -EINVAL : -ENOTCONN;
       return -EAGAIN;
     }
-    return this.type === SOCK_STREAM ? this.receiveStream(seq, flags, info, p) : this.receiveMessage(seq, flags, info, p);
+    return this.type === SOCK_STREAM
+      ? this.receiveStream(seq, flags, info, p)
+      : this.receiveMessage(seq, flags, info, p);
   }
 
   private receiveMessage(seq: IoSequence, flags: number, info: ReceiveInfo, p: Packet): number {
@@ -360,7 +371,8 @@ export class UnixSocket extends FileDescription {
     let r = 0;
     if (this.listening) return this.incoming.length > 0 ? EV_IN | EV_RDNORM : 0;
     if (this.pendingError !== 0) r |= EV_ERR;
-    const readEnd = this.readShut || this.peerGone || (this.peer !== null && this.peer.writeShut && this.isConnectionBased);
+    const readEnd =
+      this.readShut || this.peerGone || (this.peer !== null && this.peer.writeShut && this.isConnectionBased);
     if (this.packets.count > 0 || readEnd) r |= EV_IN | EV_RDNORM;
     if (readEnd) r |= EV_RDHUP;
     if (this.isConnectionBased) {
