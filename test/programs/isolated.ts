@@ -11,6 +11,8 @@ export interface Isolated {
   readonly status: number | undefined;
   readonly stdout: string;
   readonly stderr: string;
+  /** What the shell around it said. */
+  readonly shellStderr: string;
   /** What was left three seconds later, in words. Empty is good. */
   readonly leftovers: readonly string[];
   readonly seconds: number;
@@ -26,6 +28,7 @@ for dir in /tmp /var/tmp /run /dev/shm; do
   mount -t tmpfs -o mode=1777 tmpfs "$dir" && fresh="$fresh $dir"
   : "\${case_dir:=$dir/case}"
 done
+rm -rf /run/mount # mount's own notes
 mkdir "$case_dir" && cd "$case_dir" || exit 98
 mounts=$(cat /proc/self/mounts)
 status=
@@ -75,7 +78,8 @@ export async function isolated(body: string, timeout: number): Promise<Isolated>
   return {
     status: /^\d+$/.test(status) ? Number(status) : undefined,
     stdout: decode("stdout"),
-    stderr: decode("stderr") + outcome.stderr.toString("utf8"),
+    stderr: decode("stderr"),
+    shellStderr: outcome.stderr.toString("utf8"),
     leftovers,
     seconds: outcome.seconds,
   };

@@ -116,7 +116,7 @@ async function checkFault(fault: Fault, platform: string): Promise<{ why: string
   }
   if (result.stdout !== (fault.stdout ?? "")) complaints.push(`stdout: ${JSON.stringify(result.stdout)}`);
   for (const leftover of result.leftovers) complaints.push(`left over: ${leftover}`);
-  if (complaints.length > 0 && stderr !== "") complaints.push(`stderr:\n${stderr}`);
+  if (complaints.length > 0) complaints.push(`stderr:\n${stderr}`, `the shell said:\n${result.shellStderr}`);
   return { why: complaints.length === 0 ? undefined : complaints.join("\n"), seconds: result.seconds };
 }
 
