@@ -103,6 +103,9 @@ export function capSteps(keep: readonly number[], ambient: boolean): SpawnStep[]
   ];
 }
 
+/** Name of the procfs in a root that has one. */
+export const PROC_NAME = "proc";
+
 /** One tree (or file) of the host in a process's later root. */
 export interface BindMount {
   /** Absolute path on the host. */
@@ -118,9 +121,9 @@ export interface BindMount {
 /**
  * Makes all mounts private and builds the later root on `scratch`, an existing directory that no bind source lies below:
  * a small tmpfs, read-only in the end, with one entry for each bind. Binds are nosuid and nodev; not noexec, because the
- * guest's code is mapped from them.
+ * guest's code is mapped from them. `hasProc`: with a procfs of the process's own pid namespace as {@link PROC_NAME}.
  */
-export function rootSteps(scratch: string, binds: readonly BindMount[]): SpawnStep[] {
+export function rootSteps(scratch: string, binds: readonly BindMount[], hasProc: boolean = false): SpawnStep[] {
   const steps: SpawnStep[] = [
     { op: "mount", source: "", target: "/", fstype: "", flags: MS_REC | MS_PRIVATE, data: "" },
     {
@@ -129,7 +132,7 @@ export function rootSteps(scratch: string, binds: readonly BindMount[]): SpawnSt
       target: scratch,
       fstype: "tmpfs",
       flags: MS_NOSUID | MS_NODEV | MS_NOEXEC,
-      data: `mode=0755,size=64k,nr_inodes=${binds.length + 2}`,
+      data: `mode=0755,size=64k,nr_inodes=${binds.length + 3}`,
     },
   ];
   for (const bind of binds) {
@@ -152,6 +155,13 @@ export function rootSteps(scratch: string, binds: readonly BindMount[]): SpawnSt
       const copy = below(target, scratch.slice(below(bind.source, "").length));
       steps.push({ op: "umount", target: copy, flags: MNT_DETACH });
     }
+  }
+  if (hasProc) {
+    const target = below(scratch, PROC_NAME);
+    steps.push(
+      { op: "mkdir", path: target, mode: 0o555, ignoreExists: false },
+      { op: "mount", source: "proc", target, fstype: "proc", flags: MS_NOSUID | MS_NODEV | MS_NOEXEC, data: "" },
+    );
   }
   steps.push({ op: "mount_setattr", path: scratch, flags: 0, set: MOUNT_ATTR_RDONLY, clear: 0 });
   return steps;
@@ -245,7 +255,8 @@ export function goferSteps(
     recursive: true,
   });
   const binds = [bind(root, GOFER_ROOT), ...mounts.map((mount, i) => bind(mount, goferExportName(i)))];
-  return [...rootSteps(setup.scratch, binds), ...privilegeSteps(setup, caps)];
+  // The gofer reopens what it has looked up through /proc/self/fd; the host's /proc would show every process.
+  return [...rootSteps(setup.scratch, binds, true), ...privilegeSteps(setup, caps)];
 }
 
 /** Device and inode of what `path` leads to; a negative errno on failure. */

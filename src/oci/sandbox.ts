@@ -16,6 +16,7 @@ import {
   GOFER_ROOT,
   goferExportName,
   goferSteps,
+  PROC_NAME,
   hostPath,
   SENTRY_NAMESPACES,
   sentrySteps,
@@ -190,7 +191,7 @@ class Sandbox {
     const config: GoferConfig = {
       version: 1,
       controlFd: CONTROL_FD,
-      procPath: "",
+      procPath: `/${PROC_NAME}/self/fd`,
       exports: [
         { ioFd: GOFER_IO_FD, path: `/${GOFER_ROOT}`, readonly: true },
         ...trees.map((tree, i) => ({
