@@ -45,8 +45,8 @@ int main(void) {
 		umask(077);
 		_exit(7);
 	}
-	YES("parent: fork returned a pid", pid > 0);
 	say("child: %s\n", wname(reap(pid)));
+	YES("parent: fork returned a pid", pid > 0);
 	say("parent: value %d, offset %ld\n", value, (long)lseek(fd, 0, SEEK_CUR));
 	YES("parent: O_APPEND set by the child", fcntl(fd, F_GETFL) & O_APPEND);
 	YES("parent: own directory", access("file", F_OK) == 0);
