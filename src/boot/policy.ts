@@ -24,6 +24,7 @@ const PTRACE_CALLS: readonly AllowedCall[] = [{ call: "ptrace", reason: "guest t
 const FILE_CALLS: readonly AllowedCall[] = [
   { call: "sendmsg", reason: "requests to the gofer; donating fds to the stubs" },
   { call: "recvmsg", reason: "replies of the gofer, with fds" },
+  { call: "shutdown", reason: "standard streams that are sockets" },
   { call: "close", reason: "donated fds end" },
   { call: "preadv2", reason: "reading donated files and standard input" },
   { call: "pwritev2", reason: "writing donated files and standard output" },

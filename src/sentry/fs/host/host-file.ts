@@ -9,11 +9,13 @@ import { EACCES, EAGAIN, EFAULT, EINVAL, ENXIO, EOPNOTSUPP, EPERM, ESPIPE } from
 import { AT_EMPTY_PATH, O_ACCMODE, O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY, RWF_NOWAIT } from "../../../abi/fcntl.ts";
 import { FIONREAD } from "../../../abi/ioctl.ts";
 import { PIPE_BUF } from "../../../abi/limits.ts";
+import { MSG_DONTWAIT, MSG_PEEK } from "../../../abi/socket.ts";
 import { S_IFCHR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from "../../../abi/stat.ts";
 import type { Stat } from "../../../abi/stat.ts";
 import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM, WaitQueue } from "../../../base/waiter.ts";
 import type { WaitEntry } from "../../../base/waiter.ts";
 import {
+  FDS_MAX,
   HSTAT_ATIME,
   HSTAT_ATIME_NS,
   HSTAT_BLKSIZE,
@@ -269,6 +271,20 @@ export class HostFile extends FileDescription {
     return node.host.readv(node.fd, seq, -1, 0);
   }
 
+  /** Of a socket: what read would give next, which stays there. Bytes or -errno. */
+  peek(seq: IoSequence): number {
+    const node = this.node;
+    const n = node.host.recvmsg(node.fd, piece, 0, Math.min(seq.remaining, PIPE_BUF), peekedFds, MSG_PEEK | MSG_DONTWAIT);
+    for (let i = 0; i < peekedFds[FDS_MAX]!; i++) node.host.close(peekedFds[i]!);
+    node.rearm();
+    return n > 0 ? seq.write(piece, 0, n) : n;
+  }
+
+  /** shutdown(2) of a socket. 0 or -errno. */
+  shutdown(how: number): number {
+    return this.node.host.shutdown(this.node.fd, how);
+  }
+
   override write(seq: IoSequence): number {
     if (seq.remaining === 0) return 0;
     const node = this.node;
@@ -390,6 +406,7 @@ export class HostFile extends FileDescription {
 
 const piece: Uint8Array = new Uint8Array(PIPE_BUF);
 const fourBytes: Uint8Array = new Uint8Array(4);
+const peekedFds: Int32Array = new Int32Array(FDS_MAX + 1);
 
 /** What /proc/self/fd shows for it. */
 function hostName(inode: HostInode): string {
@@ -409,7 +426,7 @@ function hostName(inode: HostInode): string {
  * Takes over host fd `fd` (closed with the last user) as a file with one reference. Access mode and O_APPEND are those of
  * the host's description; guest O_NONBLOCK is the guest's own business.
  */
-export function importHostFd(vfs: VirtualFileSystem, host: Host, watcher: HostWatcher, fd: number): FileDescription {
+export function importHostFd(vfs: VirtualFileSystem, host: Host, watcher: HostWatcher, fd: number): HostFile {
   const fs = vfs.anon;
   const node = new HostInode(fs, host, watcher, fd);
   const hostFlags = host.fcntlGetfl(fd);
