@@ -1,5 +1,5 @@
 # What looks at /proc. (Processes of others are on the host too: count only one's own.)
-ps -o comm= -p $$; ps aux | awk 'NR == 1 { print $1, $2, $11 }'; ps -eo comm= | grep -cx ps; top -bn1 | head -1 | cut -c1-6; sleep 100 & pgrep -P $$ -x sleep | wc -l; kill $!; wait $! 2>/dev/null; echo $?
+ps -o comm= -p $$; ps aux | awk 'NR == 1 { print $1, $2, $11 }'; ps --ppid $$ -o comm= | grep -cx ps; top -bn1 | head -1 | cut -c1-6; sleep 100 & pgrep -P $$ -x sleep | wc -l; kill $!; wait $! 2>/dev/null; echo $?
 ls -l /proc/self/fd | awk 'NR > 1 { print $9 }' | head -3; cat /proc/self/comm; tr '\0' ' ' </proc/self/cmdline; echo; readlink /proc/self/exe; readlink /proc/self/cwd | grep -c .; grep -c heap /proc/self/maps; free | awk 'NR == 2 { print $1, ($2 > 0) }'; uptime | grep -c load
-pidof bash | wc -l | grep -c .; echo >/proc/self/oom_score_adj 2>/dev/null; grep ^State /proc/$$/status; test -d /proc/$$/task/$$ && echo task
+pidof bash | wc -l | grep -c .; echo >/proc/self/oom_score_adj 2>/dev/null; grep -cE '^State:.[RS] ' /proc/$$/status; test -d /proc/$$/task/$$ && echo task
  cat /proc/sys/kernel/ostype; [ "$(wc -l </proc/uptime)" = 1 ] && echo up; kill -0 $$ && echo alive; lsof -p $$ 2>/dev/null | grep -c cwd; fuser . 2>/dev/null | grep -c .; pstree -p $$ 2>/dev/null | grep -c pstree; watch --version | cut -c1-5; vmstat 2>/dev/null | wc -l; nproc >/dev/null && echo nproc; bash -c 'echo $(</proc/self/comm)'; [ /dev/fd/0 -ef /dev/stdin ] && echo same; echo via-devfd | cat /dev/fd/0
