@@ -274,7 +274,14 @@ export class HostFile extends FileDescription {
   /** Of a socket: what read would give next, which stays there. Bytes or -errno. */
   peek(seq: IoSequence): number {
     const node = this.node;
-    const n = node.host.recvmsg(node.fd, piece, 0, Math.min(seq.remaining, PIPE_BUF), peekedFds, MSG_PEEK | MSG_DONTWAIT);
+    const n = node.host.recvmsg(
+      node.fd,
+      piece,
+      0,
+      Math.min(seq.remaining, PIPE_BUF),
+      peekedFds,
+      MSG_PEEK | MSG_DONTWAIT,
+    );
     for (let i = 0; i < peekedFds[FDS_MAX]!; i++) node.host.close(peekedFds[i]!);
     node.rearm();
     return n > 0 ? seq.write(piece, 0, n) : n;
