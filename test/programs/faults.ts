@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { bundleConfig } from "./places.ts";
+import { terminalCases } from "./terminal.ts";
 
 /** One case: what is run and what must come of it. */
 export interface Fault {
@@ -460,4 +461,5 @@ export const faultGroups: readonly {
   { name: "bundle", isStarted: true, faults: bundles },
   { name: "promise", isStarted: true, faults: promises },
   { name: "kill", isStarted: true, faults: kills },
+  { name: "terminal", isStarted: true, faults: terminalCases },
 ];

@@ -1,0 +1,39 @@
+/**
+ * An interactive shell on a real terminal, driven through tmux: line editing, Ctrl-C, Ctrl-Z and job control, the window's
+ * size and its changes, the exit status, and the outer terminal as it was before.
+ */
+import { existsSync } from "node:fs";
+import type { Fault } from "./faults.ts";
+
+// Prompts and echoes show the commands too, so each expected text is written differently in the command that prints it.
+const session = `
+export TMUX_TMPDIR=$PWD LC_ALL=C.UTF-8
+t() { tmux -L tsvisor -f /dev/null "$@"; }
+shows() { for i in $(seq 200); do t capture-pane -p | grep -q -- "$1" && return 0; sleep 0.05; done; echo "never shown: $1"; t capture-pane -p; return 1; }
+type_line() { t send-keys "$1" Enter; }
+ended() { for i in $(seq 200); do [ "$(t display-message -p '#{pane_current_command}')" = bash ] && return 0; sleep 0.05; done; return 1; }
+exchange() {
+  t new-session -d -x 80 -y 24 'stty -g >before; exec bash --norc --noprofile' || return
+  shows 'bash-' || return
+  type_line "'$tsvisor' do --platform=$platform -- env PS1='in% ' bash --norc --noprofile" && shows '^in%' || return
+  type_line 'tty; echo a""b' && shows '^/dev/pts/0' && shows '^ab' || return
+  t send-keys 'echo wXY' BSpace BSpace 'ord""s' Enter && shows '^words' || return
+  type_line 'stty size' && shows '^24 80' || return
+  type_line 'sleep 1000' && sleep 0.5 && t send-keys C-c && type_line 'echo code""=$?' && shows '^code=130' || return
+  type_line 'sleep 1001' && sleep 0.5 && t send-keys C-z && shows 'Stopped' || return
+  type_line 'kill %1; wait; echo go""ne' && shows '^gone' || return
+  type_line 'cat' && t send-keys 'echoed by cat' Enter C-d && type_line 'echo e""of' && shows '^eof' || return
+  t resize-window -x 100 -y 30 && sleep 0.3 && type_line 'stty size' && shows '^30 100' || return
+  type_line 'exit 7' && ended || return
+  type_line 'echo status""=$?; stty -g >after; cmp before after && echo sa""me' || return
+  shows '^status=7' && shows '^same'
+}
+exchange >>out 2>>err; status=$?
+t kill-server; wait
+for i in $(seq 100); do [ -S tmux-0/tsvisor ] || break; sleep 0.05; done
+rm -rf tmux-* before after`;
+
+/** Empty where tmux is missing. */
+export const terminalCases: readonly Fault[] = existsSync("/usr/bin/tmux")
+  ? [{ name: "an interactive shell", body: session, status: [0], stderr: null, timeout: 60 }]
+  : [];
