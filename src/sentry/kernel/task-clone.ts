@@ -25,7 +25,7 @@ import { EAGAIN, EINVAL, ENOMEM, EPERM, ERESTARTNOINTR } from "../../abi/errno.t
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
 import { RLIMIT_NPROC } from "../../abi/resource.ts";
 import { SS_DISABLE } from "../../abi/signal.ts";
-import { R_FS_BASE, R_RAX, R_RSP, REGS_WORDS, setReg } from "../../arch/amd64/registers.ts";
+import { R_FS_BASE, R_RAX, R_RSP, regU64, REGS_WORDS, setReg } from "../../arch/amd64/registers.ts";
 import { EV_IN } from "../../base/waiter.ts";
 import type { MemoryManager } from "../mm/mm.ts";
 import { joinGroup } from "./job-control.ts";
@@ -176,7 +176,7 @@ function mayFork(t: Task): boolean {
 function forkMemory(t: Task, limits: ThreadGroup["limits"]): MemoryManager | number {
   const as = t.kernel.platform.newAddressSpace();
   if (typeof as === "number") return as === -ENOMEM ? -ENOMEM : -EAGAIN;
-  const mm = t.mm.fork(as, limits);
+  const mm = t.mm.fork(as, limits, regU64(t.regs, t.regBase + R_RSP));
   if (typeof mm === "number") as.release();
   // What both share now must be write-protected before any thread of the parent goes on, also when this one waits (vfork).
   if (t.mm.needsFlush) t.mm.flush();

@@ -15,6 +15,8 @@ export const EAGER_MAX: number = 64 * 1024 * 1024;
 export const LAZY_CHUNK: number = 16 * 1024 * 1024;
 /** A stack grows by at least this much where there is room. */
 const STACK_STEP = 128 * 1024;
+/** Zeroed parts of data segments up to this size are written to soon after a fork. */
+const BSS_MAX: number = 64 * 1024;
 /** Longest run that a copy-on-write fault takes over in place. */
 const REUSE_MAX = 64 * 1024 * 1024;
 /**
@@ -95,6 +97,7 @@ function chunkOffset(addr: number): number {
 
 /** Gives every missing page of a private anonymous VMA in [start, end) zeroed memory. 0 or -ENOMEM. */
 export function fillAnon(mm: MemoryManager, vma: Vma, start: number, end: number, populate: boolean): number {
+  const hot = isBss(vma);
   let pos = start;
   let p = mm.pmas.lowerBound(start);
   while (pos < end) {
@@ -109,7 +112,7 @@ export function fillAnon(mm: MemoryManager, vma: Vma, start: number, end: number
     const hint = below !== null && below.end === pos && below.anon ? below.off + (below.end - below.start) : -1;
     const off = mm.memory.allocate(to - pos, MEM_ANON, true, hint);
     if (off < 0) return off;
-    addPages(mm, vma, pos, to - pos, mm.memory, off, false, true, 7, populate);
+    addPages(mm, vma, pos, to - pos, mm.memory, off, false, true, 7, populate, hot);
     // addPages may have joined p's neighbours: find the place again.
     pos = to;
     p = mm.pmas.lowerBound(pos);
@@ -203,7 +206,7 @@ function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: numbe
     const prot = hostProt(vma.prot, false, 7);
     if (prot !== q.prot) mm.as.protect(start, len, prot);
     takePma(mm, q);
-    linkPages(mm, vma, start, len, mem, off, prot, false, true, 7);
+    linkPages(mm, vma, start, len, mem, off, prot, false, true, 7, true);
     return 0;
   }
   const size = cowWindow(mm, vma, p, page);
@@ -237,7 +240,7 @@ function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: numbe
     }
   }
   dropPages(mm, start, end, false);
-  addPages(mm, vma, start, len, mm.memory, to, false, true, 7, false);
+  addPages(mm, vma, start, len, mm.memory, to, false, true, 7, false, true);
   mm.lastCowStart = start;
   mm.lastCowEnd = end;
   return 0;
@@ -268,6 +271,19 @@ function cowWindow(mm: MemoryManager, vma: Vma, p: Pma, page: number): number {
 function isSegment(vma: Vma): boolean {
   const { prev, next } = vma;
   return (prev !== null && prev.mappable === vma.mappable) || (next !== null && next.mappable === vma.mappable);
+}
+
+/** Whether the anonymous mapping looks like the zeroed rest of a data segment. */
+function isBss(vma: Vma): boolean {
+  const { prev } = vma;
+  return (
+    vma.end - vma.start <= BSS_MAX &&
+    prev !== null &&
+    prev.end === vma.start &&
+    prev.mappable !== null &&
+    (prev.prot & PROT_WRITE) !== 0 &&
+    !prev.isShared
+  );
 }
 
 /** Extends the stack above `addr` down to it; the grown VMA, or null. */

@@ -1,18 +1,62 @@
 /** fork(2), the end of an address space, and pages that change place under a mapping. */
-import { EFAULT } from "../../abi/errno.ts";
+import { EFAULT, ENOMEM } from "../../abi/errno.ts";
+import { PROT_WRITE } from "../../abi/mman.ts";
 import { type Mappable, PAGE_SIZE, Translation } from "../memmap/memmap.ts";
+import { MEM_ANON } from "../pgalloc/memory-file.ts";
 import { populateVma, removeRange } from "./map.ts";
 import type { MemoryManager } from "./mm.ts";
-import { addPages, dropPages, makeCow } from "./pmas.ts";
-import { type Vma, VMF_DONTFORK, VMF_LOCKED, VMF_LOCKONFAULT, VMF_WIPEONFORK } from "./vma.ts";
+import { addPages, dropPages, isolate, makeCow } from "./pmas.ts";
+import { type Pma, type Vma, VMF_DONTFORK, VMF_LOCKED, VMF_LOCKONFAULT, VMF_WIPEONFORK } from "./vma.ts";
 import { addVma, dropVma } from "./vmas.ts";
+
+/** Bytes that a fork copies at once. */
+const HOT_MAX: number = 512 * 1024;
+/** After so many forks it is found out anew which pages are hot. */
+const HOT_FORKS = 16;
+/** Around the stack pointer, bytes that are. */
+const HOT_STACK = 8192;
+
+/**
+ * Pages that were written soon after an earlier fork will be so again, by both sides: copying them in advance is cheaper
+ * than two faults for each. Only where no other thread can write to them meanwhile. Whether this fork does so.
+ */
+function copiesHot(mm: MemoryManager): boolean {
+  if (mm.users > 1 || ++mm.forks % HOT_FORKS === 0) return false;
+  let sum = 0;
+  for (let p = mm.pmas.first; p !== null; p = p.next) {
+    if (p.hot && (p.prot & PROT_WRITE) !== 0) sum += p.end - p.start;
+  }
+  return sum <= HOT_MAX;
+}
+
+/** The pages at the stack pointer are hot. */
+function heatStack(mm: MemoryManager, sp: number): void {
+  const page = sp - (sp & (PAGE_SIZE - 1));
+  const p = mm.pmas.find(page);
+  if (p === null || !p.anon || p.cow || p.hot || p.mem !== mm.memory) return;
+  const start = Math.max(p.start, page - HOT_STACK);
+  isolate(mm, p, start, Math.min(p.end, page + HOT_STACK)).hot = true;
+}
+
+/** Gives the child its own copy of p; false when there is no memory for it. */
+function copyHot(mm: MemoryManager, child: MemoryManager, c: Vma, p: Pma): boolean {
+  const len = p.end - p.start;
+  const to = child.memory.allocate(len, MEM_ANON, false, -1);
+  if (to < 0) return false;
+  if (child.memory === mm.memory) mm.memory.window.copyWithin(to, p.off, p.off + len);
+  else mm.memory.readAt(child.memory.window, to, len, p.off);
+  addPages(child, c, p.start, len, child.memory, to, false, true, 7, false, true);
+  return true;
+}
 
 /**
  * Fills the empty `child` with a copy of `mm`: the same VMAs, the same pages; private pages become copy-on-write on both
  * sides. Both are flushed, so that no thread of the parent can write to a shared page any more. 0 or -errno (the caller
- * drops the child).
+ * drops the child). `sp`: the stack pointer of the thread that forks.
  */
-export function copyAddressSpace(mm: MemoryManager, child: MemoryManager): number {
+export function copyAddressSpace(mm: MemoryManager, child: MemoryManager, sp: number): number {
+  const hot = copiesHot(mm);
+  if (hot) heatStack(mm, sp);
   for (let v = mm.vmas.first; v !== null; v = v.next) {
     if ((v.flags & VMF_DONTFORK) !== 0) continue;
     const flags = v.flags & ~(VMF_LOCKED | VMF_LOCKONFAULT);
@@ -24,8 +68,12 @@ export function copyAddressSpace(mm: MemoryManager, child: MemoryManager): numbe
       }
       continue;
     }
-    if (!v.isShared) makeCow(mm, v.start, v.end);
+    if (!v.isShared) makeCow(mm, v.start, v.end, hot);
     for (let p = mm.pmas.lowerBound(v.start); p !== null && p.start < v.end; p = p.next) {
+      if (p.hot) {
+        if (copyHot(mm, child, c, p)) continue;
+        return -ENOMEM;
+      }
       const len = p.end - p.start;
       p.file.incRef(p.off, len);
       addPages(child, c, p.start, len, p.file, p.off, p.cow, p.anon, p.maxProt, false);

@@ -258,6 +258,40 @@ test("fork: copy on write on both sides, taken over in place when the other is g
   checkMm(mm);
 });
 
+test("fork: pages written after an earlier fork are copied by the next one", () => {
+  const w = new FakeWorld(256);
+  const mm = w.newMm();
+  const a = mmap(mm, 0x10000000, 16 * P, RW, ANON);
+  const fork = (): MemoryManager => {
+    const as = w.platform.newAddressSpace();
+    assert.ok(typeof as !== "number");
+    const child = mm.fork(as, w.limits);
+    assert.ok(typeof child !== "number");
+    return child;
+  };
+  write(mm, a, 1);
+  const first = fork();
+  write(mm, a, 2);
+  first.decUsers();
+  const second = fork();
+  checkMm(mm);
+  checkMm(second);
+  assert.ok(hostOf(mm).access(a, 2) !== null && hostOf(second).access(a, 2) !== null, "both may write at once");
+  assert.equal(hostOf(mm).access(a + 8 * P, 2), null, "other pages are shared");
+  write(mm, a, 3);
+  assert.equal(read(second, a), 2);
+  write(second, a, 4);
+  assert.equal(read(mm, a), 3);
+  second.decUsers();
+  mm.incUsers();
+  const third = fork();
+  assert.equal(hostOf(mm).access(a, 2), null, "another thread might write while pages are copied");
+  third.decUsers();
+  mm.decUsers();
+  mm.decUsers();
+  assert.equal(w.memory.totalUsage(), 0);
+});
+
 test("fork: DONTFORK, WIPEONFORK, locks, failure", () => {
   const w = new FakeWorld(64);
   const mm = w.newMm();

@@ -147,6 +147,8 @@ export class MemoryManager implements MappingOwner {
   lastCowStart = -1;
   lastCowEnd = -1;
   cowRun = 0;
+  /** How often it was forked. */
+  forks = 0;
   /** Guest faults in a row on a page that is there. */
   stuckPage = -1;
   stuckCount = 0;
@@ -367,9 +369,9 @@ export class MemoryManager implements MappingOwner {
 
   /**
    * fork(2): a copy in `childAs`, everything private copy-on-write on both sides. On failure the caller still has
-   * `childAs`, with nothing in it.
+   * `childAs`, with nothing in it. `sp`: the caller's stack pointer, a hint.
    */
-  fork(childAs: AddressSpace, childLimits: LimitSet): MemoryManager | number {
+  fork(childAs: AddressSpace, childLimits: LimitSet, sp = 0): MemoryManager | number {
     const child = new MemoryManager(this.platform, childAs, this.env, childLimits);
     child.startCode = this.startCode;
     child.endCode = this.endCode;
@@ -388,7 +390,7 @@ export class MemoryManager implements MappingOwner {
     child.mmapBottom = this.mmapBottom;
     child.stackTop = this.stackTop;
     child.setExe(this.exe);
-    const r = copyAddressSpace(this, child);
+    const r = copyAddressSpace(this, child, sp);
     if (r < 0) {
       abandon(child);
       child.setExe(null);

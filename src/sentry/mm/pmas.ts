@@ -19,11 +19,12 @@ export function addPages(
   anon: boolean,
   maxProt: number,
   populate: boolean,
+  hot = false,
 ): Pma {
   const prot = hostProt(vma.prot, cow, maxProt);
   const mem = memoryOf(file);
   mm.as.mapFile(start, len, file.backing, off, prot, mem !== null || !cow, populate);
-  return linkPages(mm, vma, start, len, file, off, prot, cow, anon, maxProt);
+  return linkPages(mm, vma, start, len, file, off, prot, cow, anon, maxProt, hot);
 }
 
 /** Like {@link addPages} for pages that the host shows already. */
@@ -38,6 +39,7 @@ export function linkPages(
   cow: boolean,
   anon: boolean,
   maxProt: number,
+  hot = false,
 ): Pma {
   countPages(mm, file, anon, len);
   const end = start + len;
@@ -47,13 +49,13 @@ export function linkPages(
     prev !== null &&
     prev.end === start &&
     start > vma.start &&
-    alike(prev, file, prot, cow, anon, maxProt) &&
+    alike(prev, file, prot, cow, anon, maxProt, hot) &&
     prev.off + (prev.end - prev.start) === off;
   const joinsNext =
     next !== null &&
     next.start === end &&
     end < vma.end &&
-    alike(next, file, prot, cow, anon, maxProt) &&
+    alike(next, file, prot, cow, anon, maxProt, hot) &&
     off + len === next.off;
   if (joinsPrev) {
     const to = joinsNext ? next.end : end;
@@ -74,12 +76,23 @@ export function linkPages(
   p.cow = cow;
   p.anon = anon;
   p.maxProt = maxProt;
+  p.hot = hot;
   mm.pmas.insert(p);
   return p;
 }
 
-function alike(p: Pma, file: MappedFile, prot: number, cow: boolean, anon: boolean, maxProt: number): boolean {
-  return p.file === file && p.prot === prot && p.cow === cow && p.anon === anon && p.maxProt === maxProt;
+function alike(
+  p: Pma,
+  file: MappedFile,
+  prot: number,
+  cow: boolean,
+  anon: boolean,
+  maxProt: number,
+  hot: boolean,
+): boolean {
+  return (
+    p.file === file && p.prot === prot && p.cow === cow && p.anon === anon && p.maxProt === maxProt && p.hot === hot
+  );
 }
 
 /** Resident-set accounting. */
@@ -112,6 +125,7 @@ export function splitPma(mm: MemoryManager, p: Pma, addr: number): Pma {
   q.cow = p.cow;
   q.anon = p.anon;
   q.maxProt = p.maxProt;
+  q.hot = p.hot;
   mm.pmas.resize(p, p.start, addr);
   mm.pmas.insert(q);
   return q;
@@ -190,7 +204,7 @@ export function mergePages(mm: MemoryManager, vma: Vma, start: number, end: numb
       next.start === p.end &&
       next.start < vma.end &&
       p.off + (p.end - p.start) === next.off &&
-      alike(p, next.file, next.prot, next.cow, next.anon, next.maxProt)
+      alike(p, next.file, next.prot, next.cow, next.anon, next.maxProt, next.hot)
     ) {
       const to = next.end;
       forget(mm, next);
@@ -199,12 +213,17 @@ export function mergePages(mm: MemoryManager, vma: Vma, start: number, end: numb
   }
 }
 
-/** fork: takes the write bit from all private pages in [start, end) and marks them copy-on-write. */
-export function makeCow(mm: MemoryManager, start: number, end: number): void {
+/**
+ * fork: takes the write bit from all private pages in [start, end) and marks them copy-on-write. `keepHot`: hot ones stay as
+ * they are, since the child gets copies.
+ */
+export function makeCow(mm: MemoryManager, start: number, end: number, keepHot: boolean): void {
   let from = 0;
   let to = 0;
   let prot = -1;
   for (let p = mm.pmas.lowerBound(start); p !== null && p.start < end; p = p.next) {
+    if (p.hot && keepHot && (p.prot & PROT_WRITE) !== 0) continue;
+    p.hot = false;
     p.cow = true;
     if ((p.prot & PROT_WRITE) === 0) continue;
     p.prot &= ~PROT_WRITE;

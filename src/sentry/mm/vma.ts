@@ -64,6 +64,8 @@ export class Pma extends AddrNode {
   anon = false;
   /** Shared mappings: what Mappable.translate allows so far. */
   maxProt = 7;
+  /** Private pages that are likely to be written soon after a fork: that copies them at once. */
+  hot = false;
 
   constructor(file: MappedFile, mem: MemoryFile | null) {
     super();

@@ -3,8 +3,8 @@
  * is visible to the Sentry through one window, so kernel copies are typed-array copies.
  *
  * A page in use always has a reference count > 0. A page without references goes back: long runs are punched out of the
- * host file at once; short ones wait, with their old contents, on a small stack to be used for the next short request
- * (copy-on-write copies overwrite them anyway), and are punched in sorted runs when the stack is full.
+ * host file at once; short ones wait, with their old contents, for the next request of the same length (copy-on-write
+ * copies overwrite them anyway), and are punched in sorted runs when there are too many.
  */
 import { ENOMEM } from "../../abi/errno.ts";
 import type { HostBacking } from "../../platform/platform.ts";
@@ -36,8 +36,10 @@ export interface MemoryStore {
 }
 
 /** Longest run (pages) that is kept for re-use instead of being punched, and how many pages are kept. */
-const KEEP_RUN = 8;
+const KEEP_RUN = 64;
 const KEEP_PAGES = 2048;
+/** Longest run that is filled with zeros for re-use; for longer ones new pages are cheaper. */
+const FILL_RUN = 16;
 /** Below this many pages, decommit fills with zeros instead of punching. */
 const ZERO_RUN = 4;
 
@@ -56,8 +58,9 @@ export class MemoryFile implements MappedFile {
   private refs: Int32Array = new Int32Array(4096);
   private kinds: Uint8Array = new Uint8Array(4096);
   private readonly pagesByKind: Float64Array = new Float64Array(MEM_KINDS);
-  /** Freed single pages with old contents. */
-  private readonly kept: Int32Array = new Int32Array(KEEP_PAGES);
+  /** Freed runs with old contents by length: their first pages. */
+  private readonly kept: number[][] = Array.from({ length: KEEP_RUN + 1 }, () => []);
+  /** Pages in `kept`. */
   private keptCount = 0;
   /** > 0 between beginFree and endFree: freed runs are collected as pairs (page, count). */
   private batchDepth = 0;
@@ -83,9 +86,10 @@ export class MemoryFile implements MappedFile {
   allocate(len: number, kind: number, zeroed: boolean, hint: number): number {
     const n = len / PAGE_SIZE;
     let p = -1;
-    if (n === 1 && this.keptCount > 0 && hint < 0) {
-      p = this.kept[--this.keptCount]!;
-      if (zeroed) this.window.fill(0, p * PAGE_SIZE, (p + 1) * PAGE_SIZE);
+    if (this.keptCount > 0 && hint < 0 && n <= (zeroed ? FILL_RUN : KEEP_RUN) && this.kept[n]!.length > 0) {
+      p = this.kept[n]!.pop()!;
+      this.keptCount -= n;
+      if (zeroed) this.window.fill(0, p * PAGE_SIZE, (p + n) * PAGE_SIZE);
     } else {
       if (n <= 0 || n > this.runs.capacity) return -ENOMEM;
       p = this.runs.allocate(n, hint < 0 ? -1 : hint / PAGE_SIZE);
@@ -197,19 +201,21 @@ export class MemoryFile implements MappedFile {
 
   /** Gives kept pages back to the host: when the sandbox becomes idle. */
   trim(): void {
-    const n = this.keptCount;
-    if (n === 0) return;
+    if (this.keptCount === 0) return;
     this.keptCount = 0;
-    const pages = this.kept.slice(0, n).sort();
-    let start = pages[0]!;
-    let count = 1;
-    for (let i = 1; i < n; i++) {
-      const p = pages[i]!;
-      if (p === start + count) count++;
+    const runs: { start: number; count: number }[] = [];
+    for (const [count, starts] of this.kept.entries()) {
+      for (const start of starts) runs.push({ start, count });
+      starts.length = 0;
+    }
+    runs.sort((a, b) => a.start - b.start);
+    let { start, count } = runs[0]!;
+    for (const run of runs.slice(1)) {
+      if (run.start === start + count) count += run.count;
       else {
         this.punchAndFree(start, count);
-        start = p;
-        count = 1;
+        start = run.start;
+        count = run.count;
       }
     }
     this.punchAndFree(start, count);
@@ -275,7 +281,8 @@ export class MemoryFile implements MappedFile {
       return;
     }
     if (this.keptCount + n > KEEP_PAGES) this.trim();
-    for (let i = n - 1; i >= 0; i--) this.kept[this.keptCount++] = p + i;
+    this.kept[n]!.push(p);
+    this.keptCount += n;
   }
 
   private punchAndFree(p: number, n: number): void {
