@@ -10,9 +10,8 @@ import process from "node:process";
 import { errnoName } from "../abi/errno.ts";
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from "../abi/fcntl.ts";
 import type { GoferConfig } from "../control/gofer-config.ts";
-import { MSG_BOOTED, MSG_GO, MSG_SIZE, encodeMessage, messageField } from "../control/messages.ts";
+import { awaitGo } from "../control/handshake.ts";
 import { compileFilter } from "../host/bpf.ts";
-import { FDS_MAX } from "../host/host.ts";
 import type { Host } from "../host/host.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
 import { DEFAULT_MSIZE } from "../p9/wire/constants.ts";
@@ -45,18 +44,6 @@ function readConfig(host: Host, fd: number): GoferConfig {
   return config;
 }
 
-/** Says that the code is loaded and waits for the word to go on. */
-function awaitGo(host: Host, fd: number): void {
-  if (fd < 0) return;
-  const message = new Uint8Array(MSG_SIZE);
-  encodeMessage(message, MSG_BOOTED, 0, 0);
-  check(host.sendmsg(fd, message, 0, MSG_SIZE, [], 0), "report to the command line");
-  const fds = new Int32Array(FDS_MAX + 1);
-  const n = check(host.recvmsg(fd, message, 0, MSG_SIZE, fds, 0), "wait for the command line");
-  if (n !== MSG_SIZE || messageField(message, 0) !== MSG_GO) throw new GoferError("the command line gave up");
-  host.close(fd);
-}
-
 function openProc(host: Host, path: string): number {
   return check(host.openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0), `open ${path}`);
 }
@@ -67,7 +54,10 @@ function main(): void {
   // Modes come from the guest, with its own umask applied.
   process.umask(0);
   let procFd = config.procPath === "" ? openProc(host, "/proc/self/fd") : -1;
-  awaitGo(host, config.controlFd);
+  if (config.controlFd >= 0) {
+    if (!awaitGo(host, config.controlFd)) throw new GoferError("the command line gave up");
+    host.close(config.controlFd);
+  }
   if (procFd < 0) procFd = openProc(host, config.procPath);
   const connections = config.exports.map(
     ({ ioFd, path, readonly }) =>
