@@ -43,7 +43,13 @@ export function createInitProcess(k: Kernel, o: InitOptions): ThreadGroup | numb
   if (typeof place === "number") return place;
   const image = prepareExec(k, ctx, o.limits, 0, place, o.path, o.argv, o.envp);
   if (typeof image === "number") return image;
-  const contextId = image.program.mm.as.newContext();
+  const as = k.platform.newAddressSpace();
+  if (typeof as === "number") {
+    image.discard();
+    return as;
+  }
+  image.program.mm.settle(as);
+  const contextId = as.newContext();
   if (contextId < 0) {
     image.discard();
     return contextId;

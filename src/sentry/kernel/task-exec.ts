@@ -1,5 +1,5 @@
 /** execve(2), execveat(2): loading a program, getting rid of the other threads, becoming it. */
-import { ENOENT, ENOMEM } from "../../abi/errno.ts";
+import { ENOENT, errnoName } from "../../abi/errno.ts";
 import { O_RDONLY } from "../../abi/fcntl.ts";
 import { MS_NOSUID } from "../../abi/mount.ts";
 import { ADDR_NO_RANDOMIZE, SECBIT_KEEP_CAPS, SECBIT_NOROOT } from "../../abi/prctl.ts";
@@ -87,7 +87,7 @@ class ExecEnv implements LoadEnv {
   }
 
   newMm(): MemoryManager | number {
-    return MemoryManager.create(this.k.platform, this.k.mmEnv, this.limits);
+    return MemoryManager.createPending(this.k.platform, this.k.mmEnv, this.limits);
   }
 
   openInterpreter(path: string): ExecutableFile | number {
@@ -227,20 +227,13 @@ function commit(t: Task, image: PreparedExec): void {
 
   exitRobustList(t);
   clearChildTid(t);
-  const ctx = program.mm.as.newContext();
-  const oldMm = t.mm;
-  k.releaseContext(t);
-  t.usage.maxRssKb = Math.max(t.usage.maxRssKb, Math.floor(oldMm.residentBytes() / 1024));
-  t.mm = program.mm;
-  oldMm.decUsers();
-  if (ctx < 0) {
-    program.file.close();
+  const moved = moveIn(t, image);
+  program.file.close();
+  if (moved < 0) {
     killGroup(g, signalStatus(SIGKILL, false));
-    k.log.warn(`pid ${g.id}: no context for the new program (${-ctx === ENOMEM ? "ENOMEM" : ctx})`);
+    k.log.warn(`pid ${g.id}: no address space for the new program (${errnoName(-moved)})`);
     return;
   }
-  k.adoptContext(t, ctx);
-  program.file.close();
   startProgram(t, image);
   releaseVfork(t);
 
@@ -272,6 +265,46 @@ function commit(t: Task, image: PreparedExec): void {
   g.exitSignal = SIGCHLD;
   g.hasExeced = true;
   g.membarrier = 0;
+}
+
+/**
+ * The task leaves its memory for the program's. Whoever was alone in an address space keeps its host process, emptied: no
+ * thread of the old program can be left in it. 0 or -errno: the task is without memory or context.
+ */
+function moveIn(t: Task, image: PreparedExec): number {
+  const k = t.kernel;
+  const { mm } = image.program;
+  const oldMm = t.mm;
+  t.usage.maxRssKb = Math.max(t.usage.maxRssKb, Math.floor(oldMm.residentBytes() / 1024));
+  t.mm = mm;
+  if (!oldMm.wasShared && isSameIdentity(t.creds, image.creds)) {
+    mm.settle(oldMm.giveUpSpace());
+    const flushed = mm.flush();
+    oldMm.decUsers();
+    if (flushed === 0) k.platform.resetFpState(t.ctx);
+    return flushed;
+  }
+  const as = k.platform.newAddressSpace();
+  if (typeof as === "number") {
+    k.releaseContext(t);
+    oldMm.decUsers();
+    mm.decUsers();
+    return as;
+  }
+  mm.settle(as);
+  const ctx = as.newContext();
+  k.releaseContext(t);
+  oldMm.decUsers();
+  if (ctx < 0) {
+    mm.decUsers();
+    return ctx;
+  }
+  k.adoptContext(t, ctx);
+  return 0;
+}
+
+function isSameIdentity(a: Credentials, b: Credentials): boolean {
+  return a.ruid === b.ruid && a.euid === b.euid && a.rgid === b.rgid && a.egid === b.egid;
 }
 
 /** A thread that is not the leader takes the process's number over from the (dead) leader. */

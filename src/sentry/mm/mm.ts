@@ -30,6 +30,7 @@ import { faultIn, noteStuck } from "./fault.ts";
 import * as ioSeq from "./io-seq.ts";
 import { abandon, copyAddressSpace, invalidate, releaseAddressSpace } from "./life.ts";
 import * as map from "./map.ts";
+import { PendingSpace } from "./pending-space.ts";
 import { mremap } from "./remap.ts";
 import { type Pma, STACK_GUARD, type Vma } from "./vma.ts";
 
@@ -91,13 +92,15 @@ export class FutexLocation {
 /** One guest address space. */
 export class MemoryManager implements MappingOwner {
   readonly platform: Platform;
-  readonly as: AddressSpace;
+  as: AddressSpace;
   readonly env: MmEnv;
   /** Limits in force (RLIMIT_AS, DATA, STACK, MEMLOCK): the process's own set; the kernel may replace it. */
   limits: LimitSet;
   /** Unique number. */
   readonly id: number = atomic.newId();
   users = 1;
+  /** Somebody else used it, too, now or earlier. */
+  wasShared = false;
 
   startCode = 0;
   endCode = 0;
@@ -174,6 +177,25 @@ export class MemoryManager implements MappingOwner {
   static create(platform: Platform, env: MmEnv, limits: LimitSet): MemoryManager | number {
     const as = platform.newAddressSpace();
     return typeof as === "number" ? as : new MemoryManager(platform, as, env, limits);
+  }
+
+  /** One without a host address space yet, for a program that is being loaded: {@link settle}. */
+  static createPending(platform: Platform, env: MmEnv, limits: LimitSet): MemoryManager {
+    return new MemoryManager(platform, new PendingSpace(), env, limits);
+  }
+
+  /** A pending one gets its (empty) host address space; what was mapped so far is queued. */
+  settle(as: AddressSpace): void {
+    if (this.as instanceof PendingSpace) this.as.replay(as);
+    this.as = as;
+  }
+
+  /** Parts with the host address space; everything will be unmapped in it by its next flush, before pages are freed here. */
+  giveUpSpace(): AddressSpace {
+    const { as } = this;
+    as.unmap(this.platform.minAddress, this.platform.maxAddress - this.platform.minAddress);
+    this.as = new PendingSpace();
+    return as;
   }
 
   /** Chooses where the stack ends and where mmap starts (mmap_base, randomize_stack_top). */
@@ -409,6 +431,8 @@ export class MemoryManager implements MappingOwner {
    * could not do one of them, so that the address space is not what it should be and its processes must be killed.
    */
   flush(): number {
+    // While there is no host address space, the queue refers to all pages.
+    if (this.as instanceof PendingSpace) return 0;
     const r = this.as.flush();
     if (this.freeCount > 0) {
       this.memory.beginFree();
@@ -419,6 +443,7 @@ export class MemoryManager implements MappingOwner {
   }
 
   incUsers(): void {
+    this.wasShared = true;
     this.users++;
   }
 
