@@ -83,6 +83,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "sentry/fs/devpts": { may: fsBase },
   "sentry/fs/pipe": { may: fsBase },
   "sentry/fs/eventfd": { may: fsBase },
+  "sentry/fs/inotify": { may: fsBase },
   "sentry/fs/timerfd": { may: fsBase },
   "sentry/fs/signalfd": { may: fsBase },
   "sentry/fs/overlay": { may: fsBase, tests: ["sentry/fs/tmpfs"] },

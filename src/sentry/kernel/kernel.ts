@@ -19,6 +19,7 @@ import type { MountNamespace } from "../vfs/mount.ts";
 import type { VfsPath } from "../vfs/path.ts";
 import { UnixNames } from "../socket/unix/address.ts";
 import type { VirtualFileSystem } from "../vfs/vfs.ts";
+import { InotifyLimits } from "../fs/inotify/inotify.ts";
 import { FutexTable } from "./futex.ts";
 import { HostWatch } from "./host-watch.ts";
 import { createInitProcess } from "./init-process.ts";
@@ -113,6 +114,7 @@ export class Kernel {
   readonly timers: TimerQueue = new TimerQueue();
   readonly futexes: FutexTable = new FutexTable();
   readonly hostWatch: HostWatch;
+  readonly inotify: InotifyLimits = new InotifyLimits();
   /** Addresses of unix sockets. */
   readonly unixNames: UnixNames = new UnixNames();
   /** Notified when a guest thread stops, while somebody waits for that (membarrier). */

@@ -11,6 +11,7 @@ import {
   FALLOC_FL_UNSHARE_RANGE,
   FALLOC_FL_ZERO_RANGE,
 } from "../../abi/fcntl.ts";
+import { IN_ATTRIB, IN_MODIFY } from "../../abi/inotify.ts";
 import { MAX_FILE_SIZE } from "../../abi/limits.ts";
 import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../abi/resource.ts";
 import { S_IFBLK, S_IFIFO, S_IFMT, S_IFREG, Stat, UTIME_NOW, UTIME_OMIT } from "../../abi/stat.ts";
@@ -18,15 +19,18 @@ import { readI64 } from "../../abi/time.ts";
 import type { Task } from "../kernel/task.ts";
 import {
   chmodAt,
+  changed,
   chmodInode,
   chownAt,
   chownInode,
+  timesEvent,
   statAt,
   truncateAt,
   utimensAt,
   utimensInode,
 } from "../vfs/attributes.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import { notifyModify, watching } from "../vfs/notify.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -62,7 +66,8 @@ export function chmod(t: Task, a: SyscallArgs): number {
 export function fchmod(t: Task, a: SyscallArgs): number {
   const file = ioFile(t, a.i32(0));
   if (file === undefined || file.path === null || file.inode === null) return -EBADF;
-  return chmodInode(t.pathContext, file.path.mount, file.inode, a.i32(1));
+  const r = chmodInode(t.pathContext, file.path.mount, file.inode, a.i32(1));
+  return changed(file.path.dentry, r, IN_ATTRIB);
 }
 
 /** int fchmodat(int dfd, const char *filename, umode_t mode) */
@@ -105,7 +110,8 @@ export function lchown(t: Task, a: SyscallArgs): number {
 export function fchown(t: Task, a: SyscallArgs): number {
   const file = ioFile(t, a.i32(0));
   if (file === undefined || file.path === null || file.inode === null) return -EBADF;
-  return chownInode(t.pathContext, file.path.mount, file.inode, idArg(a, 1), idArg(a, 2));
+  const r = chownInode(t.pathContext, file.path.mount, file.inode, idArg(a, 1), idArg(a, 2));
+  return changed(file.path.dentry, r, IN_ATTRIB);
 }
 
 /** int fchownat(int dfd, const char *filename, uid_t user, gid_t group, int flag) */
@@ -144,7 +150,9 @@ function utimesCommon(t: Task, dirfd: number, addr: number, flags: number): numb
   const file = ioFile(t, dirfd);
   if (file === undefined || file.path === null || file.inode === null) return -EBADF;
   const m = file.path.mount;
-  return utimensInode(t.pathContext, m, file.inode, times.atime, times.atimeNsec, times.mtime, times.mtimeNsec);
+  const { atime, atimeNsec, mtime, mtimeNsec } = times;
+  const r = utimensInode(t.pathContext, m, file.inode, atime, atimeNsec, mtime, mtimeNsec);
+  return changed(file.path.dentry, r, timesEvent(atimeNsec, mtimeNsec));
 }
 
 /** int utimensat(int dfd, const char *filename, struct timespec *utimes, int flags) */
@@ -249,7 +257,8 @@ export function ftruncate(t: Task, a: SyscallArgs): number {
     const bad = checkNewSize(t, stat.size, size);
     if (bad < 0) return bad;
   }
-  return file.truncate(size);
+  const r = file.truncate(size);
+  return file.path === null ? r : changed(file.path.dentry, r, IN_MODIFY);
 }
 
 /** Combinations of mode bits that fallocate refuses. 0 or -errno. */
@@ -287,7 +296,9 @@ export function fallocate(t: Task, a: SyscallArgs): number {
     const limited = checkNewSize(t, stat.size, off + len);
     if (limited < 0) return limited;
   }
-  return file.allocate(mode, off, len);
+  const r = file.allocate(mode, off, len);
+  if (r >= 0 && watching.count !== 0) notifyModify(file);
+  return r;
 }
 
 /** mode_t umask(mode_t mask) */

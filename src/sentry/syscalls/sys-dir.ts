@@ -7,6 +7,7 @@ import type { Task } from "../kernel/task.ts";
 import { DirentBuffer } from "../vfs/dirent.ts";
 import { cwdString } from "../vfs/mounting.ts";
 import { mkdirAt } from "../vfs/operations.ts";
+import { notifyAccess, watching } from "../vfs/notify.ts";
 import type { VfsPath } from "../vfs/path.ts";
 import { mayEnter, resolvePath, WALK_DIRECTORY, WALK_FOLLOW } from "../vfs/walk.ts";
 import type { SyscallArgs } from "./args.ts";
@@ -32,6 +33,7 @@ function getdentsCommon(t: Task, a: SyscallArgs, sink: DirentBuffer): number {
   sink.reset(size);
   const before = file.offset;
   const r = file.iterate(sink);
+  if (watching.count !== 0) notifyAccess(file);
   if (sink.len === 0) {
     if (r < 0) return r;
     return sink.full ? -EINVAL : 0;

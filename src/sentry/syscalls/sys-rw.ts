@@ -24,6 +24,7 @@ import { pipeOf } from "../fs/pipe/pipe-file.ts";
 import type { Task } from "../kernel/task.ts";
 import { IoSequence } from "../usermem/io.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import { notifyAccess, notifyModify, watching } from "../vfs/notify.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -48,6 +49,7 @@ function readSeq(t: Task, file: FileDescription, pos: number, noWait: boolean): 
   if (n > 0) {
     t.usage.readChars += n;
     t.usage.readCalls++;
+    if (watching.count !== 0) notifyAccess(file);
     const err = t.mm.finishIo(seq);
     return err < 0 ? err : n;
   }
@@ -122,6 +124,7 @@ function writeSeq(t: Task, file: FileDescription, pos: number, append: boolean, 
   }
   t.usage.writeChars += done;
   t.usage.writeCalls++;
+  if (done > 0 && watching.count !== 0) notifyModify(file);
   if (done > 0 && (sync || (file.statusFlags & O_DSYNC) !== 0) && isRegular) {
     const err = file.sync(false);
     if (err < 0) return err;

@@ -34,6 +34,7 @@ import type { Pipe } from "../fs/pipe/pipe.ts";
 import type { Task } from "../kernel/task.ts";
 import { IoSequence } from "../usermem/io.ts";
 import type { FileDescription } from "../vfs/file.ts";
+import { notifyAccess, notifyModify, watching } from "../vfs/notify.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -52,6 +53,13 @@ const stat: Stat = new Stat();
 function useBuffer(len: number): void {
   seq.clear();
   seq.push(buffer, 0, len < CHUNK ? len : CHUNK);
+}
+
+/** Reports that bytes went from one file to another. */
+function moved(from: FileDescription, to: FileDescription): void {
+  if (watching.count === 0) return;
+  notifyAccess(from);
+  notifyModify(to);
 }
 
 function typeOf(file: FileDescription): number {
@@ -212,6 +220,7 @@ export function splice(t: Task, a: SyscallArgs): number {
     if ((to.statusFlags & O_APPEND) !== 0 || !takesSplice(to)) return -EINVAL;
     nonblock ||= (from.statusFlags & O_NONBLOCK) !== 0;
     const n = pipeToFile(t, inPipe, to, outPos, len, nonblock);
+    if (n > 0) moved(from, to);
     if (n > 0 && outAddr !== 0 && t.mm.writeI64(outAddr, outPos + n) < 0) return -EFAULT;
     return n;
   }
@@ -220,6 +229,7 @@ export function splice(t: Task, a: SyscallArgs): number {
   if (!givesSplice(from)) return -EINVAL;
   nonblock ||= (to.statusFlags & O_NONBLOCK) !== 0;
   const n = spliceIn(t, from, inPos, to, outPipe, len, nonblock);
+  if (n > 0) moved(from, to);
   if (n > 0 && inAddr !== 0 && t.mm.writeI64(inAddr, inPos + n) < 0) return -EFAULT;
   return n;
 }
@@ -321,6 +331,7 @@ export function sendfile(t: Task, a: SyscallArgs): number {
     if (len === 0) return 0;
     if (!givesSplice(from) || pipeOf(from) !== null) return -EINVAL;
     const n = spliceIn(t, from, pos, to, outPipe, len, (to.statusFlags & O_NONBLOCK) !== 0);
+    if (n > 0) moved(from, to);
     if (n > 0 && addr !== 0 && t.mm.writeI64(addr, pos + n) < 0) return -EFAULT;
     return n;
   }
@@ -358,6 +369,7 @@ export function sendfile(t: Task, a: SyscallArgs): number {
     len -= w;
   }
   if (done > before) {
+    moved(from, to);
     if (addr === 0) from.offset = pos;
     else if (t.mm.writeI64(addr, pos) < 0) return -EFAULT;
   }
@@ -414,6 +426,7 @@ export function copyFileRange(t: Task, a: SyscallArgs): number {
     done += w;
   }
   if (done === 0) return 0;
+  moved(from, to);
   if (inAddr === 0) from.offset = inPos + done;
   else if (t.mm.writeI64(inAddr, inPos + done) < 0) return -EFAULT;
   if (outAddr === 0) to.offset = outPos + done;

@@ -8,6 +8,7 @@ import { dirSyscalls } from "./sys-dir.ts";
 import { epollSyscalls } from "./sys-epoll.ts";
 import { fdSyscalls } from "./sys-fd.ts";
 import { futexSyscalls } from "./sys-futex.ts";
+import { inotifySyscalls } from "./sys-inotify.ts";
 import { ioctlSyscalls } from "./sys-ioctl.ts";
 import { lockSyscalls } from "./sys-lock.ts";
 import { memorySyscalls } from "./sys-mm.ts";
@@ -50,6 +51,7 @@ const families: readonly (readonly SyscallEntry[])[] = [
   eventfdSyscalls,
   fdSyscalls,
   futexSyscalls,
+  inotifySyscalls,
   ioctlSyscalls,
   lockSyscalls,
   memorySyscalls,

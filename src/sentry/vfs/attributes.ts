@@ -2,6 +2,7 @@
 import { CAP_FSETID, CAP_SYS_ADMIN } from "../../abi/capability.ts";
 import { EACCES, EINVAL, EISDIR, ENODATA, EOPNOTSUPP, EPERM, ERANGE, EROFS, ETXTBSY, E2BIG } from "../../abi/errno.ts";
 import { AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, R_OK, W_OK, X_OK } from "../../abi/fcntl.ts";
+import { IN_ATTRIB, IN_MODIFY } from "../../abi/inotify.ts";
 import { XATTR_LIST_MAX, XATTR_NAME_MAX, XATTR_SIZE_MAX } from "../../abi/limits.ts";
 import {
   MS_NOATIME,
@@ -46,7 +47,9 @@ import type { Credentials } from "../auth/credentials.ts";
 import { TimeValue } from "../time/clock.ts";
 import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_UID, MAY_READ, MAY_WRITE, SetAttr } from "./inode.ts";
 import type { Inode } from "./inode.ts";
+import type { Dentry } from "./dentry.ts";
 import type { Mount } from "./mount.ts";
+import { attributeEvent, notifyDentry, watching } from "./notify.ts";
 import { truncateInode } from "./open.ts";
 import type { PathContext, VfsPath } from "./path.ts";
 import { isOwnerOrCapable, mayChange, mayChown } from "./permission.ts";
@@ -54,6 +57,19 @@ import { WALK_EMPTY, WALK_FOLLOW, walk, walked } from "./walk.ts";
 
 const attr: SetAttr = new SetAttr();
 const now: TimeValue = new TimeValue();
+
+/** Reports a change of `d` that ended with `result`, and gives that back. */
+export function changed(d: Dentry, result: number, mask: number): number {
+  if (watching.count !== 0 && result >= 0 && mask !== 0) notifyDentry(d, mask);
+  return result;
+}
+
+/** The event of utimensat(2), 0 when it changes nothing. */
+export function timesEvent(atimeNsec: number, mtimeNsec: number): number {
+  const atime = atimeNsec !== UTIME_OMIT;
+  const mtime = mtimeNsec !== UTIME_OMIT;
+  return atime || mtime ? attributeEvent(atime, mtime) : 0;
+}
 
 function walkFlags(flags: number): number {
   let w = (flags & AT_SYMLINK_NOFOLLOW) !== 0 ? 0 : WALK_FOLLOW;
@@ -129,7 +145,8 @@ export function accessAt(
 export function chmodAt(ctx: PathContext, start: VfsPath | null, path: string, mode: number, flags: number): number {
   const r = walk(ctx, start, path, walkFlags(flags));
   if (r < 0) return r;
-  return chmodInode(ctx, walked.mount!, walked.dentry!.inode!, mode);
+  const d = walked.dentry!;
+  return changed(d, chmodInode(ctx, walked.mount!, d.inode!, mode), IN_ATTRIB);
 }
 
 /** fchmod(2) and the end of chmodAt. */
@@ -157,7 +174,8 @@ export function chownAt(
 ): number {
   const r = walk(ctx, start, path, walkFlags(flags));
   if (r < 0) return r;
-  return chownInode(ctx, walked.mount!, walked.dentry!.inode!, uid, gid);
+  const d = walked.dentry!;
+  return changed(d, chownInode(ctx, walked.mount!, d.inode!, uid, gid), IN_ATTRIB);
 }
 
 /** fchown(2) and the end of chownAt. Set-id bits of non-directories go, whoever asks (chown(2)). */
@@ -201,7 +219,9 @@ export function utimensAt(
 ): number {
   const r = walk(ctx, start, path, walkFlags(flags));
   if (r < 0) return r;
-  return utimensInode(ctx, walked.mount!, walked.dentry!.inode!, atime, atimeNsec, mtime, mtimeNsec);
+  const d = walked.dentry!;
+  const result = utimensInode(ctx, walked.mount!, d.inode!, atime, atimeNsec, mtime, mtimeNsec);
+  return changed(d, result, timesEvent(atimeNsec, mtimeNsec));
 }
 
 function isNsec(n: number): boolean {
@@ -249,7 +269,8 @@ export function truncateAt(ctx: PathContext, start: VfsPath | null, path: string
   const r = walk(ctx, start, path, WALK_FOLLOW);
   if (r < 0) return r;
   const m = walked.mount!;
-  const inode = walked.dentry!.inode!;
+  const d = walked.dentry!;
+  const inode = d.inode!;
   if (inode.isDir) return -EISDIR;
   if (!inode.isRegular) return -EINVAL;
   const ro = mayChange(m);
@@ -257,7 +278,7 @@ export function truncateAt(ctx: PathContext, start: VfsPath | null, path: string
   const denied = inode.permission(ctx.creds, MAY_WRITE);
   if (denied < 0) return denied;
   if (inode.writers < 0) return -ETXTBSY;
-  return truncateInode(inode, size);
+  return changed(d, truncateInode(inode, size), IN_MODIFY);
 }
 
 /** statfs(2). */
@@ -322,14 +343,14 @@ export function setXattr(ctx: PathContext, path: VfsPath, name: string, value: U
   if (value.length > XATTR_SIZE_MAX) return -E2BIG;
   const inode = path.dentry.inode!;
   const r = xattrAllowed(ctx, path.mount, inode, name, true);
-  return r < 0 ? r : inode.setXattr(name, value, flags);
+  return r < 0 ? r : changed(path.dentry, inode.setXattr(name, value, flags), IN_ATTRIB);
 }
 
 /** removexattr(2). */
 export function removeXattr(ctx: PathContext, path: VfsPath, name: string): number {
   const inode = path.dentry.inode!;
   const r = xattrAllowed(ctx, path.mount, inode, name, true);
-  return r < 0 ? r : inode.removeXattr(name);
+  return r < 0 ? r : changed(path.dentry, inode.removeXattr(name), IN_ATTRIB);
 }
 
 /** listxattr(2): the names the caller may see, or -errno (E2BIG). */

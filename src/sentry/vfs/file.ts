@@ -12,6 +12,7 @@ import type { IoSequence } from "../usermem/io.ts";
 import type { DirentSink } from "./dirent.ts";
 import type { EpollItem } from "./epoll.ts";
 import type { Inode } from "./inode.ts";
+import { notifyClose, notifyReleased, watching } from "./notify.ts";
 import type { PathContext, VfsPath } from "./path.ts";
 
 /** Bits of {@link FileDescription.accessMode}. */
@@ -80,6 +81,7 @@ export abstract class FileDescription {
   }
 
   private destroy(): void {
+    if (watching.count !== 0) notifyClose(this);
     for (let e = this.epollItems; e !== null;) {
       const next: EpollItem | null = e.nextOfFile;
       e.epoll.removeItem(e);
@@ -95,6 +97,7 @@ export abstract class FileDescription {
       inode.decUsers();
     }
     if (this.path !== null) this.path.decRef();
+    if (inode !== null && inode.watches !== null) notifyReleased(inode);
   }
 
   /** Set by the VFS for regular files. */

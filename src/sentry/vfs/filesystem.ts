@@ -26,6 +26,8 @@ export abstract class FileSystem {
   dentryLimit = 65536;
   /** Mounts that show it. */
   mounts = 0;
+  /** inotify watches on its files, see notify.ts. */
+  watched: Set<unknown> | null = null;
   /** Cached dentries, ring through ringPrev/ringNext with a clock hand. */
   dentryCount = 0;
   private hand: Dentry | null = null;

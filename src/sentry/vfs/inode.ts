@@ -67,7 +67,7 @@ export abstract class Inode {
   linkable = false;
   /** The inode of an overlay whose upper layer holds this one; keeps what the upper layer alone does not say. */
   overlay: Inode | null = null;
-  /** inotify watches, later. */
+  /** inotify watches, see notify.ts. */
   watches: unknown = null;
   /** A directory whose entries change behind the VFS's back: `lookup` is asked every time. */
   dynamic = false;

@@ -1,6 +1,7 @@
 /** Mounts and mount namespaces: mount(2), umount(2), mount_namespaces(7). */
 import type { Dentry } from "./dentry.ts";
 import type { FileSystem } from "./filesystem.ts";
+import { notifyUnmount } from "./notify.ts";
 import { VfsPath } from "./path.ts";
 
 /** A file system (or a part of it) shown at a place of a mount tree. */
@@ -76,6 +77,7 @@ export class Mount {
   destroy(): void {
     this.root.unpin();
     if (--this.fs.mounts === 0) {
+      if (this.fs.watched !== null) notifyUnmount(this.fs);
       this.fs.shrink();
       this.fs.release();
     }

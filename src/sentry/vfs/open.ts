@@ -27,6 +27,7 @@ import {
   O_TRUNC,
   __O_TMPFILE,
 } from "../../abi/fcntl.ts";
+import { IN_OPEN } from "../../abi/inotify.ts";
 import { MAXSYMLINKS } from "../../abi/limits.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSYMFOLLOW } from "../../abi/mount.ts";
 import { S_IALLUGO, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "../../abi/stat.ts";
@@ -36,6 +37,7 @@ import type { FileDescription } from "./file.ts";
 import { ATTR_MODE, ATTR_SIZE, MAY_EXEC, MAY_READ, MAY_WRITE, SetAttr } from "./inode.ts";
 import type { Inode } from "./inode.ts";
 import type { Mount } from "./mount.ts";
+import { notifyCreated, notifyFile, notifyModify, watching } from "./notify.ts";
 import { VfsPath } from "./path.ts";
 import type { PathContext } from "./path.ts";
 import {
@@ -230,6 +232,7 @@ export function insertNew(dir: Dentry, name: string, inode: Inode): Dentry {
   const child = new Dentry(dir.fs, dir, name, inode);
   child.referenced = true;
   dir.insert(child);
+  if (watching.count !== 0) notifyCreated(dir.inode!, name, inode);
   return child;
 }
 
@@ -284,7 +287,12 @@ function openFound(ctx: PathContext, m: Mount, d: Dentry, flags: number, created
   if (typeof file === "number") return file;
   // Access mode 3 asks for both permissions and gives neither.
   const access = acc === 0 ? FMODE_READ : acc === 1 ? FMODE_WRITE : acc === 2 ? FMODE_READ | FMODE_WRITE : 0;
-  return finish(file, ctx, m, d, (flags & ~OPEN_ONLY) | O_LARGEFILE, access);
+  finish(file, ctx, m, d, (flags & ~OPEN_ONLY) | O_LARGEFILE, access);
+  if (watching.count !== 0) {
+    notifyFile(file, IN_OPEN);
+    if (truncate) notifyModify(file);
+  }
+  return file;
 }
 
 /** Fills a fresh description in. */

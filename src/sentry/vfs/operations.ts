@@ -32,6 +32,7 @@ import type { Dentry } from "./dentry.ts";
 import { MAY_WRITE } from "./inode.ts";
 import type { Inode } from "./inode.ts";
 import { insertNew } from "./open.ts";
+import { notifyLinked, notifyMoved, notifyUnlinked, watching } from "./notify.ts";
 import { VfsPath } from "./path.ts";
 import type { PathContext } from "./path.ts";
 import { mayChange, mayCreate, mayDelete, mayLink, newGid, newMode } from "./permission.ts";
@@ -158,6 +159,7 @@ export function linkAt(
   r = d.inode!.link(walked.name, inode);
   if (r < 0) return r;
   inode.linkable = false;
+  if (watching.count !== 0) notifyLinked(inode);
   insertNew(d, walked.name, inode);
   return 0;
 }
@@ -198,6 +200,7 @@ export function unlinkAt(ctx: PathContext, start: VfsPath | null, path: string):
   r = d.inode!.unlink(name, inode);
   if (r < 0) return r;
   forget(child);
+  if (watching.count !== 0) notifyUnlinked(d.inode!, name, inode);
   return 0;
 }
 
@@ -222,6 +225,7 @@ export function rmdirAt(ctx: PathContext, start: VfsPath | null, path: string): 
   if (r < 0) return r;
   dropChildren(child);
   forget(child);
+  if (watching.count !== 0) notifyUnlinked(d.inode!, name, inode);
   return 0;
 }
 
@@ -305,6 +309,10 @@ export function renameAt2(
   r = oldDir.inode!.rename(oldName, inode, newDir.inode!, newName, replaced, flags & RENAME_EXCHANGE);
   if (r < 0) return r;
   moveDentry(source, target, oldDir, oldName, newDir, newName, exchange);
+  if (watching.count !== 0) {
+    notifyMoved(oldDir.inode!, oldName, newDir.inode!, newName, inode, exchange ? null : replaced);
+    if (exchange) notifyMoved(newDir.inode!, newName, oldDir.inode!, oldName, replaced!, null);
+  }
   return 0;
 }
 

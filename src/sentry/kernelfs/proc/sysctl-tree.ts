@@ -269,6 +269,36 @@ function addFs(dir: KernfsDir, s: ProcShared): void {
   addShown(dir, "file-nr", () => `${openFiles(s)}\t0\t${FILE_MAX}`);
   addShown(dir, "inode-nr", () => "0\t0");
   addShown(dir, "inode-state", () => "0\t0\t0\t0\t0\t0\t0");
+  const { inotify } = s.kernel;
+  dir
+    .addDir("inotify")
+    .add(
+      "max_queued_events",
+      new LinkedSysctl(
+        fs,
+        () => inotify.maxQueuedEvents,
+        (v) => (inotify.maxQueuedEvents = v),
+        0x7fffffff,
+      ),
+    )
+    .add(
+      "max_user_instances",
+      new LinkedSysctl(
+        fs,
+        () => inotify.maxInstances,
+        (v) => (inotify.maxInstances = v),
+        0x7fffffff,
+      ),
+    )
+    .add(
+      "max_user_watches",
+      new LinkedSysctl(
+        fs,
+        () => inotify.maxWatches,
+        (v) => (inotify.maxWatches = v),
+        0x7fffffff,
+      ),
+    );
   dir
     .add(
       "protected_fifos",
