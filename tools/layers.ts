@@ -37,6 +37,7 @@ const wholeKernel = [
   "sentry/mm",
   "sentry/loader",
   "sentry/fs/*",
+  "sentry/ipc",
   "sentry/kernel",
   "sentry/kernelfs",
   "sentry/socket",
@@ -90,9 +91,11 @@ export const layers: Readonly<Record<string, Layer>> = {
   "sentry/fs/gofer": { may: [...fsBase, "p9"], mayFiles: [hostContract], tests: ["sentry/fs/tmpfs", "gofer"] },
   "sentry/fs/host": { may: fsBase, mayFiles: [hostContract] },
 
+  "sentry/ipc": { may: [...kernelBase, "sentry/pgalloc", "sentry/mm"] },
   "sentry/kernel": {
     may: [
       ...kernelBase,
+      "sentry/ipc",
       "sentry/pgalloc",
       "sentry/vfs",
       "sentry/mm",

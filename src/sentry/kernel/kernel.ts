@@ -20,6 +20,8 @@ import type { VfsPath } from "../vfs/path.ts";
 import { UnixNames } from "../socket/unix/address.ts";
 import type { VirtualFileSystem } from "../vfs/vfs.ts";
 import { InotifyLimits } from "../fs/inotify/inotify.ts";
+import { IpcNamespace } from "../ipc/ipc.ts";
+import type { IpcEnv } from "../ipc/ipc.ts";
 import { FutexTable } from "./futex.ts";
 import { HostWatch } from "./host-watch.ts";
 import { createInitProcess } from "./init-process.ts";
@@ -93,6 +95,21 @@ const STEPS_PER_ROUND = 64;
 /** How long run() waits for killed processes after init's end, ns. */
 const EXIT_GRACE_NS = 2e9;
 
+/** What System V objects note down. */
+class KernelIpcEnv implements IpcEnv {
+  private readonly kernel: Kernel;
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+  seconds(): number {
+    return Math.floor(this.kernel.clock.realtimeNs() / 1e9);
+  }
+  callerPid(): number {
+    const { current } = this.kernel;
+    return current === null ? 0 : current.group.id;
+  }
+}
+
 /** See the header. */
 export class Kernel {
   readonly platform: Platform;
@@ -115,6 +132,7 @@ export class Kernel {
   readonly futexes: FutexTable = new FutexTable();
   readonly hostWatch: HostWatch;
   readonly inotify: InotifyLimits = new InotifyLimits();
+  readonly ipc: IpcNamespace;
   /** Addresses of unix sockets. */
   readonly unixNames: UnixNames = new UnixNames();
   /** Notified when a guest thread stops, while somebody waits for that (membarrier). */
@@ -174,6 +192,7 @@ export class Kernel {
     this.hostname = o.hostname;
     this.allowSetuid = o.allowSetuid ?? false;
     this.hostWatch = new HostWatch(o.platform);
+    this.ipc = new IpcNamespace(new KernelIpcEnv(this));
     this.bootNs = o.clock.monotonicNs();
     this.bootRealtimeNs = o.clock.realtimeNs();
     this.nowNs = this.bootNs;

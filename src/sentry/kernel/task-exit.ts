@@ -103,6 +103,7 @@ function exitGroup(k: Kernel, g: ThreadGroup, status: number): void {
   g.watchesCpu = false;
   for (const pt of g.posixTimers.values()) pt.disarm();
   g.posixTimers.clear();
+  if (g.semUndo !== null) k.ipc.sem.exit(g.semUndo, g.id);
 
   leaveSession(g);
   signalOrphanedGroup(g, g.parent);

@@ -2,6 +2,7 @@
 import { Timer } from "./timers.ts";
 import type { TimerListener } from "./timers.ts";
 import { WaitQueue } from "../../base/waiter.ts";
+import type { UndoList } from "../ipc/sem.ts";
 import type { LimitSet } from "../limits/limits.ts";
 import type { Kernel } from "./kernel.ts";
 import { PendingSignals } from "./pending-signals.ts";
@@ -102,6 +103,8 @@ export class ThreadGroup implements TimerListener {
   personality = 0;
   /** /proc/PID/loginuid */
   loginUid = 0xffffffff;
+  /** SEM_UNDO operations to take back at the end; null until the first. */
+  semUndo: UndoList | null = null;
   /** membarrier(2) registrations. */
   membarrier = 0;
 

@@ -10,6 +10,9 @@ import { fdSyscalls } from "./sys-fd.ts";
 import { futexSyscalls } from "./sys-futex.ts";
 import { inotifySyscalls } from "./sys-inotify.ts";
 import { ioctlSyscalls } from "./sys-ioctl.ts";
+import { shmSyscalls } from "./sys-shm.ts";
+import { msgSyscalls } from "./sys-msg.ts";
+import { semSyscalls } from "./sys-sem.ts";
 import { lockSyscalls } from "./sys-lock.ts";
 import { memorySyscalls } from "./sys-mm.ts";
 import { miscSyscalls } from "./sys-misc.ts";
@@ -57,6 +60,7 @@ const families: readonly (readonly SyscallEntry[])[] = [
   memorySyscalls,
   miscSyscalls,
   mountSyscalls,
+  msgSyscalls,
   openSyscalls,
   pathSyscalls,
   pollSyscalls,
@@ -64,6 +68,8 @@ const families: readonly (readonly SyscallEntry[])[] = [
   processSyscalls,
   resourceSyscalls,
   rwSyscalls,
+  semSyscalls,
+  shmSyscalls,
   signalSyscalls,
   SOCKET_CALLS,
   SOCKMSG_CALLS,

@@ -229,7 +229,12 @@ export function addRootFiles(root: KernfsDir, s: ProcShared): void {
   root.addDir("driver");
   root.addDir("fs");
   root.addDir("irq");
-  root.addDir("sysvipc").addText("msg", MSG_HEAD).addText("sem", SEM_HEAD).addText("shm", SHM_HEAD);
+  const { ipc } = s.kernel;
+  root
+    .addDir("sysvipc")
+    .addFunction("msg", () => MSG_HEAD + ipc.msg.text())
+    .addFunction("sem", () => SEM_HEAD + ipc.sem.text())
+    .addFunction("shm", () => SHM_HEAD + ipc.shm.text());
   root
     .addDir("tty")
     .addText(
