@@ -55,6 +55,7 @@ struct context {
   bool starting;    /* its thread has not parked for the first time */
   bool fresh;       /* it has not stopped since it was made: its thread may still be on our CPU */
   bool interrupted; /* systrap: interrupt() came while it was starting */
+  bool spread;      /* ptrace: may run on every CPU, until it stops */
   int32_t space;
   int32_t area;
   int32_t next; /* in its space's idle list */
@@ -185,6 +186,8 @@ int ptrace_start(int32_t id);
 void ptrace_collect(void);
 /* Waits until the process is gone; stops of others meanwhile are reported. */
 void ptrace_wait_dead(struct space *space);
+bool ptrace_crowded(void);
+void ptrace_spread(void);
 void ptrace_resume(int32_t id);
 void ptrace_interrupt(int32_t id);
 int ptrace_get_fp(int32_t id, uint8_t *to);

@@ -14,6 +14,9 @@
 /* While guest threads keep us busy, host fds are looked at this often. */
 #define POLL_EVERY_NS 100000
 
+/* Guest threads under ptrace that run for so long without a stop get every CPU. */
+#define SPREAD_AFTER_NS 2000000
+
 /* Spinning, in ns. Set by platformTune for measurements. */
 static struct {
   uint64_t sentry_spin; /* how long we spin at most for the next stop */
@@ -175,11 +178,14 @@ static int wait_any(double timeout) {
     collect();
     uint64_t limit = deadline;
     if (check_interrupts(now) && limit > now + P.interrupt_retry_ns) limit = now + P.interrupt_retry_ns;
+    bool crowded = ptrace_crowded();
+    if (crowded && limit > now + SPREAD_AFTER_NS) limit = now + SPREAD_AFTER_NS;
     poll_host(P.pending_count > 0 || now >= limit ? 0 : limit == UINT64_MAX ? -1 : (int64_t)(limit - now));
     collect();
     now = now_ns();
     /* A wake-up may be left over from a stop that was found already. */
     if (P.pending_count > 0 || P.counts[1] > 0 || now >= deadline) break;
+    if (crowded) ptrace_spread();
   }
   __atomic_store_n(&P.global->sleeping, 0, __ATOMIC_SEQ_CST);
   P.global->cpu = (uint32_t)sched_getcpu();
