@@ -39,3 +39,8 @@ export const FUTEX_OP_CMP_GE = 5;
 export const ROBUST_LIST_HEAD_SIZE = 24;
 /** Longest robust list that is walked. */
 export const ROBUST_LIST_LIMIT = 2048;
+
+/** futex_waitv(2): sizeof(struct futex_waitv), most of them, and the size flag. */
+export const FUTEX_WAITV_SIZE = 24;
+export const FUTEX_WAITV_MAX = 128;
+export const FUTEX_32 = 2;

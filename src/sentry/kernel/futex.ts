@@ -4,6 +4,7 @@
  *
  * The waiter object is the waiting task's own (one per task): waiting allocates nothing after the first time.
  */
+import { EINVAL } from "../../abi/errno.ts";
 import type { MemoryManager } from "../mm/mm.ts";
 import { FutexLocation } from "../mm/mm.ts";
 import type { Task } from "./task.ts";
@@ -18,8 +19,15 @@ export class FutexWaiter {
   bitset = 0;
   /** Taken off the queue by a wake-up (as opposed to a time-out or signal). */
   woken = false;
-  /** FUTEX_LOCK_PI waiters are not woken by FUTEX_WAKE. */
+  /** Waits for a lock with an owner (FUTEX_LOCK_PI), which FUTEX_WAKE does not give away. */
   isPi = false;
+  /** Who has that lock. */
+  piOwner: Task | null = null;
+  /** The word of that lock as the waiter sees it. */
+  piAddr = 0;
+  /** FUTEX_WAIT_REQUEUE_PI: identity of the lock it is to be moved to; -1: not such a wait. */
+  requeueId = -1;
+  requeueOffset = 0;
 
   constructor(task: Task) {
     this.task = task;
@@ -48,6 +56,8 @@ export class FutexTable {
   private readonly chains: (FutexBucket | null)[] = new Array<FutexBucket | null>(HASH_SIZE).fill(null);
   private readonly here: FutexLocation = new FutexLocation();
   private readonly there: FutexLocation = new FutexLocation();
+  /** All waiters for locks with an owner, oldest first: few, and looked at when a thread ends. */
+  readonly piWaiters: Set<FutexWaiter> = new Set();
 
   /** Queues `w` for the word at `addr`. 0 or -errno. Precondition: `w` is not queued. */
   enqueue(mm: MemoryManager, addr: number, shared: boolean, w: FutexWaiter, bitset: number): number {
@@ -63,6 +73,12 @@ export class FutexTable {
   remove(w: FutexWaiter): void {
     const b = w.bucket;
     if (b === null) return;
+    if (w.isPi) {
+      this.piWaiters.delete(w);
+      w.isPi = false;
+      w.piOwner = null;
+    }
+    w.requeueId = -1;
     if (w.prev !== null) w.prev.next = w.next;
     else b.head = w.next;
     if (w.next !== null) w.next.prev = w.prev;
@@ -95,6 +111,7 @@ export class FutexTable {
     const from = this.find(this.here.id, this.here.offset);
     if (from === null) return 0;
     let n = this.wakeBucket(from, nrWake, 0xffffffff);
+    if (n < 0) return n;
     if (this.here.id === this.there.id && this.here.offset === this.there.offset) {
       // The same word: counted, not moved.
       for (let w = from.head, i = 0; w !== null && i < nrMove; w = w.next, i++) n++;
@@ -103,6 +120,7 @@ export class FutexTable {
     let moved = 0;
     for (let w = from.head; w !== null && moved < nrMove; moved++) {
       const next: FutexWaiter | null = w.next;
+      if (w.isPi || w.requeueId >= 0) return -EINVAL;
       this.remove(w);
       this.append(this.bucket(this.there.id, this.there.offset), w);
       w = next;
@@ -115,7 +133,9 @@ export class FutexTable {
     let n = 0;
     for (let w = b.head; w !== null && n < most;) {
       const next: FutexWaiter | null = w.next;
-      if ((w.bitset & bitset) !== 0 && !w.isPi) {
+      // Whoever waits for ownership is not to be woken without.
+      if (w.isPi || w.requeueId >= 0) return -EINVAL;
+      if ((w.bitset & bitset) !== 0) {
         this.remove(w);
         w.woken = true;
         w.task.wake();
@@ -124,6 +144,54 @@ export class FutexTable {
       w = next;
     }
     return n;
+  }
+
+  /** A queued waiter waits for a lock of `owner` whose word it sees at `addr`. */
+  markPi(w: FutexWaiter, owner: Task, addr: number): void {
+    w.isPi = true;
+    w.piOwner = owner;
+    w.piAddr = addr;
+    this.piWaiters.add(w);
+  }
+
+  /** Wakes a waiter for a lock, which is its from now on; the others of the word wait for the new owner. */
+  handOver(w: FutexWaiter): void {
+    for (let o = w.bucket === null ? null : w.bucket.head; o !== null; o = o.next) if (o.isPi) o.piOwner = w.task;
+    this.remove(w);
+    w.woken = true;
+    w.task.wake();
+  }
+
+  /** FUTEX_WAIT_REQUEUE_PI: marks a queued waiter as one for the lock at `addr`. 0 or -errno. */
+  markRequeue(w: FutexWaiter, mm: MemoryManager, addr: number, shared: boolean): number {
+    const err = mm.futexLocate(addr, shared, this.there);
+    if (err !== 0) return err;
+    if (w.bucket !== null && w.bucket.id === this.there.id && w.bucket.offset === this.there.offset) return -EINVAL;
+    w.requeueId = this.there.id;
+    w.requeueOffset = this.there.offset;
+    w.piAddr = addr;
+    return 0;
+  }
+
+  /** The oldest waiter at `addr`, if all there are for the lock at `addr2`; null: none; -EINVAL. */
+  firstForLock(mm: MemoryManager, addr: number, addr2: number, shared: boolean): FutexWaiter | null | number {
+    let err = mm.futexLocate(addr, shared, this.here);
+    if (err !== 0) return err;
+    err = mm.futexLocate(addr2, shared, this.there);
+    if (err !== 0) return err;
+    if (this.here.id === this.there.id && this.here.offset === this.there.offset) return -EINVAL;
+    const b = this.find(this.here.id, this.here.offset);
+    const w = b === null ? null : b.head;
+    if (w === null) return null;
+    return w.requeueId === this.there.id && w.requeueOffset === this.there.offset ? w : -EINVAL;
+  }
+
+  /** Moves a waiter found by firstForLock to that lock, which `owner` has. */
+  moveToLock(w: FutexWaiter, owner: Task): void {
+    const { requeueId, requeueOffset, piAddr } = w;
+    this.remove(w);
+    this.append(this.bucket(requeueId, requeueOffset), w);
+    this.markPi(w, owner, piAddr);
   }
 
   /** The oldest PI waiter of a word, or null. */

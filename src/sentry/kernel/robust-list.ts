@@ -18,11 +18,34 @@ export function exitRobustList(t: Task): void {
     if (addr === head) break;
     const next = mm.readPtr(addr);
     // The pending entry is dealt with below, once.
-    if (addr !== untag(pendingEntry)) markDead(t, addr + offset);
+    if (addr !== untag(pendingEntry)) markDead(t, addr + offset, isPi(entry));
     if (next < 0) break;
     entry = next;
   }
-  if (pendingEntry !== 0) markDead(t, untag(pendingEntry) + offset);
+  if (pendingEntry !== 0) markDead(t, untag(pendingEntry) + offset, isPi(pendingEntry));
+}
+
+/**
+ * Locks with an owner that others wait for: the oldest waiter of each has it now, and learns from FUTEX_OWNER_DIED that
+ * nobody unlocked it.
+ */
+export function exitPiLocks(t: Task): void {
+  const { futexes } = t.kernel;
+  for (const w of futexes.piWaiters) {
+    if (w.piOwner !== t) continue;
+    const { mm } = w.task;
+    for (let i = 0; i < 16; i++) {
+      if (mm.atomicLoad32(w.piAddr) !== 0) break;
+      const word = mm.value;
+      const owner = word & FUTEX_TID_MASK;
+      if (owner !== t.tid && owner !== 0) break;
+      const desired = (w.task.tid | FUTEX_WAITERS | FUTEX_OWNER_DIED) >>> 0;
+      if (mm.atomicCas32(w.piAddr, word, desired) !== 0) break;
+      if (mm.value !== word) continue;
+      futexes.handOver(w);
+      break;
+    }
+  }
 }
 
 /** Bit 0 of an entry's address says that the futex is a PI one. */
@@ -30,7 +53,12 @@ function untag(entry: number): number {
   return entry % 2 === 1 ? entry - 1 : entry;
 }
 
-function markDead(t: Task, addr: number): void {
+function isPi(entry: number): boolean {
+  return entry % 2 === 1;
+}
+
+/** A PI lock keeps its waiters: {@link exitPiLocks} gives it to one of them. */
+function markDead(t: Task, addr: number, pi: boolean): void {
   const mm = t.mm;
   if (!(addr > 0) || addr % 4 !== 0) return;
   for (let i = 0; i < 16; i++) {
@@ -40,7 +68,7 @@ function markDead(t: Task, addr: number): void {
     const desired = ((word & FUTEX_WAITERS) | FUTEX_OWNER_DIED) >>> 0;
     if (mm.atomicCas32(addr, word, desired) !== 0) return;
     if (mm.value === word) {
-      if ((word & FUTEX_WAITERS) !== 0) t.kernel.futexes.wakeAddr(mm, addr, 1);
+      if (!pi && (word & FUTEX_WAITERS) !== 0) t.kernel.futexes.wakeAddr(mm, addr, 1);
       return;
     }
   }

@@ -21,7 +21,7 @@ import { resolvePath, WALK_FOLLOW } from "../vfs/walk.ts";
 import { updateCpuWatch } from "./itimers.ts";
 import type { Kernel } from "./kernel.ts";
 import { ExecFile } from "./file-mapping.ts";
-import { exitRobustList } from "./robust-list.ts";
+import { exitPiLocks, exitRobustList } from "./robust-list.ts";
 import { NO_RETURN_VALUE } from "./task.ts";
 import type { ExecImage, Task } from "./task.ts";
 import { clearChildTid, releaseVfork } from "./task-exit.ts";
@@ -226,6 +226,7 @@ function commit(t: Task, image: PreparedExec): void {
   if (g.leader !== t) becomeLeader(t);
 
   exitRobustList(t);
+  if (t.kernel.futexes.piWaiters.size > 0) exitPiLocks(t);
   clearChildTid(t);
   const moved = moveIn(t, image);
   program.file.close();

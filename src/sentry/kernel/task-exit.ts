@@ -3,7 +3,7 @@ import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD, SIG
 import { signalStatus } from "../../abi/wait.ts";
 import { EV_HUP, EV_IN } from "../../base/waiter.ts";
 import { FdTable } from "./fd-table.ts";
-import { exitRobustList } from "./robust-list.ts";
+import { exitPiLocks, exitRobustList } from "./robust-list.ts";
 import { leaveGroup, leaveSession, signalOrphanedChildren, signalOrphanedGroup } from "./job-control.ts";
 import type { Kernel } from "./kernel.ts";
 import { RUN_EXITED } from "./task.ts";
@@ -61,6 +61,7 @@ function releaseMemory(t: Task): void {
   const k = t.kernel;
   if (t.ctx < 0) return;
   exitRobustList(t);
+  if (k.futexes.piWaiters.size > 0) exitPiLocks(t);
   clearChildTid(t);
   releaseVfork(t);
   k.releaseContext(t);

@@ -1,7 +1,6 @@
 /** futex(2), set_robust_list(2). */
 import {
   EAGAIN,
-  EDEADLK,
   EFAULT,
   EINVAL,
   ENOSYS,
@@ -17,6 +16,7 @@ import {
   FUTEX_CLOCK_REALTIME,
   FUTEX_CMD_MASK,
   FUTEX_CMP_REQUEUE,
+  FUTEX_CMP_REQUEUE_PI,
   FUTEX_LOCK_PI,
   FUTEX_LOCK_PI2,
   FUTEX_OP_ADD,
@@ -28,15 +28,13 @@ import {
   FUTEX_OP_CMP_NE,
   FUTEX_OP_OPARG_SHIFT,
   FUTEX_OP_XOR,
-  FUTEX_OWNER_DIED,
   FUTEX_PRIVATE_FLAG,
   FUTEX_REQUEUE,
-  FUTEX_TID_MASK,
   FUTEX_TRYLOCK_PI,
   FUTEX_UNLOCK_PI,
   FUTEX_WAIT,
   FUTEX_WAIT_BITSET,
-  FUTEX_WAITERS,
+  FUTEX_WAIT_REQUEUE_PI,
   FUTEX_WAKE,
   FUTEX_WAKE_BITSET,
   FUTEX_WAKE_OP,
@@ -45,6 +43,9 @@ import {
 import type { Task } from "../kernel/task.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
+import { armTimeout } from "./futex-pi.ts";
+import { futexWaitv } from "./futex-waitv.ts";
+import { cmpRequeuePi, lockPi, tryLockPi, unlockPi, waitRequeuePi } from "./futex-pi.ts";
 import type { SyscallEntry } from "./entry.ts";
 
 function sysFutex(t: Task, a: SyscallArgs): number {
@@ -54,7 +55,8 @@ function sysFutex(t: Task, a: SyscallArgs): number {
   const addr = a.ptr(0);
   const val = a.u32(2);
   if ((op & FUTEX_CLOCK_REALTIME) !== 0) {
-    const allowed = cmd === FUTEX_WAIT_BITSET || cmd === FUTEX_WAIT || cmd === FUTEX_LOCK_PI2;
+    const allowed =
+      cmd === FUTEX_WAIT_BITSET || cmd === FUTEX_WAIT || cmd === FUTEX_WAIT_REQUEUE_PI || cmd === FUTEX_LOCK_PI2;
     if (!allowed) return -ENOSYS;
   }
   switch (cmd) {
@@ -77,23 +79,15 @@ function sysFutex(t: Task, a: SyscallArgs): number {
       return lockPi(t, a, addr, shared, cmd === FUTEX_LOCK_PI || (op & FUTEX_CLOCK_REALTIME) !== 0);
     case FUTEX_TRYLOCK_PI:
       return tryLockPi(t, addr) ?? -EWOULDBLOCK;
+    case FUTEX_WAIT_REQUEUE_PI:
+      return waitRequeuePi(t, a, addr, shared, val, (op & FUTEX_CLOCK_REALTIME) !== 0);
+    case FUTEX_CMP_REQUEUE_PI:
+      return cmpRequeuePi(t, a, addr, shared, val | 0);
     case FUTEX_UNLOCK_PI:
       return unlockPi(t, addr, shared);
     default:
       return -ENOSYS;
   }
-}
-
-/** Sets the deadline from the timeout argument: relative, or absolute on one of two clocks. 0 or -errno. */
-function armTimeout(t: Task, at: number, absolute: boolean, realtime: boolean): number {
-  if (at === 0) return 0;
-  const ns = t.readTimespec(at);
-  if (ns < 0) return ns;
-  const { clock } = t.kernel;
-  const now = clock.monotonicNs();
-  if (!absolute) t.setDeadline(now + ns);
-  else t.setDeadline(realtime ? now + (ns - clock.realtimeNs()) : ns);
-  return 0;
 }
 
 function wait(
@@ -222,94 +216,6 @@ function wakeOp(t: Task, a: SyscallArgs, addr: number, shared: boolean, nrWake: 
   return m < 0 ? m : n + m;
 }
 
-// --- priority inheritance: the protocol on the word; there are no priorities to inherit ---
-
-/** Takes the lock if it is free: 0, -errno, or undefined when somebody else has it. */
-function tryLockPi(t: Task, addr: number): number | undefined {
-  const { mm } = t;
-  if (addr % 4 !== 0) return -EINVAL;
-  for (;;) {
-    if (mm.atomicLoad32(addr) !== 0) return -EFAULT;
-    const word = mm.value;
-    const owner = word & FUTEX_TID_MASK;
-    if (owner === t.tid) return -EDEADLK;
-    if (owner !== 0) return undefined;
-    const desired = ((word & (FUTEX_WAITERS | FUTEX_OWNER_DIED)) | t.tid) >>> 0;
-    if (mm.atomicCas32(addr, word, desired) !== 0) return -EFAULT;
-    if (mm.value === word) return 0;
-  }
-}
-
-function lockPi(t: Task, a: SyscallArgs, addr: number, shared: boolean, realtime: boolean): number {
-  const w = t.futexWaiter;
-  const { futexes } = t.kernel;
-  if (t.attempt === 0) {
-    const err = armTimeout(t, a.ptr(3), true, realtime);
-    if (err !== 0) return err;
-  } else {
-    if (w.woken) {
-      w.isPi = false;
-      return 0; // unlockPi has written our tid
-    }
-    if (t.timedOut) return leavePi(t, -ETIMEDOUT);
-  }
-  const got = t.attempt === 0 ? tryLockPi(t, addr) : undefined;
-  if (got !== undefined) return got;
-  if (t.attempt === 0) {
-    const { mm } = t;
-    const err = futexes.enqueue(mm, addr, shared, w, FUTEX_BITSET_MATCH_ANY);
-    if (err !== 0) return err;
-    w.isPi = true;
-    // Tell the owner that its unlock must come to the kernel.
-    for (;;) {
-      if (mm.atomicLoad32(addr) !== 0) return leavePi(t, -EFAULT);
-      const word = mm.value;
-      if ((word & FUTEX_TID_MASK) === 0) {
-        leavePi(t, 0);
-        return tryLockPi(t, addr) ?? -EAGAIN;
-      }
-      if (t.kernel.tasks.get(word & FUTEX_TID_MASK) === undefined) return leavePi(t, -ESRCH);
-      if ((word & FUTEX_WAITERS) !== 0) break;
-      if (mm.atomicCas32(addr, word, (word | FUTEX_WAITERS) >>> 0) !== 0) return leavePi(t, -EFAULT);
-      if (mm.value === word) break;
-    }
-  }
-  t.onInterrupted = interruptPi;
-  return t.block(-ERESTARTSYS);
-}
-
-function leavePi(t: Task, result: number): number {
-  t.kernel.futexes.remove(t.futexWaiter);
-  t.futexWaiter.isPi = false;
-  return result;
-}
-
-function interruptPi(t: Task): number {
-  return leavePi(t, -ERESTARTSYS);
-}
-
-function unlockPi(t: Task, addr: number, shared: boolean): number {
-  const { mm } = t;
-  const { futexes } = t.kernel;
-  if (addr % 4 !== 0) return -EINVAL;
-  for (;;) {
-    if (mm.atomicLoad32(addr) !== 0) return -EFAULT;
-    const word = mm.value;
-    if ((word & FUTEX_TID_MASK) !== t.tid) return -EPERM;
-    const next = futexes.firstPi(mm, addr, shared);
-    let desired = 0;
-    if (next !== null) desired = (next.task.tid | FUTEX_WAITERS) >>> 0;
-    if (mm.atomicCas32(addr, word, desired) !== 0) return -EFAULT;
-    if (mm.value !== word) continue;
-    if (next !== null) {
-      futexes.remove(next);
-      next.woken = true;
-      next.task.wake();
-    }
-    return 0;
-  }
-}
-
 function sysSetRobustList(t: Task, a: SyscallArgs): number {
   if (a.size(1) !== ROBUST_LIST_HEAD_SIZE) return -EINVAL;
   t.robustList = a.ptr(0);
@@ -326,7 +232,8 @@ function sysGetRobustList(t: Task, a: SyscallArgs): number {
 }
 
 export const futexSyscalls: readonly SyscallEntry[] = [
-  partial("futex", sysFutex, "Priority-inheritance locks work without priorities; no requeue to them"),
+  partial("futex", sysFutex, "Priority-inheritance locks are given in order of arrival, without priorities"),
+  full("futex_waitv", futexWaitv),
   full("set_robust_list", sysSetRobustList),
   full("get_robust_list", sysGetRobustList),
 ];
