@@ -124,6 +124,11 @@ export interface Host {
   readlinkat(dirfd: number, path: string): string | number;
   /** Raw getdents64 records. */
   getdents(fd: number, buf: Uint8Array, off: number, len: number): number;
+  /**
+   * The rest of a directory, each entry but "." and ".." with its attributes as 9P's DirEntryAttr has them. Bytes, -EMSGSIZE
+   * when they do not fit, or -errno.
+   */
+  readdirAttrs(fd: number, buf: Uint8Array, off: number, len: number): number;
   lseek(fd: number, offset: number, whence: number): number;
   ftruncate(fd: number, size: number): number;
   fallocate(fd: number, mode: number, offset: number, len: number): number;

@@ -24,6 +24,13 @@ import { isName } from "./names.ts";
 import * as plain from "./plain.ts";
 import type { Transport } from "./transport.ts";
 
+/** Takes the directories of {@link P9Client.readdirs}. `attr` is reused. */
+export interface DirsSink {
+  /** The i-th directory: 0 and its attributes, its entries follow; or its -errno (-EMSGSIZE: read it alone). */
+  directory(i: number, status: number, attr: Stat): void;
+  entry(name: string, attr: Stat): void;
+}
+
 /** Takes the entries of a directory. `attr` is reused; without `isComplete` only its type bits and ino are known. */
 export interface DirSink {
   entry(name: string, attr: Stat, isComplete: boolean): void;
@@ -45,6 +52,9 @@ const makeatMsg = new x.Tmakeat();
 const readdirattrMsg = new x.Treaddirattr();
 const readdirattrReply = new x.Rreaddirattr();
 const entryAttr = new DirEntryAttr();
+const readdirsMsg = new x.Treaddirs();
+const readdirsReply = new x.Rreaddirs();
+const dirAttr = new Stat();
 const clunkbatchMsg = new x.Tclunkbatch();
 const allocateMsg = new x.Tallocate();
 const setattrxMsg = new x.Tsetattrx();
@@ -316,6 +326,51 @@ export class P9Client {
       if (next <= m.offset) return -EIO;
       m.offset = next;
     }
+  }
+
+  /**
+   * Reads whole directories, as many as fit into one reply: those called names[depth..count) in the directory to which
+   * names[0..depth) lead from fid; that one itself when depth = count. How many were read (at least one), or -errno.
+   */
+  readdirs(fid: number, names: readonly string[], depth: number, count: number, sink: DirsSink): number {
+    const m = readdirsMsg;
+    m.fid = fid;
+    m.depth = depth;
+    m.count = count;
+    for (let i = 0; i < count; i++) m.names[i] = names[i]!;
+    const err = this.call(c.TREADDIRS, m, readdirsReply);
+    if (err < 0) return err;
+    const { dirs, off, count: length } = readdirsReply;
+    const { r } = this;
+    const end = off + length;
+    if (dirs < 1 || dirs > Math.max(1, count - depth)) return this.broken();
+    r.reset(off, end);
+    for (let i = 0; i < dirs; i++) {
+      r.end = end;
+      const status = r.u32();
+      if (r.isShort || status > 4095) return this.broken();
+      if (status !== 0) {
+        sink.directory(i, -status, dirAttr);
+        continue;
+      }
+      decodeAttr(r, dirAttr);
+      const size = r.u32();
+      if (r.isShort || size > end - r.pos) return this.broken();
+      sink.directory(i, 0, dirAttr);
+      r.end = r.pos + size;
+      while (r.pos < r.end) {
+        entryAttr.decode(r);
+        if (r.isShort || r.isOverflow) return this.broken();
+        if (isName(entryAttr.name)) sink.entry(entryAttr.name, entryAttr.attr);
+      }
+    }
+    return dirs;
+  }
+
+  /** The server does not keep to the protocol. */
+  private broken(): number {
+    this.isDead = true;
+    return -EIO;
   }
 
   // --- changes ---

@@ -39,6 +39,8 @@ export interface P9Backend {
   readlinkat(dirfd: number, path: string): string | number;
   /** Raw getdents64 records. */
   getdents(fd: number, buf: Uint8Array, off: number, len: number): number;
+  /** The rest of a directory as records of Rreaddirs without "." and "..": bytes, -EMSGSIZE (no room), or -errno. */
+  readdirAttrs(fd: number, buf: Uint8Array, off: number, len: number): number;
   lseek(fd: number, offset: number, whence: number): number;
   ftruncate(fd: number, size: number): number;
   fallocate(fd: number, mode: number, offset: number, len: number): number;

@@ -59,6 +59,7 @@ export const TLISTXATTR = 220;
 export const TSETXATTR = 222;
 export const TREMOVEXATTR = 224;
 export const TLINKATTR = 226;
+export const TREADDIRS = 228;
 
 /** size[4] type[1] tag[2] in front of every message. */
 export const HEADER_SIZE = 7;
@@ -83,6 +84,8 @@ export const NAME_MAX = 255;
 export const TARGET_MAX = 4095;
 /** Largest extended attribute value and attribute list in bytes (XATTR_SIZE_MAX, XATTR_LIST_MAX). */
 export const XATTR_MAX = 65536;
+/** Most names in one {@link TREADDIRS}. */
+export const MAX_READDIRS = 128;
 /** Most fids in one {@link TCLUNKBATCH}. */
 export const MAX_CLUNKS = 512;
 

@@ -4,7 +4,7 @@
  */
 import { EBADMSG } from "../../abi/errno.ts";
 import { Stat } from "../../abi/stat.ts";
-import { MAX_CLUNKS, MAX_WALK } from "./constants.ts";
+import { MAX_CLUNKS, MAX_READDIRS, MAX_WALK } from "./constants.ts";
 import type { Reader, Writer } from "./cursor.ts";
 import type { Message } from "./message.ts";
 import { SetAttr, decodeAttr, encodeAttr } from "./records.ts";
@@ -236,6 +236,59 @@ export class Rreaddirattr implements Message {
 
 /** Bytes of Rreaddirattr before its data. */
 export const READDIRATTR_OVERHEAD = 16;
+
+/**
+ * fid[4] depth[2] nname[2] nname*(name[s]): read whole directories. The first `depth` names lead from fid to a directory, the
+ * others name the directories in it that are read; when there are none, that directory itself is. No fids are made.
+ */
+export class Treaddirs implements Message {
+  fid = 0;
+  depth = 0;
+  count = 0;
+  readonly names: string[] = [];
+
+  encode(w: Writer): void {
+    w.u32(this.fid);
+    w.u16(this.depth);
+    w.u16(this.count);
+    for (let i = 0; i < this.count; i++) w.str(this.names[i]!);
+  }
+
+  decode(r: Reader): number {
+    this.fid = r.u32();
+    this.depth = r.u16();
+    this.count = r.u16();
+    if (this.count > MAX_READDIRS) return -EBADMSG;
+    for (let i = 0; i < this.count; i++) this.names[i] = r.str();
+    return r.finish();
+  }
+}
+
+/**
+ * ndir[2] count[4] data[count]: for each of the first ndir directories that were asked for, as many as fit: status[4]
+ * attr[108] size[4] entries[size]. Entries are DirEntryAttr records, all that the directory has, without "." and "..". A
+ * status other than 0 is an errno, and nothing follows it in that directory's record; EMSGSIZE: it is too large for one reply.
+ */
+export class Rreaddirs implements Message {
+  dirs = 0;
+  buf: Uint8Array = new Uint8Array(0);
+  off = 0;
+  count = 0;
+
+  encode(w: Writer): void {
+    w.u16(this.dirs);
+    w.u32(this.count);
+    w.bytes(this.buf, this.off, this.count);
+  }
+
+  decode(r: Reader): number {
+    this.dirs = r.u16();
+    this.count = r.u32();
+    this.off = r.take(this.count);
+    this.buf = r.buf;
+    return r.finish();
+  }
+}
 
 /** nfid[2] nfid*(fid[4]). Fids that are not there are passed over. */
 export class Tclunkbatch implements Message {

@@ -5,9 +5,9 @@ import { EBADMSG, EMSGSIZE, EOVERFLOW } from "../../abi/errno.ts";
 import { Stat } from "../../abi/stat.ts";
 import { StatFs } from "../../abi/statfs.ts";
 import { Data, Rwalk, Tread, Twalk, Twrite } from "./base.ts";
-import { HEADER_SIZE, MAX_WALK, NOFID } from "./constants.ts";
+import { HEADER_SIZE, MAX_READDIRS, MAX_WALK, NOFID } from "./constants.ts";
 import { Reader, Writer, latin1 } from "./cursor.ts";
-import { Rwalkattr, Twalkattr } from "./extension.ts";
+import { Rwalkattr, Treaddirs, Twalkattr } from "./extension.ts";
 import { Rgetattr, Rstatfs, Tfsync } from "./linux.ts";
 import type { Message } from "./message.ts";
 import { ATTR_SIZE, DirEntry, DirEntryAttr, Qid, SetAttr } from "./records.ts";
@@ -36,6 +36,8 @@ const NARROW: Record<string, fc.Arbitrary<number>> = {
   "Rlock.status": u8,
   "Rgetlock.type": u8,
   oldTag: u16,
+  depth: u16,
+  dirs: u16,
   "qid.type": u8,
   "entry.type": u8,
 };
@@ -87,6 +89,9 @@ function fill(target: object, where: string, rng: fc.GeneratorValue): void {
       else target.names[i] = rng(() => text);
       if (target instanceof Twalkattr) target.newFids[i] = rng(() => u32);
     }
+  } else if (target instanceof Treaddirs) {
+    target.count = rng(() => fc.integer({ min: 0, max: MAX_READDIRS }));
+    for (let i = 0; i < target.count; i++) target.names[i] = rng(() => text);
   } else if ("fids" in target) {
     const fids = rng(() => fc.array(u32, { maxLength: 512 }));
     (target as unknown as { count: number }).count = fids.length;

@@ -1,47 +1,101 @@
 /** What is known of a directory's entries, from reading it whole. Exclusive mode only. */
 import { DT_DIR, modeToDirentType } from "../../../abi/dirent.ts";
-import { Stat } from "../../../abi/stat.ts";
+import type { Stat } from "../../../abi/stat.ts";
 import type { DirSink } from "../../../p9/client/client.ts";
-import { copyStat } from "./attributes.ts";
+import type { GoferFs } from "./gofer-fs.ts";
 import type { GoferInode } from "./inode.ts";
 
 /** One entry. */
 export class DirRecord {
   /** The guest's inode number and DT_*. */
-  ino = 0;
-  type = 0;
-  /** Attributes as they were read, until somebody looks the entry up; null afterwards: they may have changed. */
-  attr: Stat | null = null;
+  readonly ino: number;
+  readonly type: number;
+  /**
+   * Where the listing has the attributes as they were read, until somebody looks the entry up; -1 afterwards: they may have
+   * changed.
+   */
+  at: number;
+  /** A directory nobody has looked up yet: all its entries, read in advance. */
+  ahead: DirListing | null = null;
+
+  constructor(ino: number, type: number, at: number) {
+    this.ino = ino;
+    this.type = type;
+    this.at = at;
+  }
 }
+
+/** Numbers of one entry's attributes. */
+const ATTRS = 18;
 
 /** Entries by name, in the order in which the host gave them. Complete: a name that is not here does not exist. */
 export class DirListing implements DirSink {
   readonly records: Map<string, DirRecord> = new Map();
-  private readonly dir: GoferInode;
-  private readonly keepsAttrs: boolean;
+  private readonly gofer: GoferFs;
+  /** ATTRS numbers for each entry; null: they are not kept. One flat array of doubles, for the sake of the collector. */
+  private attrs: number[] | null;
+  /** How many directories in it have been read. */
+  reads = 0;
 
-  constructor(dir: GoferInode, keepsAttrs: boolean) {
-    this.dir = dir;
-    this.keepsAttrs = keepsAttrs;
+  constructor(gofer: GoferFs, keepsAttrs: boolean) {
+    this.gofer = gofer;
+    this.attrs = keepsAttrs ? [] : null;
   }
 
-  entry(name: string, attr: Stat): void {
-    const record = new DirRecord();
-    record.ino = this.dir.gofer.guestIno(attr);
-    record.type = modeToDirentType(attr.mode);
-    if (this.keepsAttrs) {
-      record.attr = new Stat();
-      copyStat(record.attr, attr);
+  entry(name: string, a: Stat): void {
+    const { attrs } = this;
+    const type = modeToDirentType(a.mode);
+    if (attrs === null) {
+      this.records.set(name, new DirRecord(this.gofer.guestIno(a), type, -1));
+      return;
     }
-    this.records.set(name, record);
+    this.records.set(name, new DirRecord(this.gofer.guestIno(a), type, attrs.length));
+    attrs.push(a.dev, a.ino, a.mode, a.nlink, a.uid, a.gid, a.rdev, a.size, a.blksize, a.blocks);
+    attrs.push(a.atimeSec, a.atimeNsec, a.mtimeSec, a.mtimeNsec, a.ctimeSec, a.ctimeNsec, a.btimeSec, a.btimeNsec);
+  }
+
+  /** Puts the attributes of an entry into `out` and forgets them. False when they are not known (any more). */
+  takeAttr(record: DirRecord, out: Stat): boolean {
+    const { at } = record;
+    if (at < 0) return false;
+    this.peekAttr(at, out);
+    record.at = -1;
+    return true;
+  }
+
+  private peekAttr(at: number, out: Stat): void {
+    const attrs = this.attrs!;
+    out.dev = attrs[at]!;
+    out.ino = attrs[at + 1]!;
+    out.mode = attrs[at + 2]!;
+    out.nlink = attrs[at + 3]!;
+    out.uid = attrs[at + 4]!;
+    out.gid = attrs[at + 5]!;
+    out.rdev = attrs[at + 6]!;
+    out.size = attrs[at + 7]!;
+    out.blksize = attrs[at + 8]!;
+    out.blocks = attrs[at + 9]!;
+    out.atimeSec = attrs[at + 10]!;
+    out.atimeNsec = attrs[at + 11]!;
+    out.mtimeSec = attrs[at + 12]!;
+    out.mtimeNsec = attrs[at + 13]!;
+    out.ctimeSec = attrs[at + 14]!;
+    out.ctimeNsec = attrs[at + 15]!;
+    out.btimeSec = attrs[at + 16]!;
+    out.btimeNsec = attrs[at + ATTRS - 1]!;
+  }
+
+  /** Somebody looked the entry up in another way: what is known of it may change without notice. */
+  lookedUp(name: string): void {
+    const record = this.records.get(name);
+    if (record === undefined) return;
+    record.at = -1;
+    record.ahead = null;
   }
 
   /** An entry was made or replaced. */
   put(name: string, inode: GoferInode): void {
-    const record = new DirRecord();
-    record.ino = inode.ino;
-    record.type = modeToDirentType(inode.mode);
-    this.records.set(name, record);
+    this.records.set(name, new DirRecord(inode.ino, modeToDirentType(inode.mode), -1));
   }
 
   remove(name: string): void {

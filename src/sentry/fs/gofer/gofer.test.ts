@@ -656,3 +656,42 @@ inWorld(
   true,
   (path) => fs.writeFileSync(join(path, "file"), "x"),
 );
+
+describe("reading trees", () => {
+  const fillTree = (path: string): void => {
+    for (let d = 0; d < 20; d++) {
+      fs.mkdirSync(join(path, `d${d}`, "sub"), { recursive: true });
+      for (let f = 0; f < 5; f++) fs.writeFileSync(join(path, `d${d}`, `f${f}`), "x".repeat(f));
+    }
+    fs.mkdirSync(join(path, "large"));
+    for (let f = 0; f < 1500; f++) fs.writeFileSync(join(path, "large", `file with a name that takes room ${f}`), "");
+  };
+  inWorld(
+    "the directories beside one that was read come along, and changes show",
+    (w) => {
+      const { ctx } = w;
+      const top = ctx.list("/").filter((name) => name.startsWith("d"));
+      assert.equal(top.length, 20);
+      const cost = w.cost(() => {
+        for (const name of top) {
+          assert.deepEqual(ctx.list(`/${name}`), ["f0", "f1", "f2", "f3", "f4", "sub"]);
+          assert.equal(ctx.stat(`/${name}/f3`).size, 3);
+        }
+      });
+      assert.ok(cost <= 3, `${cost} requests`);
+      assert.equal(ctx.list("/large").length, 1500);
+      const [first, , third] = top;
+      assert.equal(mkdirAt(ctx, null, `/${third}/new`, 0o755), 0);
+      assert.equal(unlinkAt(ctx, null, `/${third}/f0`), 0);
+      assert.equal(renameAt2(ctx, null, `/${first}`, null, `/${third}/moved`, 0), 0);
+      w.gofer.shrink();
+      assert.deepEqual(ctx.list(`/${third}`), ["f1", "f2", "f3", "f4", "moved", "new", "sub"]);
+      assert.deepEqual(ctx.list(`/${third}/moved`), ["f0", "f1", "f2", "f3", "f4", "sub"]);
+      // Deep in, with no fid on the way.
+      assert.equal(ctx.text(`/${third}/moved/f2`), "xx");
+    },
+    false,
+    false,
+    fillTree,
+  );
+});

@@ -19,10 +19,14 @@ import { GoferDirectoryFile, GoferFile } from "./file.ts";
 import type { GoferFs } from "./gofer-fs.ts";
 import { GoferHandle } from "./handle.ts";
 import { GoferMapping } from "./mapping.ts";
+import { readWithNeighbours } from "./read-ahead.ts";
 import { getXattr, listXattr, removeXattr, setXattr } from "./xattr.ts";
 
 const wireSet: WireSetAttr = new WireSetAttr();
 const oneName: string[] = [""];
+/** Of getFid: inodes without fid on the way, from the top, and their names. */
+const chain: GoferInode[] = [];
+const chainNames: string[] = [];
 /** Attributes of a shared file hold for so long. */
 const FRESH_NS = 1_000_000;
 
@@ -128,22 +132,37 @@ export class GoferInode extends Inode {
   /** The file's fid, looked up again when it was given up; or -errno (-ESTALE: see {@link accept}). */
   getFid(): number {
     if (this.fid !== c.NOFID) return this.fid;
-    const parent = this.parent;
-    if (parent === null || !this.isAnchored) return -ESTALE;
-    const dirFid = parent.getFid();
-    if (dirFid < 0) return dirFid;
-    const { client } = this.gofer;
-    oneName[0] = this.name;
-    const found = client.walk(dirFid, oneName, 1);
-    if (found < 0) return found;
-    if (found === 0) return -client.walkStatus;
-    const fid = client.walkFids[0]!;
-    if (!this.accept(client.walkAttrs[0]!)) {
-      client.clunk(fid);
-      return -ESTALE;
+    // From the nearest directory above that has one, all in one request.
+    if (!this.isAnchored) return -ESTALE;
+    chain.length = 1;
+    chain[0] = this;
+    let base = this.parent;
+    while (base !== null && base.fid === c.NOFID && chain.length < c.MAX_WALK) {
+      if (!base.isAnchored) return -ESTALE;
+      chain.push(base);
+      base = base.parent;
     }
-    this.adoptFid(fid);
-    return fid;
+    if (base === null) return -ESTALE;
+    if (base.fid === c.NOFID) {
+      const fid = base.getFid();
+      return fid < 0 ? fid : this.getFid();
+    }
+    const { client } = this.gofer;
+    const count = chain.length;
+    chain.reverse();
+    for (let i = 0; i < count; i++) chainNames[i] = chain[i]!.name;
+    const found = client.walk(base.fid, chainNames, count);
+    if (found < 0) return found;
+    let err = found < count ? (client.walkStatus === 0 ? -ESTALE : -client.walkStatus) : 0;
+    for (let i = 0; i < found; i++) {
+      const fid = client.walkFids[i]!;
+      if (err !== -ESTALE && chain[i]!.accept(client.walkAttrs[i]!)) chain[i]!.adoptFid(fid);
+      else {
+        err = -ESTALE;
+        client.clunk(fid);
+      }
+    }
+    return err < 0 ? err : this.fid;
   }
 
   /**
@@ -355,6 +374,7 @@ export class GoferInode extends Inode {
     const { client } = this.gofer;
     const inode = this.gofer.inodeOf(client.walkAttrs[i]!, dir, name);
     inode.adoptFid(client.walkFids[i]!);
+    if (dir.listing !== null) dir.listing.lookedUp(name);
     return inode;
   }
 
@@ -367,11 +387,16 @@ export class GoferInode extends Inode {
     if (this.listing !== null) {
       const record = this.listing.records.get(name);
       if (record === undefined) return -ENOENT;
-      const { attr } = record;
-      record.attr = null;
+      const { scratch } = this.gofer;
+      const { ahead } = record;
+      record.ahead = null;
       // Attributes of a file with several names may have been changed through another one.
-      if (attr !== null && (attr.nlink === 1 || (attr.mode & S_IFMT) === S_IFDIR)) {
-        return this.gofer.find(attr) ?? this.gofer.inodeOf(attr, this, name);
+      if (this.listing.takeAttr(record, scratch) && (scratch.nlink === 1 || (scratch.mode & S_IFMT) === S_IFDIR)) {
+        const known = this.gofer.find(scratch);
+        if (known !== undefined) return known;
+        const inode = this.gofer.inodeOf(scratch, this, name);
+        inode.listing = ahead;
+        return inode;
       }
     }
     const fid = this.getFid();
@@ -433,13 +458,22 @@ export class GoferInode extends Inode {
     return true;
   }
 
+  /** All entries, if they are in memory. */
+  get knownEntries(): DirListing | null {
+    return this.listing;
+  }
+
   /** All entries; read from the gofer, or from memory when they are there. */
   readEntries(): DirListing | number {
     if (this.listing !== null) return this.listing;
+    const isKept = !this.gofer.isShared;
+    if (isKept) {
+      const known = readWithNeighbours(this);
+      if (known !== null) return (this.listing = known);
+    }
     const fid = this.getFid();
     if (fid < 0) return fid;
-    const isKept = !this.gofer.isShared;
-    const listing = new DirListing(this, isKept);
+    const listing = new DirListing(this.gofer, isKept);
     const err = this.gofer.client.readdir(fid, listing);
     if (err < 0) return err;
     if (isKept) this.listing = listing;
@@ -483,7 +517,7 @@ export class GoferInode extends Inode {
     inode.adoptFid(client.newFid);
     if (inode.isSymlink) inode.target = target;
     // A new directory is empty: what is not made in it does not exist.
-    if (inode.isDir && !this.gofer.isShared) inode.listing = new DirListing(inode, true);
+    if (inode.isDir && !this.gofer.isShared) inode.listing = new DirListing(this.gofer, true);
     return this.added(name, inode);
   }
 

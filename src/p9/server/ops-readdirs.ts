@@ -1,0 +1,90 @@
+/** Treaddirs: whole directories in one reply. Decodes from `s.r`, replies to `s.w`, returns 0 or -errno. */
+import * as e from "../../abi/errno.ts";
+import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../../abi/fcntl.ts";
+import { S_IFDIR } from "../../abi/stat.ts";
+import { Treaddirs } from "../wire/extension.ts";
+import { ATTR_SIZE, encodeAttr } from "../wire/records.ts";
+import { releaseHandle } from "./fid.ts";
+import type { PathHandle } from "./fid.ts";
+import type { P9Server } from "./server.ts";
+import { checkName, openDir } from "./shared.ts";
+
+const msg = new Treaddirs();
+/** Of one directory's record: status, attributes, size. */
+const STATUS_SIZE = 4;
+const HEAD_SIZE: number = STATUS_SIZE + ATTR_SIZE + 4;
+
+export function readdirs(s: P9Server): number {
+  const err = msg.decode(s.r);
+  if (err < 0) return err;
+  const fid = s.fids.get(msg.fid);
+  if (fid === undefined || fid.xattr !== null) return -e.EBADF;
+  const { depth, count, names } = msg;
+  if (depth > count) return -e.EINVAL;
+  let at = fid.handle;
+  at.refs++;
+  for (let i = 0; i < depth; i++) {
+    const next = s.lookup(at, names[i]!);
+    releaseHandle(s.host, at);
+    if (typeof next === "number") return next;
+    at = next;
+  }
+  const result = at.type === S_IFDIR ? readAll(s, at, depth, count) : -e.ENOTDIR;
+  releaseHandle(s.host, at);
+  return result;
+}
+
+/** Reads directory `at` itself, or those in it that names[first..count) say, into the reply. */
+function readAll(s: P9Server, at: PathHandle, first: number, count: number): number {
+  const { w } = s;
+  const headAt = w.reserve(6);
+  if (headAt < 0) return -e.EMSGSIZE;
+  const start = w.pos;
+  let dirs = 0;
+  for (let i = first; dirs === 0 || i < count; i++) {
+    // Not with little room: what does not fit was read in vain.
+    if (w.limit - w.pos < HEAD_SIZE || (dirs > 0 && w.limit - w.pos < (w.limit - start) / 2)) break;
+    const recordAt = w.pos;
+    const status = first === count ? readOne(s, at, "") : readOne(s, at, msg.names[i]!);
+    if (status < 0) {
+      w.pos = recordAt;
+      // What does not fit is tried again in a message of its own.
+      if (status === -e.EMSGSIZE && dirs > 0) break;
+      w.u32(-status);
+    }
+    dirs++;
+  }
+  w.view.setUint16(headAt, dirs, true);
+  w.view.setUint32(headAt + 2, w.pos - start, true);
+  return 0;
+}
+
+/** One directory's record, with room for its head. 0 or -errno, with anything written behind the start. */
+function readOne(s: P9Server, parent: PathHandle, name: string): number {
+  let fd: number;
+  if (name === "") fd = openDir(s, parent);
+  else {
+    const bad = checkName(name);
+    if (bad < 0) return bad;
+    fd = s.host.openat(parent.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+  }
+  if (fd < 0) return fd;
+  let err = s.statFd(fd);
+  if (err === 0) {
+    s.w.u32(0);
+    encodeAttr(s.w, s.stat);
+    err = readEntries(s, fd);
+  }
+  s.host.close(fd);
+  return err;
+}
+
+function readEntries(s: P9Server, fd: number): number {
+  const { w } = s;
+  const sizeAt = w.reserve(4);
+  const n = s.host.readdirAttrs(fd, w.buf, w.pos, w.limit - w.pos);
+  if (n < 0) return n;
+  w.pos += n;
+  w.view.setUint32(sizeAt, n, true);
+  return 0;
+}

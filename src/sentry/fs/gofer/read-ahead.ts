@@ -1,0 +1,89 @@
+/**
+ * Reading directories in few requests. Whoever reads a second directory of one parent is walking a tree: the next ones are
+ * then fetched along, and wait in the parent's listing until somebody looks them up. Exclusive mode only.
+ */
+import { DT_DIR } from "../../../abi/dirent.ts";
+import type { Stat } from "../../../abi/stat.ts";
+import type { DirsSink } from "../../../p9/client/client.ts";
+import { MAX_READDIRS, MAX_WALK, NOFID } from "../../../p9/wire/constants.ts";
+import { DirListing } from "./directory.ts";
+import type { DirRecord } from "./directory.ts";
+import type { GoferInode } from "./inode.ts";
+
+const names: string[] = [];
+const records: DirRecord[] = [];
+/** Directories fetched with one request. */
+const AHEAD = 64;
+
+/** Takes the reply: the first directory is the one that was asked for, the others are parts of `records`. */
+class Taker implements DirsSink {
+  dir: GoferInode | null = null;
+  first: DirListing | null = null;
+  private current: DirListing | null = null;
+
+  directory(i: number, status: number, attr: Stat): void {
+    this.current = null;
+    if (status < 0) return;
+    const dir = this.dir!;
+    const record = i === 0 ? null : records[i - 1]!;
+    if (record === null ? !dir.isSameFile(attr) : dir.gofer.guestIno(attr) !== record.ino) return;
+    this.current = new DirListing(dir.gofer, true);
+    if (record === null) this.first = this.current;
+    else record.ahead = this.current;
+  }
+
+  entry(name: string, attr: Stat): void {
+    if (this.current !== null) this.current.entry(name, attr);
+  }
+}
+
+const taker = new Taker();
+
+/** The entries of `dir`; null when one reply cannot have them, or anything is out of the ordinary: read it by its fid. */
+export function readWithNeighbours(dir: GoferInode): DirListing | null {
+  // Up to the nearest directory that the gofer knows.
+  let base = dir;
+  let depth = 0;
+  while (base.fid === NOFID) {
+    const { parent } = base;
+    if (parent === null || !base.isAnchored || depth === MAX_WALK) return null;
+    names[depth++] = base.name;
+    base = parent;
+  }
+  for (let i = 0, k = depth - 1; i < k; i++, k--) {
+    const name = names[i]!;
+    names[i] = names[k]!;
+    names[k] = name;
+  }
+  let count = depth;
+  const above = depth > 0 ? dir.parent!.knownEntries : null;
+  if (above !== null && ++above.reads > 1) count = addNeighbours(dir.name, above, count);
+  taker.dir = dir;
+  taker.first = null;
+  const { client } = dir.gofer;
+  client.readdirs(base.fid, names, depth > 0 ? depth - 1 : 0, count, taker);
+  const { first } = taker;
+  taker.dir = null;
+  taker.first = null;
+  records.length = 0;
+  return first;
+}
+
+/** Adds the names of directories that nobody has looked up: those behind `name` first, then those before it. */
+function addNeighbours(name: string, listing: DirListing, from: number): number {
+  let count = from;
+  for (let pass = 0; pass < 2; pass++) {
+    let isBehind = false;
+    for (const [other, record] of listing.records) {
+      if (other === name) {
+        if (pass === 1) break;
+        isBehind = true;
+      } else if (isBehind === (pass === 0) && record.type === DT_DIR && record.at >= 0 && record.ahead === null) {
+        records.push(record);
+        names[count++] = other;
+        if (records.length === AHEAD || count === MAX_READDIRS) return count;
+      }
+    }
+  }
+  return count;
+}
