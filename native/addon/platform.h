@@ -27,6 +27,7 @@
 #define CTX_ADDR 58
 #define CTX_ERR 60
 #define CTX_TRAPNO 61
+#define CTX_TRAPPED 62
 #define EV_SYSCALL 1
 #define EV_FAULT 2
 #define EV_INTERRUPT 3
@@ -56,6 +57,7 @@ struct context {
   bool fresh;       /* it has not stopped since it was made: its thread may still be on our CPU */
   bool interrupted; /* systrap: interrupt() came while it was starting */
   bool spread;      /* ptrace: may run on every CPU, until it stops */
+  bool call;        /* systrap: it stopped by ENTRY_CALL */
   int32_t space;
   int32_t area;
   int32_t next; /* in its space's idle list */
@@ -65,6 +67,7 @@ struct context {
   uint32_t fp;
   uint64_t fs_base; /* systrap: what the thread has loaded */
   uint64_t gs_base;
+  uint64_t call_rip; /* ENTRY_CALL: where it goes on by itself; UINT64_MAX: nowhere */
   uint64_t interrupt_ns; /* when the unanswered interrupt was last sent; 0: none */
   int32_t interrupt_tries;
 };
@@ -107,9 +110,11 @@ struct platform {
   volatile sig_atomic_t children_changed;
   uint32_t fp_size;     /* bytes of the standard XSAVE format, without state that needs permission (AMX) */
   uint64_t fp_features; /* state components in it */
+  bool xsave;           /* the processor's XSAVE may be used */
   uint32_t mxcsr_mask;
   int cpus;   /* CPUs this process may use */
   uint64_t interrupt_retry_ns;
+  bool patching; /* systrap: call sites may be patched */
   cpu_set_t cpu_set;
   int pinned; /* the CPU that this thread keeps itself on; -1: none */
   /* Shared with JavaScript: */

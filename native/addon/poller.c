@@ -218,7 +218,8 @@ static napi_value js_watch(napi_env env, napi_callback_info info) {
   return ret(env, RESULT(epoll_ctl(P.epoll_fd, op, fd, &event)));
 }
 
-/* platformTune(which, ns), for measurements and tests: 0 our spinning, 1 the guest threads', 2 between two interrupts. */
+/* platformTune(which, ns), for measurements and tests: 0 our spinning, 1 the guest threads', 2 between two interrupts;
+ * 3: whether call sites may be patched. */
 static napi_value js_tune(napi_env env, napi_callback_info info) {
   ARGS(2);
   ARG_I32(which, 0);
@@ -226,6 +227,7 @@ static napi_value js_tune(napi_env env, napi_callback_info info) {
   if (which == 0) tune.sentry_spin = (uint64_t)ns;
   if (which == 1) tune.guest_spin = (uint64_t)ns;
   if (which == 2) P.interrupt_retry_ns = (uint64_t)ns;
+  if (which == 3) P.patching = ns != 0 && P.kind == SYSTRAP && P.xsave;
   calibrated = false;
   return ret(env, 0);
 }

@@ -269,6 +269,7 @@ void make_idle(int32_t id) {
   struct context *c = &P.contexts[id];
   struct space *space = &P.spaces[c->space];
   c->status = CTX_IDLE;
+  area_of(c)->facts.valid = 0;
   c->next = space->idle;
   space->idle = id;
   space->idle_count++;
@@ -348,8 +349,8 @@ int new_context(int32_t index) {
     *c = (struct context){.status = CTX_STOPPED, .starting = true, .fresh = true, .space = index, .area = number};
     struct area *area = area_of(c);
     memset(area, 0, sizeof(*area));
-    area->stack_sp = area_address(number) + sizeof(struct area);
-    area->stack_size = AREA_SIZE - sizeof(struct area);
+    area->stack_sp = area_address(number) + AREA_ALTSTACK;
+    area->stack_size = AREA_SIZE - AREA_ALTSTACK;
     put_op(space, 0, SYS_mmap, area_address(number), AREA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
            STUB_FD_CONTROL, (uint64_t)number * AREA_SIZE);
     put_op(space, 1, SYS_clone, THREAD_CLONE_FLAGS, area_address(number) + AREA_SIZE, 0, 0,
@@ -472,7 +473,7 @@ int stub_start(enum kind kind, int stub_fd) {
   P.interrupt_retry_ns = INTERRUPT_RETRY_NS;
   P.wake_fd = P.done_fd = P.control_fd = P.socket_fd = P.epoll_fd = -1;
   xstate_probe();
-  if (P.fp_size + 4096 > AREA_SIZE) return -EOVERFLOW;
+  if (P.fp_size + 4096 > AREA_SIZE - AREA_ALTSTACK || P.fp_size + 4 > AREA_XSAVE_SIZE) return -EOVERFLOW;
   int pair[2];
   if ((P.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 || (P.done_fd = eventfd(0, EFD_CLOEXEC)) < 0 ||
       (P.control_fd = memfd_create("tsvisor-control", MFD_CLOEXEC | MFD_ALLOW_SEALING)) < 0 ||
@@ -495,6 +496,7 @@ int stub_start(enum kind kind, int stub_fd) {
   if (error == 0) {
     P.area_count = 1;
     P.global = (struct global *)P.control;
+    P.global->fp_features = P.xsave ? P.fp_features : 0;
     sched_getaffinity(0, sizeof(P.cpu_set), &P.cpu_set);
     memcpy(P.global->cpus, &P.cpu_set, sizeof(P.global->cpus));
     P.cpus = CPU_COUNT(&P.cpu_set);

@@ -245,6 +245,23 @@ static napi_value js_forget(napi_env env, napi_callback_info info) {
   return ret(env, run_batch(&P.spaces[0], 1));
 }
 
+/* platformFacts(id, pid, tid, ppid, uid, euid, gid, egid): what the stub may answer by itself; pid 0: nothing. */
+static napi_value js_facts(napi_env env, napi_callback_info info) {
+  ARGS(8);
+  ARG_CONTEXT(id, 0);
+  uint32_t values[7];
+  for (int i = 0; i < 7; i++)
+    if (napi_get_value_uint32(env, argv[i + 1], &values[i]) != napi_ok) return bad_range(env);
+  struct context *c = &P.contexts[id];
+  if (c->status != CTX_STOPPED && c->status != CTX_RUNNING) return ret(env, -EBUSY);
+  struct facts *facts = &area_of(c)->facts;
+  /* The thread may be running: each value changes by itself, as it does in Linux. */
+  uint32_t *to[7] = {&facts->pid, &facts->tid, &facts->ppid, &facts->uid, &facts->euid, &facts->gid, &facts->egid};
+  for (int i = 0; i < 7; i++) __atomic_store_n(to[i], values[i], __ATOMIC_RELAXED);
+  __atomic_store_n(&facts->valid, values[0] != 0, __ATOMIC_RELEASE);
+  return ret(env, 0);
+}
+
 static void *share(napi_env env, napi_value array, uint32_t index, void *old, size_t size) {
   void *memory = old != NULL ? old
                              : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -269,7 +286,8 @@ static napi_value js_shared(napi_env env, napi_callback_info info) {
   return array;
 }
 
-/* platformFact(n): 0 guest minimum, 1 guest maximum, 2 FP bytes, 3 whether FSGSBASE may be used. */
+/* platformFact(n): 0 guest minimum, 1 guest maximum, 2 FP bytes, 3 whether FSGSBASE may be used, 5 where trampolines
+ * of patched call sites jump (0: no patching). */
 static napi_value js_fact(napi_env env, napi_callback_info info) {
   ARGS(1);
   ARG_I32(n, 0);
@@ -284,6 +302,8 @@ static napi_value js_fact(napi_env env, napi_callback_info info) {
     return ret(env, (getauxval(AT_HWCAP2) & 2) != 0);
   case 4:
     return ret(env, P.running_count);
+  case 5:
+    return ret(env, P.kind == SYSTRAP && P.xsave ? (double)STUB_CALL_ENTRY : 0);
   default:
     return ret(env, -EINVAL);
   }
@@ -318,6 +338,7 @@ void stub_register(napi_env env, napi_value exports) {
       {"platformResetFp", js_reset_fp},
       {"platformDonate", js_donate},
       {"platformForget", js_forget},
+      {"platformFacts", js_facts},
   };
   DEFINE_METHODS(env, exports, methods);
 }

@@ -29,6 +29,9 @@
 /* eflags bits that user code may change, without interrupt flag and privileges. */
 #define EFLAGS_USER 0x250dd5
 #define EFLAGS_FIXED 0x202
+#define EFLAGS_TRAP 0x100
+/* How long a spinning thread may take to save its FP state, ns. */
+#define SAVE_LIMIT_NS 2000000000
 /* A new thread parks within microseconds; one that never does runs on a host where this platform does not work. */
 #define START_LIMIT_NS 10000000000
 
@@ -46,12 +49,19 @@ static const uint8_t greg_of[15] = {7, 6, 5, 4, 10, 11, 3, 2, 1, 0, 13, 14, 12, 
 #define G_CR2 22
 
 static uint64_t load64(const uint8_t *at) { return __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED); }
+static uint64_t *saved_regs(const struct context *c) { return (uint64_t *)((uint8_t *)area_of(c) + AREA_REGS); }
+
 static uint32_t load32(const uint8_t *at) { return __atomic_load_n((const uint32_t *)at, __ATOMIC_RELAXED); }
 
 /* Finds the frame of a thread that says it stopped: offsets into c. False: it does not lie inside the area. */
 static bool find_frame(struct context *c) {
   const struct area *area = area_of(c);
   uint64_t base = area_address(c->area);
+  c->call = load32((const uint8_t *)&area->entry) == ENTRY_CALL && P.global->fp_features != 0;
+  if (c->call) {
+    c->fp = AREA_XSAVE;
+    return true;
+  }
   uint64_t frame = load64((const uint8_t *)&area->frame) - base;
   if (frame > AREA_SIZE - INFO_END || (frame & 7) != 0) return false;
   const struct host_ucontext *uc = (const struct host_ucontext *)((const uint8_t *)area + frame);
@@ -60,6 +70,39 @@ static bool find_frame(struct context *c) {
   c->frame = (uint32_t)frame;
   c->fp = (uint32_t)fp;
   return true;
+}
+
+/* What both ways to stop have in common. */
+static void take_bases(int32_t id) {
+  struct context *c = &P.contexts[id];
+  const struct area *area = area_of(c);
+  uint64_t *regs = regs_of(id);
+  regs[CS] = USER_CS;
+  regs[SS] = USER_SS;
+  c->fs_base = regs[FS_BASE] = load64((const uint8_t *)&area->fs_base);
+  c->gs_base = load64((const uint8_t *)&area->gs_base);
+  /* A guest that does not use gs has ours, and sees 0. */
+  regs[GS_BASE] = c->gs_base == area_address(c->area) ? 0 : c->gs_base;
+  regs[DS] = regs[ES] = regs[FS] = regs[GS] = 0;
+  regs[ORIG_RAX] = UINT64_MAX;
+  words_of(id)[CTX_TRAPPED] = 0;
+}
+
+/* The same as take() for a thread that came through a patched call site. */
+static uint32_t take_call(int32_t id) {
+  struct context *c = &P.contexts[id];
+  const uint64_t *saved = saved_regs(c);
+  uint64_t *regs = regs_of(id);
+  take_bases(id);
+  for (int i = 0; i < 15; i++) regs[i] = load64((const uint8_t *)&saved[i]);
+  regs[RIP] = load64((const uint8_t *)&saved[RIP]);
+  regs[RSP] = load64((const uint8_t *)&saved[RSP]);
+  regs[EFLAGS] = load64((const uint8_t *)&saved[EFLAGS]);
+  c->call_rip = UINT64_MAX;
+  if (load32((const uint8_t *)&area_of(c)->signo) != SIGSYS) return EV_INTERRUPT;
+  c->call_rip = regs[RIP];
+  regs[ORIG_RAX] = regs[RAX];
+  return EV_SYSCALL;
 }
 
 /* Copies a stopped thread's registers into its slot; gives the event. */
@@ -74,12 +117,7 @@ static uint32_t take(int32_t id) {
   regs[RIP] = load64((const uint8_t *)&gregs[G_RIP]);
   regs[RSP] = load64((const uint8_t *)&gregs[G_RSP]);
   regs[EFLAGS] = load64((const uint8_t *)&gregs[G_EFLAGS]);
-  regs[CS] = USER_CS;
-  regs[SS] = USER_SS;
-  c->fs_base = regs[FS_BASE] = load64((const uint8_t *)&area->fs_base);
-  c->gs_base = regs[GS_BASE] = load64((const uint8_t *)&area->gs_base);
-  regs[DS] = regs[ES] = regs[FS] = regs[GS] = 0;
-  regs[ORIG_RAX] = UINT64_MAX;
+  take_bases(id);
   uint32_t signo = load32((const uint8_t *)&area->signo);
   int32_t code = (int32_t)load32(uc + INFO_CODE);
   switch (signo) {
@@ -87,6 +125,7 @@ static uint32_t take(int32_t id) {
     if (code != SYS_SECCOMP && code != SYS_USER_DISPATCH) return EV_INTERRUPT;
     if (load32(uc + INFO_ARCH) == AUDIT_ARCH_X86_64) {
       regs[ORIG_RAX] = regs[RAX];
+      words[CTX_TRAPPED] = P.patching;
       return EV_SYSCALL;
     }
     /* int $0x80: as on a kernel without 32-bit calls. */
@@ -118,10 +157,50 @@ static uint32_t take(int32_t id) {
   }
 }
 
+static void go(struct area *area) {
+  if (__atomic_exchange_n(&area->state, STATE_RUN, __ATOMIC_SEQ_CST) != STATE_STOPPED) futex_wake(&area->state);
+}
+
+/* Gives the thread other segment bases if need be; the one that gs then has. */
+static uint64_t give_bases(int32_t id) {
+  struct context *c = &P.contexts[id];
+  struct area *area = area_of(c);
+  const uint64_t *regs = regs_of(id);
+  uint64_t gs = regs[GS_BASE] == 0 && P.patching ? area_address(c->area) : regs[GS_BASE];
+  if (gs >= BASE_MAX) gs = c->gs_base;
+  if (regs[FS_BASE] != c->fs_base && regs[FS_BASE] < BASE_MAX) area->fs_base = regs[FS_BASE];
+  if (gs != c->gs_base) area->gs_base = gs;
+  return gs;
+}
+
+/*
+ * Lets a thread go on that came through a patched call site: behind the call, which the stub does by itself, or with all
+ * registers (a signal handler, execve, single-stepping).
+ */
+static void give_call(int32_t id) {
+  struct context *c = &P.contexts[id];
+  struct area *area = area_of(c);
+  uint64_t *saved = saved_regs(c);
+  const uint64_t *regs = regs_of(id);
+  for (int i = 0; i < 15; i++) saved[i] = regs[i];
+  saved[RIP] = regs[RIP];
+  saved[CS] = USER_CS;
+  saved[EFLAGS] = (regs[EFLAGS] & EFLAGS_USER) | EFLAGS_FIXED;
+  saved[RSP] = regs[RSP];
+  saved[SS] = USER_SS;
+  uint64_t gs = give_bases(id);
+  area->full = regs[RIP] != c->call_rip || (regs[EFLAGS] & EFLAGS_TRAP) != 0 || gs != area_address(c->area);
+  go(area);
+}
+
 /* Writes the slot's registers into the frame and lets the thread go on. */
 static void give(int32_t id) {
   struct context *c = &P.contexts[id];
   struct area *area = area_of(c);
+  if (c->call) {
+    give_call(id);
+    return;
+  }
   struct host_ucontext *uc = (struct host_ucontext *)((uint8_t *)area + c->frame);
   const uint64_t *regs = regs_of(id);
   for (int i = 0; i < 15; i++) uc->gregs[greg_of[i]] = regs[i];
@@ -131,14 +210,13 @@ static void give(int32_t id) {
   uc->gregs[G_SEGMENTS] = USER_CS | (uint64_t)USER_SS << 48;
   uc->flags = UC_FLAGS;
   uc->link = 0;
-  uc->stack_sp = area_address(c->area) + sizeof(struct area);
+  uc->stack_sp = area_address(c->area) + AREA_ALTSTACK;
   uc->stack_flags = 0;
-  uc->stack_size = AREA_SIZE - sizeof(struct area);
+  uc->stack_size = AREA_SIZE - AREA_ALTSTACK;
   uc->fpstate = area_address(c->area) + c->fp;
   uc->sigmask = 0;
-  if (regs[FS_BASE] != c->fs_base && regs[FS_BASE] < BASE_MAX) area->fs_base = regs[FS_BASE];
-  if (regs[GS_BASE] != c->gs_base && regs[GS_BASE] < BASE_MAX) area->gs_base = regs[GS_BASE];
-  if (__atomic_exchange_n(&area->state, STATE_RUN, __ATOMIC_SEQ_CST) != STATE_STOPPED) futex_wake(&area->state);
+  give_bases(id);
+  go(area);
 }
 
 void systrap_collect(void) {
@@ -153,7 +231,7 @@ void systrap_collect(void) {
       doom(&P.spaces[c->space]);
       report(id, EV_DIED);
     } else if (!c->starting) {
-      report(id, take(id));
+      report(id, c->call ? take_call(id) : take(id));
     } else {
       c->starting = false;
       if (c->interrupted)
@@ -165,11 +243,37 @@ void systrap_collect(void) {
   }
 }
 
-/* Waits until a new thread has parked. 0, or -ESRCH when it is gone. */
+/* Makes a thread that came through a patched call site save its FP state where we see it. 0, or -ESRCH when it does not. */
+static int saved_fp(int32_t id) {
+  struct context *c = &P.contexts[id];
+  struct space *space = &P.spaces[c->space];
+  struct area *area = area_of(c);
+  if (__atomic_load_n(&area->fp_valid, __ATOMIC_ACQUIRE) != 0) return 0;
+  uint32_t expected = STATE_STOPPED;
+  __atomic_compare_exchange_n(&area->state, &expected, STATE_SAVE, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  uint64_t start = now_ns(), now = start;
+  while (__atomic_load_n(&area->fp_valid, __ATOMIC_ACQUIRE) == 0) {
+    /* It spins on another CPU, or has lost its own and needs some time. */
+    if (now - start < 20000) {
+      for (int i = 0; i < 20 && __atomic_load_n(&area->fp_valid, __ATOMIC_ACQUIRE) == 0; i++) __asm__ volatile("pause");
+    } else {
+      struct timespec pause = {0, 20000};
+      nanosleep(&pause, NULL);
+      reap();
+    }
+    now = now_ns();
+    if (now - start > SAVE_LIMIT_NS) doom(space);
+    if (space->dead || now - start > SAVE_LIMIT_NS) return -ESRCH;
+  }
+  return 0;
+}
+
+/* Waits until a new thread has parked, or an old one has its FP state in memory. 0, or -ESRCH when it is gone. */
 static int ready(int32_t id) {
   struct context *c = &P.contexts[id];
   struct space *space = &P.spaces[c->space];
   if (space->dead) return -ESRCH;
+  if (c->call) return saved_fp(id);
   if (!c->starting) return 0;
   struct area *area = area_of(c);
   uint64_t end = now_ns() + START_LIMIT_NS;
@@ -232,5 +336,6 @@ int systrap_set_fp(int32_t id, const uint8_t *from) {
   memcpy(fp, image, P.fp_size);
   uint32_t magic2 = FP_MAGIC2;
   memcpy(fp + P.fp_size, &magic2, 4);
+  if (c->call) area_of(c)->fp_restore = 1;
   return 0;
 }

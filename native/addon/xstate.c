@@ -13,6 +13,9 @@
 #define FP_MAGIC1 0x46505853
 #define MXCSR_DEFAULT 0x1f80
 #define FCW_DEFAULT 0x37f
+/* Protection keys: Linux starts threads with access by key 0 only. */
+#define PKRU_COMPONENT 9
+#define PKRU_DEFAULT 0x55555554
 /* Components 17 and 18 (AMX) need arch_prctl(ARCH_REQ_XCOMP_PERM); stubs do not ask. */
 #define NEEDS_PERMISSION ((uint64_t)3 << 17)
 
@@ -26,6 +29,7 @@ void xstate_probe(void) {
   uint32_t size = LEGACY_SIZE + HEADER_SIZE;
   if (__get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE) != 0) {
     uint32_t lo, hi;
+    P.xsave = true;
     __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
     features = ((uint64_t)hi << 32 | lo) & ~NEEDS_PERMISSION;
     for (uint32_t i = 2; i < 63; i++) {
@@ -67,6 +71,12 @@ void xstate_initial(uint8_t *image) {
   memcpy(image, &fcw, 2);
   memcpy(image + MXCSR, &mxcsr, 4);
   memcpy(image + MXCSR + 4, &P.mxcsr_mask, 4);
+  if ((P.fp_features >> PKRU_COMPONENT & 1) != 0) {
+    uint64_t present = (uint64_t)1 << PKRU_COMPONENT;
+    uint32_t pkru = PKRU_DEFAULT;
+    memcpy(image + XSTATE_BV, &present, 8);
+    memcpy(image + components[PKRU_COMPONENT].offset, &pkru, 4);
+  }
   put_software_bytes(image);
 }
 

@@ -11,7 +11,6 @@
 #define NR_rt_sigaction 13
 #define NR_rt_sigprocmask 14
 #define NR_rt_sigreturn 15
-#define NR_getpid 39
 #define NR_clone 56
 #define NR_sigaltstack 131
 #define NR_prctl 157
@@ -237,7 +236,7 @@ thread_start:
 	syscall
 	must
 3:	/* Not allowed any more: parks this thread in its signal handler, in a frame that is then filled in. */
-	mov $NR_getpid, %eax
+	mov $0x7fff, %eax
 	syscall
 	jmp die
 
@@ -262,6 +261,75 @@ restorer:
 	mov $NR_rt_sigreturn, %eax
 	syscall
 	ud2
+
+/*
+ * Where a patched call site comes to, through its trampoline: a system call without a signal. r11: our area, which gs points
+ * to as well; rcx: where the trampoline goes on, and 8 bytes before that lies the address behind the guest's syscall
+ * instruction. Both registers are free, since the instruction overwrites them. Vector registers are not touched; flags are as the
+ * guest left them. What is pushed becomes a struct user_regs_struct (without ss) at AREA_REGS.
+ */
+.globl call_entry, call_exit, call_exit_end, call_again
+.balign 16
+call_entry:
+	mov %rsp, (AREA_REGS + 8 * REGS_RSP)(%r11)
+	mov %rcx, AREA_CONT(%r11)
+	lea (AREA_REGS + 8 * REGS_RSP)(%r11), %rsp
+	pushfq
+	cld
+	push $0x33
+	push -8(%rcx)
+	push %rax
+	push %rdi
+	push %rsi
+	push %rdx
+	push -8(%rcx)
+	push %rax
+	push %r8
+	push %r9
+	push %r10
+	push (AREA_REGS + 8 * REGS_EFLAGS)(%r11)
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	mov %r11, %rbx
+	mov %r11, %rdi
+	xor %esi, %esi
+	call stub_call
+/*
+ * Back to the guest; eax: whether as the registers say, or else behind the call. From here to call_exit_end nothing is written
+ * but registers, so that an interrupt can still stop the thread as if it had not left (handler.c).
+ */
+call_exit:
+	cmpl $0, AREA_PENDING(%rbx)
+	jne call_again
+	lea AREA_REGS(%rbx), %rsp
+	test %eax, %eax
+	jnz 1f
+.macro pop_registers
+	.irp r, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+	pop %\r
+	.endr
+.endm
+	pop_registers
+	lea 24(%rsp), %rsp
+	popfq
+	mov (%rsp), %rsp
+	jmp *%gs:AREA_CONT
+1:	pop_registers
+	lea 8(%rsp), %rsp
+	iretq
+call_exit_end:
+/* Stops once more, for an interrupt. rbx: our area. */
+call_again:
+	cld
+	lea AREA_REGS(%rbx), %rsp
+	mov %rbx, %rdi
+	mov $1, %esi
+	call stub_call
+	jmp call_exit
 
 .section .rodata, "a"
 .balign 8

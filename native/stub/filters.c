@@ -29,14 +29,14 @@ _Static_assert(offsetof(struct seccomp_data, instruction_pointer) == 8, "seccomp
 /* Leaves the call's number in the accumulator, if the call comes from the stub (the address is that behind the instruction). */
 #define FROM_STUB INSTRUCTION_POINTER_HIGH, EQUAL(STUB_HIGH, 1, 0), TRAP, LOAD(arch), EQUAL(AUDIT_ARCH_X86_64, 1, 0), TRAP
 
-/* rt_sigreturn sets the caller's own registers and signal mask, exit ends it; write tells the Sentry of a stop. */
+/* rt_sigreturn sets the caller's own registers and signal mask, exit ends it, sched_yield hurts nobody; write tells the Sentry of a stop. */
 #define HANDLER_CALLS                                                                                                  \
-  LOAD(nr), ALLOW_NR(15), ALLOW_NR(60), EQUAL(1, 0, 10), LOAD_ARG(0), EQUAL(STUB_FD_WAKE, 1, 0), TRAP,                 \
+  LOAD(nr), ALLOW_NR(15), ALLOW_NR(60), ALLOW_NR(24), EQUAL(1, 0, 10), LOAD_ARG(0), EQUAL(STUB_FD_WAKE, 1, 0), TRAP,                 \
       LOAD_ARG_HIGH(2), EQUAL(0, 1, 0), TRAP, LOAD_ARG(2), EQUAL(8, 1, 0), TRAP, ALLOW, /* futex: */                    \
       EQUAL(202, 1, 0), TRAP, LOAD_ARG_HIGH(0), EQUAL(STUB_HIGH, 1, 0), TRAP, LOAD_ARG(0),                             \
       BELOW(STUB_AREAS_LOW, 0, 1), TRAP, LOAD_ARG(1),                                                                  \
       EQUAL(0 /* FUTEX_WAIT */, 1, 0), EQUAL(1 /* FUTEX_WAKE */, 0, 1), ALLOW, TRAP
-#define HANDLER_CALLS_LENGTH 29
+#define HANDLER_CALLS_LENGTH 31
 
 const struct sock_filter wide_filter[] = {
     FROM_STUB,

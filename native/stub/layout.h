@@ -20,6 +20,8 @@
 #define STUB_HELPER_END 0x1000
 #define STUB_HANDLER 0x7ff000001000
 #define STUB_HANDLER_SIZE 0x1000
+/* Trampolines of patched call sites jump here (entry.S). */
+#define STUB_CALL_ENTRY 0x7ff000001010
 #define STUB_TEXT_END 0x2000
 #define STUB_CMD 0x7ff001000000
 #define STUB_CMD_SIZE 0x4000
@@ -48,6 +50,20 @@
 #define STATE_STOPPED 1 /* parked, spinning for a while */
 #define STATE_ASLEEP 2  /* parked, in futex wait */
 #define STATE_EXIT 3    /* told by the Sentry to exit */
+#define STATE_SAVE 4    /* parked and spinning, asked by the Sentry for its FP state; goes on to STATE_STOPPED */
+
+/*
+ * How a guest thread came to stop: where its registers are. ENTRY_SIGNAL: in the signal frame. ENTRY_CALL: a patched call
+ * site jumped to the stub (call_entry in entry.S): in `regs`; the FP state is where it was, in the processor.
+ */
+#define ENTRY_SIGNAL 0
+#define ENTRY_CALL 1
+
+/* struct user_regs_struct, as indices of 64-bit words (struct area, regs at AREA_REGS). */
+#define REGS_RAX 10
+#define REGS_RIP 16
+#define REGS_EFLAGS 18
+#define REGS_RSP 19
 
 /* Layout of the command page: sequence number, op count, then ops of 8 words: number, six arguments, pad. */
 #define CMD_SEQ 0
@@ -59,7 +75,16 @@
 #define RES_MSG 2048
 
 /* Offsets in struct area and struct global that assembly needs. */
+#define AREA_PENDING 40
 #define AREA_STACK 64
+#define AREA_CONT 88
+#define AREA_FACTS 96
+/* The stack of call_entry's C code grows down from the registers. */
+#define AREA_REGS 0x800
+#define AREA_XSAVE 0x900
+#define AREA_XSAVE_SIZE 0x2f00
+/* The alternate signal stack: from here to the end. */
+#define AREA_ALTSTACK 0x3800
 #define GLOBAL_ZERO 8
 #define GLOBAL_CPUS 64
 
@@ -71,13 +96,22 @@
 #define PROCESS_CLONE_FLAGS 0x8411 /* CLONE_FILES|CLONE_PARENT|SIGCHLD */
 
 /* Instructions in the seccomp programs. */
-#define WIDE_FILTER_LENGTH 80
-#define GUEST_FILTER_LENGTH 40
+#define WIDE_FILTER_LENGTH 82
+#define GUEST_FILTER_LENGTH 42
 
 #ifndef __ASSEMBLER__
 
 #include <stddef.h>
 #include <stdint.h>
+
+/*
+ * What the stub may answer by itself, filled in by the Sentry whenever it changes. A guest that overwrites it fools nobody but
+ * itself.
+ */
+struct facts {
+  uint32_t valid; /* 0: nothing is answered */
+  uint32_t pid, tid, ppid, uid, euid, gid, egid;
+};
 
 /* Start of a guest thread's area. Written by the thread's signal handler (or a hostile sibling of it). */
 struct area {
@@ -87,13 +121,25 @@ struct area {
   uint64_t fs_base;
   uint64_t gs_base;
   uint32_t cpu; /* where it stopped, a hint */
-  uint32_t reserved[7];
+  uint32_t entry; /* ENTRY_* of the last stop */
+  uint32_t pending;    /* ENTRY_CALL: an interrupt came while the thread was in stub code */
+  uint32_t fp_valid;   /* ENTRY_CALL: the FP state lies at AREA_XSAVE */
+  uint32_t fp_restore; /* ENTRY_CALL, by the Sentry: load it from there */
+  uint32_t full;       /* ENTRY_CALL, by the Sentry: do not go on behind the call, but as `regs` say */
+  uint32_t traps;      /* calls that came by signal and could be answered here */
+  uint32_t reserved;
   /* stack_t for sigaltstack, filled by the Sentry before the thread starts. */
   uint64_t stack_sp;
   uint64_t stack_flags;
   uint64_t stack_size;
+  uint64_t cont; /* ENTRY_CALL: where the trampoline goes on */
+  struct facts facts;
 };
+_Static_assert(offsetof(struct area, pending) == AREA_PENDING, "AREA_PENDING");
 _Static_assert(offsetof(struct area, stack_sp) == AREA_STACK, "AREA_STACK");
+_Static_assert(offsetof(struct area, cont) == AREA_CONT, "AREA_CONT");
+_Static_assert(offsetof(struct area, facts) == AREA_FACTS, "AREA_FACTS");
+_Static_assert(sizeof(struct area) <= 256, "struct area");
 
 /* Start of area 0. */
 struct global {
@@ -101,7 +147,8 @@ struct global {
   uint32_t spin;     /* TSC ticks that a stopped thread spins before it sleeps */
   uint32_t zero;     /* always 0: something to wait on for ever */
   uint32_t cpu;      /* where the Sentry runs */
-  uint32_t pad[12];
+  uint64_t fp_features; /* state components that XSAVE saves */
+  uint32_t pad[10];
   uint8_t cpus[128]; /* CPUs that guest threads may use */
 };
 _Static_assert(offsetof(struct global, zero) == GLOBAL_ZERO, "GLOBAL_ZERO");
@@ -119,6 +166,19 @@ struct host_ucontext {
   uint64_t reserved[8];
   uint64_t sigmask;
 };
+/* siginfo_t of a SIGSYS. */
+struct host_sigsys {
+  int32_t signo, error, code, pad;
+  uint64_t address;
+  int32_t number;
+  uint32_t arch;
+};
+/* In gregs. */
+#define GREG_RBX 11
+#define GREG_RAX 13
+#define GREG_RSP 15
+#define GREG_RIP 16
+#define GREG_EFLAGS 17
 #define HOST_UCONTEXT_SIZE 304
 _Static_assert(sizeof(struct host_ucontext) == HOST_UCONTEXT_SIZE, "ucontext");
 #endif

@@ -39,8 +39,10 @@ function startPlatform(config: BootConfig, log: Logger): Platform {
   const selection = selectPlatform(config.platform, config.stubFd);
   if (!("platform" in selection)) throw new BootError(`no platform can run here: ${selection.join("; ")}`);
   for (const reason of selection.passedOver) log.warn(`platform passed over: ${reason}`);
-  log.info(`platform ${selection.platform.name}`);
-  return selection.platform;
+  const { platform } = selection;
+  log.info(`platform ${platform.name}`);
+  if (!config.systrapDisable.includes("patching")) platform.enablePatching();
+  return platform;
 }
 
 /** Reads a whole small file from its start. */

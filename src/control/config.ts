@@ -74,6 +74,8 @@ export interface BootConfig {
   readonly debug: boolean;
   /** Honour set-user-ID and set-group-ID bits at execve. */
   readonly allowSetuid: boolean;
+  /** Means of systrap that are turned off: patching, answers. */
+  readonly systrapDisable: readonly string[];
   readonly strace: boolean;
   /** Which of stdin, stdout, stderr are terminals of the host (they become one pty inside). */
   readonly tty: readonly boolean[];

@@ -27,6 +27,8 @@ export interface SandboxRequest {
   readonly mounts: readonly MountRequest[];
   /** null: the default with fallback. */
   readonly platform: "systrap" | "ptrace" | null;
+  /** patching, answers: means of systrap that are turned off. */
+  readonly systrapDisable: readonly string[];
   readonly strace: boolean;
   readonly debug: boolean;
   readonly allowSetuid: boolean;

@@ -266,6 +266,7 @@ class Sandbox {
       logFd: hasLog ? LOG_FD : -1,
       debug: request.debug,
       allowSetuid: request.allowSetuid,
+      systrapDisable: request.systrapDisable,
       strace: request.strace,
       tty: [0, 1, 2].map((fd) => host.isatty(fd)),
       startedAtNs: Math.floor(process.hrtime()[0] * 1e9 + process.hrtime()[1]),

@@ -21,6 +21,9 @@ export const CTX_ADDR = 58; // EV_FAULT: lo/hi of si_addr (cr2 for page faults)
 export const CTX_ERR = 60;
 export const CTX_TRAPNO = 61; // EV_FAULT: x86 trap number
 
+/** EV_SYSCALL: 1 when the call came by a trap, and its site may be patched ({@link Platform.patcher}). */
+export const CTX_TRAPPED = 62;
+
 /** The guest executed a `syscall` instruction: rax (and orig_rax) = number, rip behind the instruction. */
 export const EV_SYSCALL = 1;
 /** The guest faulted: see CTX_SIGNO and following. */
@@ -84,6 +87,48 @@ export interface AddressSpace {
   owner: unknown;
 }
 
+/**
+ * How a `syscall` instruction in guest code is made to jump instead of to trap: which instructions are overwritten, and which are
+ * executed in the trampoline ("slot") instead. Offsets are bytes.
+ */
+export interface PatchPlan {
+  /** First byte that is overwritten, from the syscall instruction on: 0, or negative. */
+  readonly start: number;
+  /** Bytes overwritten; always whole instructions, and none but the first begins with a byte that can be executed. */
+  readonly length: number;
+  /** Bytes behind the syscall instruction that the slot executes. */
+  readonly after: number;
+  /** Offset in the slot where it goes on behind the call. */
+  readonly cont: number;
+  /** Offset in the slot behind its own syscall instruction (for threads that use gs themselves). */
+  readonly trapEnd: number;
+}
+
+/**
+ * Patching of call sites. The platform knows instructions and what a slot must do, the memory manager where code and slots
+ * lie, when they go, and how threads that stop in a slot get back to addresses that the guest knows.
+ */
+export interface CodePatcher {
+  /** Bytes of one slot. */
+  readonly slotSize: number;
+  /** Plans the patch of the syscall instruction at code[at]; rax was `nr` there. Only bytes of `code` are used. null: leave it. */
+  plan(code: Uint8Array, at: number, nr: number): PatchPlan | null;
+  /** Whether a slot at slotAddr can serve the syscall instruction at callAddr. */
+  suits(plan: PatchPlan, callAddr: number, slotAddr: number): boolean;
+  /** Writes a slot to out[off ...]; the original code is around code[at]. */
+  writeSlot(
+    plan: PatchPlan,
+    code: Uint8Array,
+    at: number,
+    callAddr: number,
+    slotAddr: number,
+    out: Uint8Array,
+    off: number,
+  ): void;
+  /** Overwrites the site in code[at + plan.start ...]. */
+  writeJump(plan: PatchPlan, code: Uint8Array, at: number, callAddr: number, slotAddr: number): void;
+}
+
 /** How {@link Platform.wait} found things. */
 export interface WaitResult {
   /** Ids of contexts that stopped, for i < stoppedCount. */
@@ -132,6 +177,23 @@ export interface Platform {
   watch(fd: number, events: number, token: number): number;
   rewatch(fd: number, events: number, token: number): number;
   unwatch(fd: number): number;
+  /** Present and not null: call sites can be patched, and are reported by CTX_TRAPPED. */
+  readonly patcher?: CodePatcher | null;
+  /**
+   * What the thread of a context may be told without asking the kernel (getpid, gettid, getppid, get[e]uid, get[e]gid;
+   * sched_yield is then done on the host). To be called again when one of them changes, also while the context runs; gone
+   * after releaseContext. Absent: nothing is answered.
+   */
+  setFacts?(
+    id: number,
+    pid: number,
+    tid: number,
+    ppid: number,
+    uid: number,
+    euid: number,
+    gid: number,
+    egid: number,
+  ): void;
   /** The backing's fd will be closed: drop the stubs' copy of it. */
   forgetBacking(backing: HostBacking): void;
   /** End every stub process and free everything. */

@@ -10,12 +10,29 @@ export const GLOBAL_FLAGS: readonly FlagSpec[] = [
     help: "how guest code is run: systrap or ptrace",
     defaultText: "systrap, or ptrace where systrap cannot work",
   },
+  {
+    name: "systrap-disable",
+    kind: "string",
+    value: "LIST",
+    help: "turn off means of systrap to make system calls faster: patching, answers",
+  },
   { name: "strace", kind: "bool", help: "log every system call of the guest to the debug log (or stderr)" },
   { name: "allow-suid", kind: "bool", help: "honour set-user-ID and set-group-ID bits of executables inside" },
   { name: "debug", kind: "bool", help: "log what the Sentry does" },
   { name: "debug-log", kind: "string", value: "FILE", help: "append logs to FILE instead of stderr" },
   { name: "help", kind: "bool", help: "show help" },
 ];
+
+/** What of systrap is turned off. */
+export function systrapDisableFlag(flags: FlagValues): readonly string[] {
+  const words = (flags.string("systrap-disable") ?? "").split(",").filter((word) => word !== "");
+  for (const word of words) {
+    if (word !== "patching" && word !== "answers" && word !== "batching") {
+      throw new CliError(`--systrap-disable: unknown '${word}': patching and answers can be turned off`, EXIT_USAGE);
+    }
+  }
+  return words;
+}
 
 /** The platform asked for; null: not given (fallback allowed). */
 export function platformFlag(flags: FlagValues): "systrap" | "ptrace" | null {

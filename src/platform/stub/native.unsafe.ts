@@ -13,6 +13,10 @@ export const FACT_GUEST_MIN = 0;
 export const FACT_GUEST_MAX = 1;
 export const FACT_FP_SIZE = 2;
 export const FACT_FSGSBASE = 3;
+export const FACT_CALL_ENTRY = 5;
+
+/** Of {@link NativePlatform.platformTune}. */
+export const TUNE_PATCHING = 3;
 
 /** Doubles of one entry in the ops array: kind, addr, len, and three that depend on the kind. */
 export const OP_WORDS = 6;
@@ -46,6 +50,17 @@ export interface NativePlatform {
   platformResetFp(id: number): number;
   platformDonate(fd: number): number;
   platformForget(stubFd: number): number;
+  /** What the stub may answer for a thread by itself; pid 0: nothing. */
+  platformFacts(
+    id: number,
+    pid: number,
+    tid: number,
+    ppid: number,
+    uid: number,
+    euid: number,
+    gid: number,
+    egid: number,
+  ): number;
   platformWait(timeoutNs: number): number;
   /** epoll_ctl with op EPOLL_CTL_ADD (1), DEL (2), MOD (3). */
   platformWatch(fd: number, events: number, token: number, op: number): number;

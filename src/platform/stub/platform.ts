@@ -2,8 +2,9 @@
  * systrap and ptrace: both run guest code in stub processes (native/stub) and differ only in how guest threads stop. The
  * mechanism is in the addon; here are the queues of mapping operations and the contract's objects.
  */
-import type { AddressSpace, HostBacking, Platform, WaitResult } from "../platform.ts";
+import type { AddressSpace, CodePatcher, HostBacking, Platform, WaitResult } from "../platform.ts";
 import {
+  FACT_CALL_ENTRY,
   FACT_FP_SIZE,
   FACT_FSGSBASE,
   FACT_GUEST_MAX,
@@ -18,11 +19,14 @@ import {
   OP_PROTECT,
   OP_UNMAP,
   OP_WORDS,
+  TUNE_PATCHING,
   nativePlatform,
   openStub,
   sharedViews,
 } from "./native.unsafe.ts";
 import type { NativePlatform, SharedViews } from "./native.unsafe.ts";
+
+import { SystrapPatcher } from "./patch.ts";
 
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
@@ -144,6 +148,8 @@ export class StubPlatform implements Platform {
   readonly ops: Float64Array;
   /** The address space of each context. */
   readonly spaceOf: StubAddressSpace[] = [];
+  /** Set by {@link enablePatching}. */
+  patcher: CodePatcher | null = null;
   readonly #counts: Int32Array;
 
   private constructor(name: "systrap" | "ptrace", native: NativePlatform) {
@@ -247,6 +253,27 @@ export class StubPlatform implements Platform {
 
   unwatch(fd: number): number {
     return this.native.platformWatch(fd, 0, 0, EPOLL_CTL_DEL);
+  }
+
+  /** Lets call sites be patched from now on, where that is possible; before the first address space is made. */
+  enablePatching(): void {
+    const entry = this.native.platformFact(FACT_CALL_ENTRY);
+    if (entry === 0) return;
+    this.native.platformTune(TUNE_PATCHING, 1);
+    this.patcher = new SystrapPatcher(entry);
+  }
+
+  setFacts(
+    id: number,
+    pid: number,
+    tid: number,
+    ppid: number,
+    uid: number,
+    euid: number,
+    gid: number,
+    egid: number,
+  ): void {
+    if (this.name === "systrap") this.native.platformFacts(id, pid, tid, ppid, uid, euid, gid, egid);
   }
 
   forgetBacking(backing: HostBacking): void {

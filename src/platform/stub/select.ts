@@ -1,10 +1,9 @@
 /** Chooses the platform. */
-import type { Platform } from "../platform.ts";
 import { StubPlatform } from "./platform.ts";
 
 /** What was started, and why not what was asked for. */
 export interface Selection {
-  readonly platform: Platform;
+  readonly platform: StubPlatform;
   /** One line for the log for each platform that was passed over; empty when the first choice runs. */
   readonly passedOver: readonly string[];
 }

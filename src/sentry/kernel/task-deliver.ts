@@ -149,6 +149,7 @@ export function altStackStatus(t: Task, sp: number): number {
 
 /** Puts a frame on the guest's stack and enters the handler. False: the stack cannot take it. */
 function pushHandler(t: Task, a: SigAction, info: SigInfo): boolean {
+  t.mm.patches?.fixRip(t.regs, t.regBase);
   const k = t.kernel;
   const { mm } = t;
   const { platform, scratch, scratchView: view } = k;

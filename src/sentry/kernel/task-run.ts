@@ -9,6 +9,7 @@ import {
   CTX_SICODE,
   CTX_SIGNO,
   CTX_TRAPNO,
+  CTX_TRAPPED,
   EV_DIED,
   EV_FAULT,
   EV_SYSCALL,
@@ -57,6 +58,7 @@ export function takeEvent(t: Task): void {
     case EV_SYSCALL:
       t.inSyscall = true;
       t.sysno = regs[base + R_ORIG_RAX]! | 0;
+      if (regs[base + CTX_TRAPPED]! !== 0) t.mm.noteTrap(regs, base);
       // Numbers are ints; a guest that fills the upper half gets the call that the lower half names, as Linux does.
       break;
     case EV_FAULT:
@@ -67,10 +69,12 @@ export function takeEvent(t: Task): void {
       killGroup(t.group, signalStatus(SIGKILL, false));
       break;
     default:
+      if (t.mm.patches !== null) t.mm.patches.fixRip(regs, base);
   }
 }
 
 function takeFault(t: Task, regs: Uint32Array, base: number): void {
+  if (t.mm.patches !== null && t.mm.patches.handleFault(regs, base)) return;
   let sig = regs[base + CTX_SIGNO]!;
   let code = regs[base + CTX_SICODE]! | 0;
   if (regs[base + CTX_TRAPNO]! === TRAP_PAGE_FAULT && sig === SIGSEGV) {

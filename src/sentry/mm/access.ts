@@ -8,7 +8,7 @@ import { PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
 import { copyBytes } from "../usermem/io.ts";
 import { faultIn } from "./fault.ts";
 import type { MemoryManager } from "./mm.ts";
-import type { Pma } from "./vma.ts";
+import { isPatched, type Pma } from "./vma.ts";
 
 const TWO32 = 4294967296;
 /** For values that lie in a host file or across two PMAs. */
@@ -28,7 +28,7 @@ export function locate(mm: MemoryManager, addr: number, write: boolean, wish: nu
     p = mm.pmas.find(addr);
     if (p !== null) mm.lastPma = p;
   }
-  if (p !== null && (write ? (p.prot & PROT_WRITE) !== 0 : p.prot !== 0)) return p;
+  if (p !== null && (p.prot & (write ? PROT_WRITE : PROT_READ)) !== 0) return p;
   return locateSlow(mm, addr, write, wish, false);
 }
 
@@ -157,7 +157,8 @@ export function force(
   while (done < len) {
     const at = addr + done;
     let p = mm.pmas.find(at);
-    if (p === null || (write && (p.prot & PROT_WRITE) === 0)) p = locateSlow(mm, at, write, len - done, true);
+    if (p === null || (write && (p.prot & PROT_WRITE) === 0) || isPatched(p))
+      p = locateSlow(mm, at, write, len - done, true);
     if (p === null) break;
     const n = Math.min(p.end - at, len - done);
     const o = p.off + (at - p.start);

@@ -107,6 +107,7 @@ function setFlags(mm: MemoryManager, v: Vma, start: number, end: number, flags: 
  */
 function discard(mm: MemoryManager, v: Vma, start: number, end: number): void {
   if (v.isShared) return;
+  mm.patches?.restore(start, end);
   splitPagesAt(mm, start);
   splitPagesAt(mm, end);
   let holes = false;
@@ -153,7 +154,7 @@ function populate(mm: MemoryManager, start: number, end: number, write: boolean)
   let pos = start;
   while (pos < end) {
     const p = mm.pmas.find(pos);
-    if (p !== null && (write ? (p.prot & A.PROT_WRITE) !== 0 : p.prot !== 0)) {
+    if (p !== null && (p.prot & (write ? A.PROT_WRITE : 5)) !== 0) {
       pos = p.end;
       continue;
     }

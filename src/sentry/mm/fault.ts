@@ -6,7 +6,7 @@ import { PAGE_SIZE, Translation } from "../memmap/memmap.ts";
 import { MEM_ANON } from "../pgalloc/memory-file.ts";
 import type { MemoryManager } from "./mm.ts";
 import { addPages, dropPages, isolate, linkPages, takePma } from "./pmas.ts";
-import { hostProt, type Pma, STACK_GUARD, VMF_GROWSDOWN, VMF_LOCKED, type Vma } from "./vma.ts";
+import { hostProt, isPatched, type Pma, STACK_GUARD, VMF_GROWSDOWN, VMF_LOCKED, type Vma } from "./vma.ts";
 import { resizeVma } from "./vmas.ts";
 
 /** Anonymous mappings up to this size get all their pages (file space and host mapping) when they are made. */
@@ -48,6 +48,10 @@ export function faultIn(mm: MemoryManager, addr: number, access: number, wish: n
   }
   const page = addr - (addr & (PAGE_SIZE - 1));
   let p = mm.pmas.find(page);
+  if (p !== null && isPatched(p) && (write || access !== PROT_EXEC)) {
+    mm.patches?.restore(page, page + PAGE_SIZE);
+    p = mm.pmas.find(page);
+  }
   if (p === null) {
     const r = fillAround(mm, vma, page, wish, write);
     if (r < 0) return r;

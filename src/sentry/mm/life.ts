@@ -5,8 +5,8 @@ import { type Mappable, PAGE_SIZE, Translation } from "../memmap/memmap.ts";
 import { MEM_ANON } from "../pgalloc/memory-file.ts";
 import { populateVma, removeRange } from "./map.ts";
 import type { MemoryManager } from "./mm.ts";
-import { addPages, dropPages, isolate, makeCow } from "./pmas.ts";
-import { type Pma, type Vma, VMF_DONTFORK, VMF_LOCKED, VMF_LOCKONFAULT, VMF_WIPEONFORK } from "./vma.ts";
+import { addPages, dropPages, isolate, linkPages, makeCow } from "./pmas.ts";
+import { isPatched, type Pma, type Vma, VMF_DONTFORK, VMF_LOCKED, VMF_LOCKONFAULT, VMF_WIPEONFORK } from "./vma.ts";
 import { addVma, dropVma } from "./vmas.ts";
 
 /** Bytes that a fork copies at once. */
@@ -76,9 +76,13 @@ export function copyAddressSpace(mm: MemoryManager, child: MemoryManager, sp: nu
       }
       const len = p.end - p.start;
       p.file.incRef(p.off, len);
-      addPages(child, c, p.start, len, p.file, p.off, p.cow, p.anon, p.maxProt, false);
+      if (isPatched(p)) {
+        child.as.mapFile(p.start, len, p.file.backing, p.off, p.prot, true, false);
+        linkPages(child, c, p.start, len, p.file, p.off, p.prot, p.cow, p.anon, p.maxProt);
+      } else addPages(child, c, p.start, len, p.file, p.off, p.cow, p.anon, p.maxProt, false);
     }
   }
+  mm.patches?.copyTo(child);
   const r = mm.flush();
   return r < 0 ? r : child.flush();
 }

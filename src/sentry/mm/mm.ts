@@ -31,6 +31,7 @@ import * as ioSeq from "./io-seq.ts";
 import { abandon, copyAddressSpace, invalidate, releaseAddressSpace } from "./life.ts";
 import * as map from "./map.ts";
 import { PendingSpace } from "./pending-space.ts";
+import { CodePatches } from "./patches.ts";
 import { mremap } from "./remap.ts";
 import { type Pma, STACK_GUARD, type Vma } from "./vma.ts";
 
@@ -144,6 +145,8 @@ export class MemoryManager implements MappingOwner {
   /** VMF_LOCKED and VMF_LOCKONFAULT for coming mappings (mlockall(MCL_FUTURE)); RLIMIT_MEMLOCK does not count. */
   lockFuture = 0;
   lockPrivileged = false;
+  /** Patched call sites; null where the platform has no use for them, or none were seen yet. */
+  patches: CodePatches | null = null;
   /** The PMA that the kernel used last; one that left the tree has start = end = 0. */
   lastPma: Pma | null = null;
   /** Last copy-on-write window, and how many in a row were neighbours. */
@@ -327,9 +330,19 @@ export class MemoryManager implements MappingOwner {
   handleFault(addr: number, wanted: number): number {
     const page = addr - (addr & (PAGE_SIZE - 1));
     const p = this.pmas.find(page);
-    if (p !== null && ((p.prot & wanted) !== 0 || (wanted === 1 && p.prot !== 0))) return noteStuck(this, p, page);
+    if (p !== null && (p.prot & wanted) !== 0) return noteStuck(this, p, page);
     this.stuckPage = -1;
     return faultIn(this, addr, wanted, 1, false);
+  }
+
+  /** A thread with its registers at regs[base] made a system call by a trap that could be patched. @hot */
+  noteTrap(regs: Uint32Array, base: number): void {
+    if (this.patches === null) {
+      const { patcher } = this.platform;
+      if (patcher === null || patcher === undefined) return;
+      this.patches = new CodePatches(this, patcher);
+    }
+    this.patches.noteTrap(regs, base);
   }
 
   // --- mappings: address / 0, or -errno ---

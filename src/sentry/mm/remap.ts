@@ -130,6 +130,7 @@ function moveRange(
   keepOld: boolean,
 ): number {
   // Removing the target range may have split the VMA that was found before.
+  mm.patches?.restore(addr, addr + oldLen);
   const v = mm.vmas.find(addr);
   if (v === null || v.end < addr + oldLen) return -EFAULT;
   const vma = isolateVma(mm, v, addr, addr + oldLen);

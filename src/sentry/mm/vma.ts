@@ -1,5 +1,5 @@
 /** The two kinds of ranges of an address space: Vma (what the guest asked for) and Pma (which pages are there). */
-import { PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
 import type { Mappable, MappedFile } from "../memmap/memmap.ts";
 import type { VmaFile } from "../memmap/vma-file.ts";
 import { MemoryFile } from "../pgalloc/memory-file.ts";
@@ -72,6 +72,11 @@ export class Pma extends AddrNode {
     this.file = file;
     this.mem = mem;
   }
+}
+
+/** Whether pages are execute-only, as nothing but patched code is (patches.ts). */
+export function isPatched(p: Pma): boolean {
+  return p.prot === PROT_EXEC;
 }
 
 /** The memory file behind a mapped file, if the Sentry can touch it. */

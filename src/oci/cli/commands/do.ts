@@ -10,7 +10,7 @@ import type { MountRequest } from "../../sandbox-request.ts";
 import { runSandbox } from "../../sandbox.ts";
 import type { Command } from "../command.ts";
 import type { FlagValues } from "../flags.ts";
-import { platformFlag } from "../global-flags.ts";
+import { platformFlag, systrapDisableFlag } from "../global-flags.ts";
 
 /** `SRC:DST[:ro]`, both absolute (SRC may be relative to the current directory). */
 function parseVolume(text: string): MountRequest {
@@ -67,6 +67,7 @@ function run(flags: FlagValues, args: readonly string[]): number {
     rootReadonly: false,
     mounts: [...defaultMounts(), ...flags.list("volume").map(parseVolume)],
     platform: platformFlag(flags),
+    systrapDisable: systrapDisableFlag(flags),
     strace: flags.bool("strace"),
     debug: flags.bool("debug"),
     allowSetuid: flags.bool("allow-suid"),

@@ -10,7 +10,7 @@ import type { OciSpec } from "../../spec/types.ts";
 import { validateSpec } from "../../spec/validate.ts";
 import type { Command } from "../command.ts";
 import type { FlagValues } from "../flags.ts";
-import { platformFlag } from "../global-flags.ts";
+import { platformFlag, systrapDisableFlag } from "../global-flags.ts";
 
 /** Reads and checks BUNDLE/config.json. */
 export function loadSpec(bundle: string): OciSpec {
@@ -78,6 +78,7 @@ function run(flags: FlagValues, args: readonly string[]): number {
     mounts:
       spec.mounts === undefined || spec.mounts.length === 0 ? defaultMounts() : mountRequests(spec.mounts, bundle),
     platform: platformFlag(flags),
+    systrapDisable: systrapDisableFlag(flags),
     strace: flags.bool("strace"),
     debug: flags.bool("debug"),
     allowSetuid: flags.bool("allow-suid"),
