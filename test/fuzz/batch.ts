@@ -1,0 +1,94 @@
+/** Runs many sequences in one process start, natively or in a sandbox, and compares what they print. */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "../harness/process.ts";
+import { cleanEnv, tsvisor } from "../harness/sandbox.ts";
+import type { Operation, Sequence } from "./generate.ts";
+
+/** Where a sequence's output differs. */
+export interface Difference {
+  readonly sequence: Sequence;
+  readonly native: readonly string[];
+  readonly sandbox: readonly string[];
+  /** The first line that differs, as printed natively and in the sandbox. */
+  readonly first: readonly [string, string];
+}
+
+/** What the runner of batches needs. */
+export interface Bench {
+  /** The interpreter. */
+  readonly executable: string;
+  /** A temporary folder that nobody else uses. */
+  readonly temporary: string;
+  readonly platform: string;
+}
+
+/** A sequence as the interpreter reads it. */
+export function sequenceText(sequence: Sequence): string {
+  return sequence.map((operation: Operation) => `${operation.join(" ")}\n`).join("");
+}
+
+/** Reads what sequenceText() has written; lines that start with `#` are comments. */
+export function parseSequence(text: string): Sequence {
+  return text
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map((line) => line.split(" "));
+}
+
+/** Runs sequences on one side; gives each one's lines, fewer than sequences when the whole program broke off. */
+async function runSide(bench: Bench, sequences: readonly Sequence[], isNative: boolean): Promise<string[][]> {
+  const program = join(bench.temporary, "program");
+  const cwd = join(bench.temporary, "cwd");
+  writeFileSync(program, sequences.map((sequence, i) => `= ${i}\n${sequenceText(sequence)}`).join(""));
+  rmSync(cwd, { recursive: true, force: true });
+  mkdirSync(cwd, { mode: 0o755 });
+  // A network namespace of its own, where abstract socket names are free.
+  const before = isNative
+    ? ["unshare", "--net", "--ipc", "--"]
+    : [tsvisor, "do", `--platform=${bench.platform}`, "--"];
+  const command = [...before, bench.executable, program];
+  try {
+    const outcome = await run(command[0]!, command.slice(1), {
+      cwd,
+      env: { ...cleanEnv, PWD: cwd },
+      timeout: 60 + sequences.length,
+      maxBytes: 512 * 1024 * 1024,
+    });
+    const text = outcome.stdout.toString("latin1");
+    const parts = text.split(/^= \d+\n/m).slice(1);
+    const outputs = parts.map((part) => part.split("\n"));
+    if (outcome.status !== 0) {
+      const why = `${outcome.isTimedOut ? "timed out" : `status ${outcome.status}`}: ${outcome.stderr.toString("latin1")}`;
+      outputs.push([...(outputs.pop() ?? []), why]);
+    }
+    return outputs;
+  } finally {
+    rmSync(cwd, { recursive: true, force: true });
+  }
+}
+
+/** Runs sequences on both sides. Gives each one that differs, by its place; those that nobody has run are left out. */
+export async function compareBatch(bench: Bench, sequences: readonly Sequence[]): Promise<Map<number, Difference>> {
+  const native = await runSide(bench, sequences, true);
+  const sandbox = await runSide(bench, sequences, false);
+  if (native.length !== sequences.length) {
+    throw new Error(`the native run broke off: ${native.at(-1)?.slice(-3).join("\n")}`);
+  }
+  const differences = new Map<number, Difference>();
+  for (const [i, sequence] of sequences.entries()) {
+    const expected = native[i]!;
+    const got = sandbox[i];
+    if (got === undefined) break;
+    const at = expected.findIndex((line, k) => line !== got[k]);
+    if (at < 0 && expected.length === got.length) continue;
+    const first = at < 0 ? expected.length : at;
+    differences.set(i, {
+      sequence,
+      native: expected,
+      sandbox: got,
+      first: [expected[first] ?? "(end)", got[first] ?? "(end)"],
+    });
+  }
+  return differences;
+}

@@ -1,0 +1,225 @@
+// Interpreter of the differential fuzzer: runs sequences of system calls that a text file gives and prints what each call
+// answered, never anything that belongs to one run (pids, addresses, inode numbers, times).
+//
+//     interp FILE            runs every sequence of FILE, each in a process of its own, in a directory of its own below the
+//                            working directory, which is its root too
+//
+// "= NAME" starts a sequence; every other line is an operation and its arguments; generate.ts makes them. Nothing here
+// blocks: descriptors are non-blocking, locks are tried; a parent waits only for what must come. One process at a time runs,
+// so the order of the output is fixed. What hangs all the same is killed after some seconds, and said so.
+#include "interp.h"
+
+#define OUTPUT_SIZE (4 << 20)
+// Output goes to memory that every process of a sequence shares, so that printing is no system call that a sequence could
+// disturb.
+struct output {
+	volatile long length;
+	char text[OUTPUT_SIZE];
+};
+static struct output *output;
+
+static void say(const char *format, ...) {
+	va_list args;
+	va_start(args, format);
+	long room = OUTPUT_SIZE - output->length - 1;
+	if (room > 0) {
+		int length = vsnprintf(output->text + output->length, (size_t)room, format, args);
+		output->length += length > room - 1 ? room - 1 : length;
+	}
+	va_end(args);
+}
+
+#include "ops-files.h"
+#include "ops-memory.h"
+#include "ops-processes.h"
+#include "ops-sockets.h"
+
+static const struct {
+	const char *name;
+	int least;
+	void (*run)(struct op *);
+} operations[] = {
+#define OP(name, least) {#name, least, op_##name},
+#include "operations.h"
+#undef OP
+};
+
+// The program's text and where its lines start.
+static const char *program;
+static long program_length;
+static long *lines;
+static long line_count;
+
+static void load_program(void) {
+	struct stat st;
+	if (fstat(FD_PROGRAM, &st) < 0) _exit(97);
+	program_length = st.st_size;
+	program = mmap(NULL, (size_t)program_length + 1, PROT_READ, MAP_PRIVATE, FD_PROGRAM, 0);
+	if (program == MAP_FAILED) _exit(97);
+	lines = malloc(sizeof *lines * (size_t)(program_length + 1));
+	for (long at = 0; at < program_length;) {
+		lines[line_count++] = at;
+		const char *end = memchr(program + at, '\n', (size_t)(program_length - at));
+		at = end == NULL ? program_length : end - program + 1;
+	}
+}
+
+static long line_length(long line) { return (line + 1 < line_count ? lines[line + 1] : program_length) - lines[line]; }
+
+static void parse(long line, struct op *op) {
+	long length = line_length(line);
+	if (length > (long)sizeof op->text - 1) length = sizeof op->text - 1;
+	memcpy(op->text, program + lines[line], (size_t)length);
+	op->text[length] = 0;
+	op->count = 0;
+	char *state;
+	for (char *word = strtok_r(op->text, " \n", &state); word != NULL && op->count < MAX_WORDS; word = strtok_r(NULL, " \n", &state)) {
+		op->n[op->count] = (long)strtoll(word, NULL, 0);
+		op->word[op->count++] = word;
+	}
+	for (int i = op->count; i < MAX_WORDS; i++) {
+		op->n[i] = 0;
+		op->word[i] = "0";
+	}
+}
+
+static long first_line;
+
+// Runs the lines from..to-1.
+static void run(long from, long to) {
+	for (long line = from; line < to;) {
+		struct op op;
+		parse(line++, &op);
+		op.line = (int)(line - first_line);
+		if (op.count == 0) continue;
+		say("%d %s ", op.line, op.word[0]);
+		if (strcmp(op.word[0], "fork") == 0) {
+			say("\n");
+			line = op_fork(&op, line, to);
+			continue;
+		}
+		if (strcmp(op.word[0], "thread") == 0) {
+			say("\n");
+			line = op_thread(&op, line, to);
+			continue;
+		}
+		if (strcmp(op.word[0], "exec") == 0) {
+			op_exec(&op, line);
+			continue;
+		}
+		size_t i = 0;
+		while (i < COUNT(operations) && strcmp(operations[i].name, op.word[0]) != 0) i++;
+		if (i == COUNT(operations)) say("no such operation\n");
+		else if (op.count - 1 < operations[i].least) say("%d arguments are missing\n", operations[i].least + 1 - op.count);
+		else operations[i].run(&op);
+	}
+}
+
+static void catch_faults(void) {
+	struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+}
+
+static void run_sequence(long from, long to) {
+	struct op none = {0};
+	sequence_end = to;
+	catch_faults();
+	run(from, to);
+	// What is left of everything.
+	say("end fds ");
+	op_fds(&none);
+	say("end maps ");
+	op_memory(&none);
+}
+
+// A sequence's process: a fixed state, a root of its own.
+static void start_sequence(const char *directory, long from, long to) {
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (chroot(directory) < 0 || chdir("/") < 0) _exit(96);
+	syscall(SYS_close_range, 0, FD_PROGRAM - 1, 0);
+	syscall(SYS_close_range, FD_DATA, ~0U, 0);
+	struct rlimit files = {FD_LIMIT, FD_LIMIT}, core = {0, 0}, size = {1 << 26, 1 << 26}, lock = {16 * PAGE, 16 * PAGE};
+	setrlimit(RLIMIT_NOFILE, &files);
+	setrlimit(RLIMIT_CORE, &core);
+	setrlimit(RLIMIT_FSIZE, &size);
+	setrlimit(RLIMIT_MEMLOCK, &lock);
+	umask(022);
+	syscall(SYS_setgroups, 0, NULL);
+	run_sequence(from, to);
+	syscall(SYS_exit_group, 0);
+}
+
+static void flush_output(void) {
+	for (long at = 0; at < output->length;) {
+		long n = write(1, output->text + at, (size_t)(output->length - at));
+		if (n < 0 && errno != EINTR) _exit(95);
+		if (n > 0) at += n;
+	}
+	output->length = 0;
+}
+
+int main(int argc, char **argv) {
+	if (argc == 4 && strcmp(argv[1], "resume") == 0) {
+		output = mmap(NULL, sizeof *output, PROT_READ | PROT_WRITE, MAP_SHARED, FD_OUTPUT, 0);
+		if (output == MAP_FAILED) _exit(97);
+		load_program();
+		first_line = atol(argv[2]);
+		while (first_line > 0 && program[lines[first_line - 1]] != '=') first_line--;
+		run_sequence(atol(argv[2]), atol(argv[3]));
+		_exit(0);
+	}
+	if (argc != 2) return 2;
+	int file = open(argv[1], O_RDONLY), memory = memfd_create("output", 0), proc = open("/proc", O_RDONLY | O_DIRECTORY);
+	int self = open("/proc/self/exe", O_RDONLY);
+	if (file < 0 || memory < 0 || proc < 0 || self < 0 || ftruncate(memory, sizeof *output) < 0) return 97;
+	if (dup2(file, FD_PROGRAM) < 0 || dup2(memory, FD_OUTPUT) < 0 || dup2(proc, FD_PROC) < 0 || dup2(self, FD_SELF) < 0) return 97;
+	output = mmap(NULL, sizeof *output, PROT_READ | PROT_WRITE, MAP_SHARED, FD_OUTPUT, 0);
+	if (output == MAP_FAILED) return 97;
+	load_program();
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	sigset_t child;
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	for (long line = 0; line < line_count;) {
+		if (program[lines[line]] != '=') return 3;
+		long from = line + 1, to = from;
+		while (to < line_count && program[lines[to]] != '=') to++;
+		char directory[32];
+		snprintf(directory, sizeof directory, "s%ld", line);
+		if (mkdir(directory, 0755) < 0) return 96;
+		say("%.*s", (int)line_length(line), program + lines[line]);
+		first_line = from;
+		sigprocmask(SIG_BLOCK, &child, NULL);
+		pid_t pid = fork();
+		if (pid == 0) {
+			sigprocmask(SIG_UNBLOCK, &child, NULL);
+			start_sequence(directory, from, to);
+		}
+		setpgid(pid, pid);
+		struct timespec limit = {10, 0};
+		int status = 0, hung = 0;
+		while (waitpid(pid, &status, WNOHANG) == 0) {
+			if (sigtimedwait(&child, NULL, &limit) >= 0 || errno != EAGAIN) continue;
+			say("HUNG\n");
+			hung = 1;
+			kill(pid, SIGKILL);
+			kill(-pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			break;
+		}
+		kill(-pid, SIGKILL);
+		// Those that it has left behind die of its death.
+		while (waitpid(-1, NULL, 0) > 0) {
+		}
+		if (WIFSIGNALED(status)) say("ended by %s\n", signal_name(WTERMSIG(status)));
+		else say("ended with %d\n", WEXITSTATUS(status));
+		int dir = open(directory, O_RDONLY | O_DIRECTORY);
+		if (!hung) say_tree(dir, ".", 0);
+		close(dir);
+		flush_output();
+		line = to;
+	}
+	return 0;
+}

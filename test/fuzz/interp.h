@@ -1,0 +1,130 @@
+// What the parts of the interpreter share: the operation that runs, output, buffers, the arena.
+#ifndef INTERP_H
+#define INTERP_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_WORDS 12
+#define PAGE 4096L
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+// Descriptors of the interpreter itself; sequences use those below FD_LIMIT only, which is their RLIMIT_NOFILE.
+#define FD_LIMIT 40
+#define FD_PROGRAM 100
+#define FD_OUTPUT 101
+#define FD_PROC 102
+#define FD_SELF 103
+#define FD_DATA 104
+
+// Where sequences map memory: nothing else is ever put there.
+#define ARENA 0x200000000000UL
+#define ARENA_PAGES 64
+
+// One line of a sequence, split into words; n[i] is the number that word i starts with.
+struct op {
+	int line;
+	int count;
+	char *word[MAX_WORDS];
+	long n[MAX_WORDS];
+	char text[512];
+};
+
+// Appends to the output of the sequence.
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...);
+
+static const char *ename(int error) {
+	const char *name = error == 0 ? "0" : strerrorname_np(error);
+	return name == NULL ? "E?" : name;
+}
+
+// Prints what a call returned.
+static void result(long value) {
+	if (value == -1) say("%s\n", ename(errno));
+	else say("%ld\n", value);
+}
+
+// The same where the value belongs to the host.
+static void done(long value) { say("%s\n", value == -1 ? ename(errno) : "ok"); }
+
+static uint32_t checksum(const void *data, size_t length) {
+	const unsigned char *bytes = data;
+	uint32_t hash = 2166136261U;
+	for (size_t i = 0; i < length; i++) hash = (hash ^ bytes[i]) * 16777619U;
+	return hash;
+}
+
+static void fill(void *data, size_t length, long seed) {
+	unsigned char *bytes = data;
+	for (size_t i = 0; i < length; i++) bytes[i] = (unsigned char)(seed * 37 + (long)i * 7 + (long)(i >> 8));
+}
+
+#define BUFFER_SIZE (256 * 1024)
+// 64 KiB on each side that nothing uses show up where a call writes beyond its buffer.
+static unsigned char buffer[BUFFER_SIZE] __attribute__((aligned(4096)));
+
+static size_t clip(long length) { return length < 0 ? 0 : length > BUFFER_SIZE ? BUFFER_SIZE : (size_t)length; }
+
+// Prints a count of bytes and what they are.
+static void result_bytes(long count, const void *data) {
+	if (count == -1) say("%s\n", ename(errno));
+	else if (count == 0) say("0\n");
+	else say("%ld %08x\n", count, checksum(data, (size_t)count));
+}
+
+// Where an operation's page number and offset point to.
+static char *arena(long page, long offset) { return (char *)ARENA + page * PAGE + offset; }
+
+// Paths are words: "" is written as ~, a name of N characters as %N; everything else is itself.
+static const char *path_of(const struct op *op, int i) {
+	static _Thread_local char names[2][5000];
+	static _Thread_local int turn;
+	const char *word = op->word[i];
+	if (strcmp(word, "~") == 0) return "";
+	if (word[0] != '%') return word;
+	char *name = names[turn++ & 1];
+	long length = atol(word + 1);
+	if (length < 0 || length > 4998) length = 4998;
+	memset(name, 'x', (size_t)length);
+	name[length] = 0;
+	return name;
+}
+
+// A descriptor argument: "cwd" stands for AT_FDCWD.
+static int dirfd_of(const struct op *op, int i) { return strcmp(op->word[i], "cwd") == 0 ? AT_FDCWD : (int)op->n[i]; }
+
+#endif

@@ -1,0 +1,165 @@
+// Operations on the arena: pages that come, go, move and change, and what they contain.
+#include "interp.h"
+
+static _Thread_local sigjmp_buf fault_jump;
+static _Thread_local volatile int is_probing;
+static _Thread_local volatile int fault_signal;
+static _Thread_local volatile int fault_code;
+
+// SIGSEGV and SIGBUS: of a probe, back to it; of anything else, the end.
+static void on_fault(int sig, siginfo_t *info, void *context) {
+	(void)context;
+	if (!is_probing || info->si_code <= 0) {
+		say("fault outside of a probe: signal %d code %d\n", sig, info->si_code);
+		_exit(90);
+	}
+	fault_signal = sig;
+	fault_code = info->si_code;
+	siglongjmp(fault_jump, 1);
+}
+
+static void say_fault(void) {
+	const char *code = "?";
+	if (fault_signal == SIGSEGV) code = fault_code == SEGV_MAPERR ? "MAPERR" : fault_code == SEGV_ACCERR ? "ACCERR" : "?";
+	if (fault_signal == SIGBUS) code = fault_code == BUS_ADRERR ? "ADRERR" : "?";
+	say("%s:%s", fault_signal == SIGSEGV ? "SEGV" : "BUS", code);
+}
+
+static void op_mmap(struct op *op) {
+	// page, pages, prot, flags, fd, offset in pages
+	long flags = ARG(3);
+	if (!(flags & MAP_FIXED_NOREPLACE)) flags |= MAP_FIXED;
+	flags &= ~(long)(MAP_HUGETLB | MAP_GROWSDOWN);
+	void *at = mmap(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2), (int)flags, FD(4), ARG(5) * PAGE);
+	if (at == MAP_FAILED) result(-1);
+	else say("page %ld\n", ((long)at - (long)ARENA) / PAGE);
+}
+static void op_munmap(struct op *op) { result(munmap(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE))); }
+static void op_mprotect(struct op *op) { result(mprotect(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2))); }
+static void op_mremap(struct op *op) {
+	// old page, old pages, new pages, flags, new page
+	char *old = arena(ARG(0), 0);
+	long pages = ARG(2);
+	void *at = mremap(old, (size_t)(ARG(1) * PAGE), (size_t)(pages * PAGE), FD(3), arena(ARG(4), 0));
+	if (at == MAP_FAILED) result(-1);
+	else if ((char *)at >= arena(0, 0) && (char *)at < arena(2 * ARENA_PAGES, 0)) say("page %ld\n", ((char *)at - arena(0, 0)) / PAGE);
+	else {
+		say("moved\n");
+		munmap(at, (size_t)(pages * PAGE));
+	}
+}
+static void op_madvise(struct op *op) { result(madvise(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2))); }
+static void op_msync(struct op *op) { result(msync(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2))); }
+static void op_mlock(struct op *op) { result(syscall(SYS_mlock2, arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2))); }
+static void op_munlock(struct op *op) { result(munlock(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE))); }
+static void op_mincore(struct op *op) {
+	size_t pages = clip(ARG(1));
+	done(mincore(arena(ARG(0), 0), pages * (size_t)PAGE, buffer));
+}
+
+// Stores bytes: page, offset, count, seed.
+static void op_poke(struct op *op) {
+	char *at = arena(ARG(0), ARG(1));
+	volatile long i = 0;
+	is_probing = 1;
+	if (sigsetjmp(fault_jump, 1) == 0) {
+		for (; i < ARG(2); i++) *(volatile char *)(at + i) = (char)(ARG(3) + i);
+		say("ok\n");
+	} else {
+		say("%ld stored, ", (long)i);
+		say_fault();
+		say("\n");
+	}
+	is_probing = 0;
+}
+
+static void say_page(const char *page) {
+	is_probing = 1;
+	if (sigsetjmp(fault_jump, 1) == 0) {
+		uint32_t sum = checksum(page, (size_t)PAGE);
+		is_probing = 0;
+		say("%08x", sum);
+	} else {
+		is_probing = 0;
+		say_fault();
+	}
+}
+
+// Content of pages; runs of equal ones are told once.
+static void op_peek(struct op *op) {
+	for (long i = 0; i < ARG(1) && i < 2 * ARENA_PAGES; i++) {
+		say_page(arena(ARG(0) + i, 0));
+		say(" ");
+	}
+	say("\n");
+}
+
+// System calls on the arena: fd, page, offset, length.
+static void op_mread(struct op *op) { result(read(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3))); }
+static void op_mwrite(struct op *op) { result(write(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3))); }
+static void op_mpread(struct op *op) { result(pread(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3), ARG(4))); }
+static void op_mpwrite(struct op *op) { result(pwrite(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3), ARG(4))); }
+static void op_mstat(struct op *op) { result(fstat(FD(0), (struct stat *)arena(ARG(1), ARG(2)))); }
+static void op_mreadv(struct op *op) {
+	struct iovec iov[2] = {{arena(ARG(1), ARG(2)), (size_t)ARG(3)}, {arena(ARG(4), ARG(5)), (size_t)ARG(6)}};
+	result(readv(FD(0), iov, 2));
+}
+static void op_mwritev(struct op *op) {
+	struct iovec iov[2] = {{arena(ARG(1), ARG(2)), (size_t)ARG(3)}, {arena(ARG(4), ARG(5)), (size_t)ARG(6)}};
+	result(writev(FD(0), iov, 2));
+}
+static void op_mcopy(struct op *op) {
+	// process_vm_readv/writev on itself: page, offset, length, to page, to offset
+	struct iovec from = {arena(ARG(0), ARG(1)), (size_t)ARG(2)}, to = {arena(ARG(3), ARG(4)), (size_t)ARG(2)};
+	if (ARG(5) & 1) result(process_vm_readv(getpid(), &to, 1, &from, 1, 0));
+	else result(process_vm_writev(getpid(), &from, 1, &to, 1, 0));
+}
+
+// Each run of pages of the arena with the same protection and sharing; then the contents of all of them.
+// Returns whether there is anything.
+static int say_maps(void) {
+	static char text[65536];
+	int fd = openat(FD_PROC, "self/maps", O_RDONLY | O_CLOEXEC);
+	size_t length = 0;
+	for (long got; fd >= 0 && length < sizeof text - 1 && (got = read(fd, text + length, sizeof text - 1 - length)) > 0;) length += (size_t)got;
+	text[length] = 0;
+	close(fd);
+	unsigned long last_end = 0, run_start = 0, last_offset = 0;
+	char last_prot[8] = "";
+	int last_file = 0;
+	for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+		unsigned long start, end, offset, inode;
+		char prot[8];
+		if (sscanf(line, "%lx-%lx %7s %lx %*s %lu", &start, &end, prot, &offset, &inode) != 5) continue;
+		if (start < ARENA || start >= ARENA + 4 * ARENA_PAGES * PAGE) continue;
+		int file = inode != 0;
+		if (start == last_end && strcmp(prot, last_prot) == 0 && file == last_file && (!file || offset == last_offset)) {
+			last_end = end;
+			last_offset = offset + (end - start);
+			continue;
+		}
+		if (last_end != 0) say("%lu+%lu %s%s ", (run_start - ARENA) / PAGE, (last_end - run_start) / PAGE, last_prot, last_file ? "f" : "");
+		run_start = start;
+		last_end = end;
+		last_offset = offset + (end - start);
+		last_file = file;
+		memcpy(last_prot, prot, sizeof prot);
+	}
+	if (last_end != 0) say("%lu+%lu %s%s", (run_start - ARENA) / PAGE, (last_end - run_start) / PAGE, last_prot, last_file ? "f" : "");
+	say("\n");
+	return last_end != 0;
+}
+static void op_maps(struct op *op) {
+	(void)op;
+	say_maps();
+}
+
+static void op_memory(struct op *op) {
+	(void)op;
+	if (!say_maps()) return;
+	for (long i = 0; i < ARENA_PAGES; i++) {
+		say("%s", i % 8 == 0 ? "memory " : " ");
+		say_page(arena(i, 0));
+		if (i % 8 == 7) say("\n");
+	}
+}

@@ -1,0 +1,139 @@
+/**
+ * The differential fuzzer: `npm run test:fuzz -- [--minutes=N] [--seed=S] [--platform=P[,P]] [--batch=N] [--keep] [FILE...]`.
+ *
+ * Random sequences of system calls run natively and in a sandbox; what differs is made small and, with --keep, stored as
+ * regressions/NAME.txt. First the stored ones (or the given FILEs alone) run. Without --minutes it is the short run of
+ * `npm test`: a fixed seed and a few batches, then the argument tests.
+ */
+import fc from "fast-check";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { compile } from "../harness/program.ts";
+import { ensureBuilt, root } from "../harness/sandbox.ts";
+import { reportCount } from "../harness/summary.ts";
+import { compareBatch, parseSequence, sequenceText } from "./batch.ts";
+import type { Bench, Difference } from "./batch.ts";
+import { sequences } from "./generate.ts";
+import { shrink } from "./shrink.ts";
+
+const regressions = join(root, "test/fuzz/regressions");
+
+interface Options {
+  minutes: number;
+  seed: number;
+  platforms: readonly string[];
+  batch: number;
+  isKeeping: boolean;
+  /** Stop after this many different failures on a platform. */
+  most: number;
+  readonly files: string[];
+}
+
+function parseOptions(args: readonly string[]): Options {
+  const options: Options = {
+    minutes: 0,
+    seed: 1,
+    platforms: ["systrap", "ptrace"],
+    batch: 100,
+    isKeeping: false,
+    most: 5,
+    files: [],
+  };
+  for (const arg of args) {
+    const [name, value = ""] = arg.split("=", 2);
+    if (!arg.startsWith("--")) options.files.push(arg);
+    else if (name === "--minutes") options.minutes = Number(value);
+    else if (name === "--seed") options.seed = Number(value);
+    else if (name === "--platform") options.platforms = value.split(",");
+    else if (name === "--batch") options.batch = Number(value);
+    else if (name === "--most") options.most = Number(value);
+    else if (name === "--keep") options.isKeeping = true;
+    else throw new Error(`unknown option: ${arg}`);
+  }
+  return options;
+}
+
+function describe(difference: Difference): string {
+  const [native, sandbox] = difference.first;
+  return `${sequenceText(difference.sequence)}natively: ${native}\nsandbox:  ${sandbox}`.replace(/^/gm, "       ");
+}
+
+/** Runs the stored sequences; returns how many passed and failed. */
+async function runStored(bench: Bench, files: readonly string[]): Promise<[number, number]> {
+  if (files.length === 0) return [0, 0];
+  const found = await compareBatch(
+    bench,
+    files.map((file) => parseSequence(readFileSync(file, "utf8"))),
+  );
+  for (const [i, difference] of found) {
+    console.log(`FAIL ${bench.platform.padEnd(8)} ${basename(files[i]!, ".txt")}\n${describe(difference)}`);
+  }
+  return [files.length - found.size, found.size];
+}
+
+function keep(difference: Difference, seed: number): void {
+  const name = `${difference.first[0].split(" ")[1] ?? "end"}-${seed}`;
+  writeFileSync(join(regressions, `${name}.txt`), sequenceText(difference.sequence));
+  console.log(`     stored as test/fuzz/regressions/${name}.txt`);
+}
+
+/** Random sequences until the time is over; returns how many passed and how many kinds of failure there are. */
+async function fuzz(bench: Bench, options: Options, deadlineMs: number, batches: number): Promise<[number, number]> {
+  let passed = 0;
+  let failed = 0;
+  for (let i = 0; i < batches && performance.now() < deadlineMs && failed < options.most; i++) {
+    const seed = options.seed + i;
+    const batch = fc.sample(sequences, { seed, numRuns: options.batch });
+    const found = await compareBatch(bench, batch);
+    passed += batch.length - found.size;
+    const seen = new Set<string>();
+    for (const difference of found.values()) {
+      // Once more alone: what hangs on the load is not stored.
+      const again = await compareBatch(bench, [difference.sequence]);
+      const same = again.get(0);
+      if (same === undefined) {
+        failed++;
+        console.log(`FAIL ${bench.platform.padEnd(8)} seed ${seed}, but not again\n${describe(difference)}`);
+        continue;
+      }
+      const small = await shrink(bench, same);
+      const text = `${small.first.join("\n")}`.replace(/\d+/g, "N");
+      if (seen.has(text)) continue;
+      seen.add(text);
+      failed++;
+      console.log(`FAIL ${bench.platform.padEnd(8)} seed ${seed}\n${describe(small)}`);
+      if (options.isKeeping) keep(small, seed);
+      if (failed >= options.most) break;
+    }
+  }
+  return [passed, failed];
+}
+
+const options = parseOptions(process.argv.slice(2));
+await ensureBuilt();
+const compiled = compile(join(root, "test/fuzz/interp.c"), join(root, "build/test/fuzz"));
+if (typeof compiled === "string") throw new Error(compiled);
+const temporary = mkdtempSync(join(tmpdir(), "tsvisor-fuzz-"));
+process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
+const stored = readdirSync(regressions)
+  .filter((file) => file.endsWith(".txt"))
+  .sort()
+  .map((file) => join(regressions, file));
+let passed = 0;
+let failed = 0;
+const add = ([more, less]: [number, number]): void => {
+  passed += more;
+  failed += less;
+};
+for (const platform of options.platforms) {
+  const bench: Bench = { executable: compiled.executable, temporary, platform };
+  add(await runStored(bench, options.files.length > 0 ? options.files : stored));
+  if (options.files.length > 0) continue;
+  const isShort = options.minutes === 0;
+  const seconds = isShort ? 20 : (options.minutes * 60) / options.platforms.length;
+  const deadlineMs = performance.now() + seconds * 1000;
+  add(await fuzz(bench, options, deadlineMs, isShort ? 3 : Infinity));
+}
+reportCount({ suite: `fuzz (${options.platforms.join(", ")})`, passed, failed, skipped: 0 });
+if (failed > 0) process.exitCode = 1;
