@@ -17,6 +17,7 @@ import type { Clock } from "../time/clock.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { MountNamespace } from "../vfs/mount.ts";
 import type { VfsPath } from "../vfs/path.ts";
+import { NetlinkPorts } from "../socket/netlink/netlink.ts";
 import { UnixNames } from "../socket/unix/address.ts";
 import type { VirtualFileSystem } from "../vfs/vfs.ts";
 import { InotifyLimits } from "../fs/inotify/inotify.ts";
@@ -135,6 +136,7 @@ export class Kernel {
   readonly ipc: IpcNamespace;
   /** Addresses of unix sockets. */
   readonly unixNames: UnixNames = new UnixNames();
+  readonly netlinkPorts: NetlinkPorts = new NetlinkPorts();
   /** Notified when a guest thread stops, while somebody waits for that (membarrier). */
   readonly stopQueue: WaitQueue = new WaitQueue();
   /** The task whose attempt is running, null between attempts. */

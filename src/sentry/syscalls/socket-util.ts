@@ -5,7 +5,7 @@ import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCKADDR_STORAGE_SIZE } from "../
 import { S_IFSOCK } from "../../abi/stat.ts";
 import type { WaitQueue } from "../../base/waiter.ts";
 import type { Task } from "../kernel/task.ts";
-import type { UnixAddress } from "../socket/unix/address.ts";
+import type { SocketName } from "../socket/unix/address.ts";
 import { UnixSocket } from "../socket/unix/socket.ts";
 import { AnonInode } from "../vfs/anon.ts";
 import { FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
@@ -54,7 +54,7 @@ export function addressIn(t: Task, addr: number, len: number): number {
  * Writes a socket's address (null: unnamed) to `addr`, as much as the length at `lenAddr` allows, and its true length to
  * `lenAddr`. 0, -EFAULT, -EINVAL.
  */
-export function addressOut(t: Task, address: UnixAddress | null, addr: number, lenAddr: number): number {
+export function addressOut(t: Task, address: SocketName | null, addr: number, lenAddr: number): number {
   const room = t.mm.readU32(lenAddr);
   if (room < 0) return -EFAULT;
   if ((room | 0) < 0) return -EINVAL;
@@ -65,7 +65,7 @@ export function addressOut(t: Task, address: UnixAddress | null, addr: number, l
 }
 
 /** The sockaddr_un of an address in addressBuf; its length. */
-export function encodeAddress(address: UnixAddress | null): number {
+export function encodeAddress(address: SocketName | null): number {
   if (address !== null) return address.encode(addressBuf);
   addressBuf[0] = AF_UNIX;
   addressBuf[1] = 0;

@@ -64,6 +64,10 @@ function waitEvents(t: Task, a: SyscallArgs): number {
   if (!isUserRange(addr, max * EPOLL_EVENT_SIZE)) return -EFAULT;
   if (!(epoll instanceof Epoll)) return -EINVAL;
   const room = Math.floor(t.kernel.scratch.length / EPOLL_EVENT_SIZE);
+  if (max > room && epoll.readyCount > room) {
+    const many = manyEvents(t, epoll, addr, Math.min(max, epoll.readyCount));
+    if (many !== 0) return many;
+  }
   const n = epoll.collect(t.kernel.scratchView, 0, max < room ? max : room);
   if (n !== 0) return t.copyOutStruct(addr, n * EPOLL_EVENT_SIZE) < 0 ? -EFAULT : n;
   const deadline = t.state[ST_DEADLINE]!;
@@ -71,6 +75,14 @@ function waitEvents(t: Task, a: SyscallArgs): number {
   if (t.attempt === 0 && deadline !== Infinity) t.setDeadline(deadline);
   t.holdFile(epoll);
   return t.blockOn(epoll.waitQueue(), EV_IN, -EINTR);
+}
+
+/** More events than the scratch memory holds. */
+function manyEvents(t: Task, epoll: Epoll, addr: number, max: number): number {
+  const view = new DataView(new ArrayBuffer(max * EPOLL_EVENT_SIZE));
+  const n = epoll.collect(view, 0, max);
+  const bytes = n * EPOLL_EVENT_SIZE;
+  return t.mm.copyOutExact(addr, new Uint8Array(view.buffer), 0, bytes) < 0 ? -EFAULT : n;
 }
 
 function takeMilliseconds(t: Task, ms: number): void {

@@ -1,6 +1,7 @@
 /** File descriptors: close(2), dup(2), fcntl(2), close_range(2). */
 import { EAGAIN, EBADF, EFAULT, EINVAL, EMFILE, ENOTDIR, EPERM, ESRCH } from "../../abi/errno.ts";
 import {
+  DN_MULTISHOT,
   F_ADD_SEALS,
   F_DUPFD,
   F_DUPFD_CLOEXEC,
@@ -183,7 +184,8 @@ function fcntlFile(t: Task, file: FileDescription, fd: number, cmd: number, a: S
       return a.i32(2) === F_UNLCK ? 0 : -EAGAIN;
     case F_NOTIFY:
       if (file.inode === null || !file.inode.isDir) return -ENOTDIR;
-      return a.u32(2) === 0 ? 0 : -EINVAL;
+      // Without events this takes notifications away; there are none.
+      return (a.u32(2) & ~DN_MULTISHOT) === 0 ? 0 : -EINVAL;
     case F_SETPIPE_SZ: {
       const pipe = pipeOf(file);
       return pipe === null ? -EBADF : pipe.resize(a.u32(2), t.creds);

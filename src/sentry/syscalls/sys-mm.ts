@@ -1,5 +1,5 @@
 /** Memory: mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2), mlock(2), memory policies. */
-import { EACCES, EBADF, EFAULT, EINVAL, ENOSPC, EOVERFLOW, EPERM, ESRCH } from "../../abi/errno.ts";
+import { EACCES, EBADF, EFAULT, EINVAL, ENOMEM, ENOSPC, EOVERFLOW, EPERM, ESRCH } from "../../abi/errno.ts";
 import { CAP_IPC_LOCK } from "../../abi/capability.ts";
 import {
   MAP_ANONYMOUS,
@@ -46,6 +46,8 @@ function sysMmap(t: Task, a: SyscallArgs): number {
 
   const file = t.fds.get(a.i32(4));
   if (file === undefined || file.isPath) return -EBADF;
+  if (o.len === 0) return -EINVAL;
+  if (o.len > t.kernel.platform.maxAddress) return -ENOMEM;
   if (offset > Number.MAX_SAFE_INTEGER) return -EOVERFLOW;
   o.offset = offset;
   const type = flags & MAP_TYPE;

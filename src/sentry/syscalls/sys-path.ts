@@ -10,7 +10,7 @@ import {
   RENAME_WHITEOUT,
 } from "../../abi/fcntl.ts";
 import type { Task } from "../kernel/task.ts";
-import { linkAt, mknodAt, readlinkAt, renameAt2, rmdirAt, symlinkAt, unlinkAt } from "../vfs/operations.ts";
+import { checkNodeType, linkAt, mknodAt, readlinkAt, renameAt2, rmdirAt, symlinkAt, unlinkAt } from "../vfs/operations.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -147,6 +147,8 @@ export function readlinkat(t: Task, a: SyscallArgs): number {
 function mknodCommon(t: Task, dirfd: number, addr: number, mode: number, dev: number): number {
   const path = namedPathArg(t, addr);
   if (typeof path === "number") return path;
+  const wrong = checkNodeType(mode);
+  if (wrong < 0) return wrong;
   const start = startPath(t, dirfd, path);
   if (typeof start === "number") return start;
   return mknodAt(t.pathContext, start, path, mode & 0xffff, dev);

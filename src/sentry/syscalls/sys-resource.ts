@@ -310,6 +310,11 @@ function sysSchedYield(_t: Task): number {
   return 0;
 }
 
+/** As schedTarget, but a negative number is just one that nobody has: sched_setaffinity(2). */
+function affinityTarget(t: Task, a: SyscallArgs): Task | number {
+  return a.i32(0) < 0 ? -ESRCH : schedTarget(t, a);
+}
+
 /** Words of an affinity mask that counts the sandbox's CPUs. */
 function maskWords(t: Task): number {
   return Math.ceil(t.kernel.cpuCount / 32);
@@ -320,7 +325,7 @@ function sysSchedSetaffinity(t: Task, a: SyscallArgs): number {
   const { scratch } = t.kernel;
   scratch.fill(0, 0, 1024);
   if (t.copyInStruct(a.ptr(2), len) !== 0) return -EFAULT;
-  const target = schedTarget(t, a);
+  const target = affinityTarget(t, a);
   if (typeof target === "number") return target;
   const mask = new Uint32Array(maskWords(t));
   let any = false;
@@ -338,7 +343,7 @@ function sysSchedGetaffinity(t: Task, a: SyscallArgs): number {
   const len = a.u32(1);
   const bytes = Math.ceil(maskWords(t) / 2) * 8;
   if (len < Math.ceil(t.kernel.cpuCount / 8) || (len & 7) !== 0) return -EINVAL;
-  const target = schedTarget(t, a);
+  const target = affinityTarget(t, a);
   if (typeof target === "number") return target;
   const { scratch } = t.kernel;
   scratch.fill(0, 0, bytes);

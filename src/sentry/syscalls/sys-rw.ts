@@ -78,7 +78,9 @@ function readFault(t: Task, file: FileDescription, len: number, pos: number): nu
   const inode = file.inode;
   if (inode !== null && inode.isRegular && file.stat(sizeStat) === 0) {
     const at = pos === AT_POSITION ? file.offset : pos;
-    return at >= sizeStat.size && sizeStat.size > 0 ? 0 : -EFAULT;
+    if (at < sizeStat.size) return -EFAULT;
+    // Files of /proc have content and no size; what can be mapped has as much as it says.
+    return sizeStat.size > 0 || typeof file.mappable() !== "number" ? 0 : -EFAULT;
   }
   if (inode === null || (!inode.isDir && (file.readiness() & (EV_IN | EV_RDNORM)) !== 0)) return -EFAULT;
   // Nothing to be had: the answer does not depend on the buffer.

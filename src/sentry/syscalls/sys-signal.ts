@@ -36,6 +36,7 @@ import { readU64, writeI64 } from "../../abi/time.ts";
 import { R_RSP, regU64 } from "../../arch/amd64/registers.ts";
 import { openPidFd, PidFd } from "../kernel/pidfd.ts";
 import type { Task } from "../kernel/task.ts";
+import { TaskDirectory } from "../kernelfs/proc/task-dir.ts";
 import { altStackStatus, onAltStack, setAltStack, sigreturn } from "../kernel/task-deliver.ts";
 import {
   discardIgnored,
@@ -50,6 +51,7 @@ import {
   userSignal,
 } from "../kernel/task-signals.ts";
 import type { ThreadGroup } from "../kernel/thread-group.ts";
+import type { FileDescription } from "../vfs/file.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -187,14 +189,21 @@ function sysPidfdOpen(t: Task, a: SyscallArgs): number {
   return openPidFd(t, target.group, flags);
 }
 
+/** The process that a descriptor refers to: a pidfd, or an open /proc/PID; null when it is neither. */
+function processOf(file: FileDescription | undefined): ThreadGroup | null {
+  if (file instanceof PidFd) return file.target;
+  if (file === undefined || file.isPath) return null;
+  const { inode } = file;
+  return inode instanceof TaskDirectory && inode.whole ? inode.task.group : null;
+}
+
 function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
   const sig = a.i32(1);
   const infoAt = a.ptr(2);
   if (a.u32(3) !== 0) return -EINVAL;
-  const file = t.fds.get(a.i32(0));
-  if (!(file instanceof PidFd)) return -EBADF;
+  const target = processOf(t.fds.get(a.i32(0)));
+  if (target === null) return -EBADF;
   if (sig < 0 || sig > NSIG) return -EINVAL;
-  const target = file.target;
   if (target.reaped || target.isZombie) return target.reaped ? -ESRCH : maySignal(t, target, sig);
   if (infoAt === 0) return killOne(t, target, sig);
   const info = infoIn(t, infoAt, sig);

@@ -15,8 +15,11 @@ import {
   EPROTONOSUPPORT,
   ESOCKTNOSUPPORT,
 } from "../../abi/errno.ts";
+import { CAP_NET_ADMIN } from "../../abi/capability.ts";
+import { NETLINK_ROUTE } from "../../abi/netlink.ts";
 import {
   AF_MAX,
+  AF_NETLINK,
   AF_UNIX,
   AF_UNSPEC,
   SOCK_CLOEXEC,
@@ -32,6 +35,7 @@ import { S_IFMT, S_IFSOCK } from "../../abi/stat.ts";
 import { EV_IN, EV_OUT } from "../../base/waiter.ts";
 import type { Task } from "../kernel/task.ts";
 import { parseUnixAddress, UnixAddress } from "../socket/unix/address.ts";
+import { NetlinkSocket } from "../socket/netlink/netlink.ts";
 import { UnixSocket } from "../socket/unix/socket.ts";
 import { MAY_WRITE } from "../vfs/inode.ts";
 import { mknodSocket, unlinkAt } from "../vfs/operations.ts";
@@ -65,7 +69,22 @@ function checkKind(domain: number, type: number, protocol: number): number {
   return kind === SOCK_STREAM || kind === SOCK_DGRAM || kind === SOCK_SEQPACKET ? kind : -ESOCKTNOSUPPORT;
 }
 
+/** NETLINK_ROUTE, the only protocol. fd or -errno. */
+function netlinkSocket(t: Task, type: number, protocol: number): number {
+  if ((type & ~(SOCK_TYPE_MASK | SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  const kind = type & SOCK_TYPE_MASK;
+  if (kind >= SOCK_MAX) return -EINVAL;
+  if (kind !== SOCK_RAW && kind !== SOCK_DGRAM) return -ESOCKTNOSUPPORT;
+  if (protocol !== NETLINK_ROUTE) return -EPROTONOSUPPORT;
+  const k = t.kernel;
+  const s = new NetlinkSocket(kind, k.unixNames, k.netlinkPorts, t.creds.hasCap(CAP_NET_ADMIN));
+  s.ownCred.set(t.group.id, t.creds.euid, t.creds.egid);
+  attachSocket(t, s, type);
+  return installSocket(t, s, type);
+}
+
 function socket(t: Task, a: SyscallArgs): number {
+  if (a.i32(0) === AF_NETLINK) return netlinkSocket(t, a.i32(1), a.i32(2));
   const kind = checkKind(a.i32(0), a.i32(1), a.i32(2));
   if (kind < 0) return kind;
   const flags = a.i32(1);
@@ -104,6 +123,7 @@ function bind(t: Task, a: SyscallArgs): number {
   const len = a.i32(2);
   const err = addressIn(t, a.ptr(1), len);
   if (err < 0) return err;
+  if (s.foreign !== null) return s.foreign.bindTo(addressBuf, len, t.group.id);
   const address = parseUnixAddress(addressBuf, len);
   if (typeof address === "number") return address;
   if (address === null) {
@@ -148,6 +168,7 @@ function connect(t: Task, a: SyscallArgs): number {
   const len = a.i32(2);
   const err = addressIn(t, a.ptr(1), len);
   if (err < 0) return err;
+  if (s.foreign !== null) return s.foreign.connectTo(addressBuf, len, t.group.id);
   if (len >= 2 && addressBuf[0] === AF_UNSPEC && addressBuf[1] === 0 && s.type === SOCK_DGRAM) {
     s.disconnect();
     return 0;
@@ -194,12 +215,14 @@ function accept4(t: Task, a: SyscallArgs): number {
 
 function getsockname(t: Task, a: SyscallArgs): number {
   const s = socketOf(t, a.i32(0));
-  return typeof s === "number" ? s : addressOut(t, s.address, a.ptr(1), a.ptr(2));
+  if (typeof s === "number") return s;
+  return addressOut(t, s.foreign === null ? s.address : s.foreign.localName(), a.ptr(1), a.ptr(2));
 }
 
 function getpeername(t: Task, a: SyscallArgs): number {
   const s = socketOf(t, a.i32(0));
   if (typeof s === "number") return s;
+  if (s.foreign !== null) return addressOut(t, s.foreign.peerName(), a.ptr(1), a.ptr(2));
   if (s.peer === null) return -ENOTCONN;
   return addressOut(t, s.peer.address, a.ptr(1), a.ptr(2));
 }
@@ -211,7 +234,7 @@ function shutdown(t: Task, a: SyscallArgs): number {
 
 /** The calls of this file. */
 export const SOCKET_CALLS: readonly SyscallEntry[] = [
-  partial("socket", socket, "AF_UNIX only"),
+  partial("socket", socket, "AF_UNIX, and AF_NETLINK for questions about the loopback interface"),
   partial("socketpair", socketpair, "AF_UNIX only"),
   full("bind", bind),
   full("listen", listen),

@@ -169,7 +169,10 @@ function sendAttempt(t: Task, s: UnixSocket, nameLen: number, flags: number): nu
 function sendOrWait(t: Task, s: UnixSocket, nameLen: number, flags: number): number {
   if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
   let target: UnixSocket | null = null;
-  if (nameLen > 0) {
+  if (s.foreign !== null) {
+    const err = s.foreign.checkTarget(addressBuf, nameLen);
+    if (err < 0) return err;
+  } else if (nameLen > 0) {
     if (s.isConnectionBased) return s.peer !== null ? -EISCONN : -EOPNOTSUPP;
     const address = parseUnixAddress(addressBuf, nameLen);
     if (typeof address === "number") return address;

@@ -1,6 +1,7 @@
 /** getsockopt(2) and setsockopt(2) for SOL_SOCKET: socket(7), unix(7). */
 import { EDOM, EFAULT, EINVAL, ENOPROTOOPT, EOPNOTSUPP, EPERM, ERANGE } from "../../abi/errno.ts";
 import { CAP_NET_ADMIN } from "../../abi/capability.ts";
+import { SOL_NETLINK } from "../../abi/netlink.ts";
 import {
   AF_UNIX,
   SO_ACCEPTCONN,
@@ -45,6 +46,9 @@ import { socketOf } from "./socket-util.ts";
 const BUFFER_MAX = 212992;
 const BUFFER_MIN = 4608;
 
+/** The last of the options of SOL_NETLINK. */
+const NETLINK_GET_STRICT_CHK = 12;
+
 /** Bytes of the struct timeval options. */
 const TIMEVAL_SIZE = 16;
 
@@ -61,9 +65,9 @@ function value(t: Task, s: UnixSocket, option: number, room: number): number {
     case SO_TYPE:
       return int(t, s.type);
     case SO_DOMAIN:
-      return int(t, AF_UNIX);
+      return int(t, s.foreign === null ? AF_UNIX : s.foreign.domain);
     case SO_PROTOCOL:
-      return int(t, 0);
+      return int(t, s.foreign === null ? 0 : s.foreign.protocol);
     case SO_ERROR:
       return int(t, s.takeError());
     case SO_ACCEPTCONN:
@@ -146,12 +150,21 @@ function bufferSize(wanted: number, force: boolean): number {
   return Math.max(asked * 2, BUFFER_MIN);
 }
 
+/** SOL_NETLINK: groups that nothing is ever sent to, and switches for replies that are not made. */
+function netlinkOption(t: Task, s: UnixSocket, a: SyscallArgs, len: number): number {
+  if (s.foreign === null) return -EOPNOTSUPP;
+  if (a.i32(1) !== SOL_NETLINK) return -ENOPROTOOPT;
+  if (len >= 4 && t.mm.readU32(a.ptr(3)) < 0) return -EFAULT;
+  const option = a.i32(2);
+  return option >= 1 && option <= NETLINK_GET_STRICT_CHK ? 0 : -ENOPROTOOPT;
+}
+
 function setsockopt(t: Task, a: SyscallArgs): number {
   const s = socketOf(t, a.i32(0));
   if (typeof s === "number") return s;
   const len = a.i32(4);
   if (len < 0) return -EINVAL;
-  if (a.i32(1) !== SOL_SOCKET) return -EOPNOTSUPP;
+  if (a.i32(1) !== SOL_SOCKET) return netlinkOption(t, s, a, len);
   const option = a.i32(2);
   if (len < 4) return -EINVAL;
   const size = option === SO_RCVTIMEO || option === SO_SNDTIMEO ? TIMEVAL_SIZE : option === SO_LINGER ? 8 : 4;

@@ -54,7 +54,7 @@ function unixSockets(k: Kernel): Set<UnixSocket> {
     tables.add(t.fds);
     for (let fd = 0; fd < t.fds.end; fd++) {
       const file = t.fds.get(fd);
-      if (file instanceof UnixSocket) found.add(file);
+      if (file instanceof UnixSocket && file.foreign === null) found.add(file);
     }
   }
   return found;

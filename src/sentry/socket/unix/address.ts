@@ -3,8 +3,14 @@ import { AF_UNIX, SOCKADDR_UN_SIZE } from "../../../abi/socket.ts";
 import { EINVAL } from "../../../abi/errno.ts";
 import type { UnixSocket } from "./socket.ts";
 
+/** The name of a socket, as getsockname(2) and recvfrom(2) give it. */
+export interface SocketName {
+  /** Writes the sockaddr into `buf` and returns its true length. */
+  encode(buf: Uint8Array): number;
+}
+
 /** A bound address. `path` is latin1; abstract names are without their leading NUL. */
-export class UnixAddress {
+export class UnixAddress implements SocketName {
   readonly isAbstract: boolean;
   readonly path: string;
   constructor(isAbstract: boolean, path: string) {

@@ -33,7 +33,8 @@ import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_RDHUP, EV_RDNORM, EV_WRNORM, WaitQueu
 import type { IoSequence } from "../../usermem/io.ts";
 import { FileDescription } from "../../vfs/file.ts";
 import type { IoctlContext } from "../../vfs/file.ts";
-import type { UnixAddress, UnixNames } from "./address.ts";
+import { interfaceIoctl } from "../netlink/interface.ts";
+import type { SocketName, UnixAddress, UnixNames } from "./address.ts";
 import { Packet, PacketQueue, PeerCred } from "./packet.ts";
 
 /** net.core.wmem_default, as SO_SNDBUF reports it. */
@@ -49,7 +50,7 @@ export class ReceiveInfo {
   flags = 0;
   rights: FileDescription[] | null = null;
   cred: PeerCred | null = null;
-  from: UnixAddress | null = null;
+  from: SocketName | null = null;
 
   clear(): void {
     this.flags = 0;
@@ -71,6 +72,19 @@ export class SendInfo {
     this.rights = null;
     this.explicitCred = false;
   }
+}
+
+/** What a socket of another family, built on this class, does with addresses. Results: 0 or -errno. */
+export interface ForeignAddresses {
+  readonly domain: number;
+  readonly protocol: number;
+  /** bind(2) to the sockaddr in `buf`, for process `pid`. */
+  bindTo(buf: Uint8Array, len: number, pid: number): number;
+  connectTo(buf: Uint8Array, len: number, pid: number): number;
+  localName(): SocketName;
+  peerName(): SocketName;
+  /** Whether a message may go to the sockaddr in `buf` (`len` 0: where it is connected to). */
+  checkTarget(buf: Uint8Array, len: number): number;
 }
 
 const plainSend = new SendInfo();
@@ -118,6 +132,11 @@ export class UnixSocket extends FileDescription {
 
   get isConnectionBased(): boolean {
     return this.type !== SOCK_DGRAM;
+  }
+
+  /** Null: a unix socket. */
+  get foreign(): ForeignAddresses | null {
+    return null;
   }
 
   /** Joins two fresh sockets (socketpair). */
@@ -405,7 +424,7 @@ export class UnixSocket extends FileDescription {
       case SIOCATMARK:
         return -EOPNOTSUPP;
       default:
-        return super.ioctl(ctx, request, arg);
+        return interfaceIoctl(ctx.mm, request, arg);
     }
   }
 
