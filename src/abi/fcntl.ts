@@ -75,6 +75,9 @@ export const F_ADD_SEALS = 1033;
 export const F_GET_SEALS = 1034;
 export const FD_CLOEXEC = 1;
 
+/** F_NOTIFY: not only once. */
+export const DN_MULTISHOT = 0x80000000;
+
 export const F_OWNER_TID = 0;
 export const F_OWNER_PID = 1;
 export const F_OWNER_PGRP = 2;

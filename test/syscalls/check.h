@@ -34,6 +34,10 @@
 
 #define UNUSED __attribute__((unused))
 #define PAGE 4096L
+// Descriptors that a program may have.
+#ifndef CHECK_FILES
+#define CHECK_FILES 1024
+#endif
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 // An address no user mapping can have (non-canonical), one in the kernel half, and one in the never mapped first page.
 #define WILD opaque(0x00f0000000000000UL)
@@ -293,7 +297,7 @@ __attribute__((constructor)) UNUSED static void same_start(void) {
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(022);
 	setpriority(PRIO_PROCESS, 0, 0);
-	struct rlimit files = {1024, 4096};
+	struct rlimit files = {CHECK_FILES, CHECK_FILES < 4096 ? 4096 : CHECK_FILES};
 	setrlimit(RLIMIT_NOFILE, &files);
 	struct rlimit core = {0, 0};
 	setrlimit(RLIMIT_CORE, &core);

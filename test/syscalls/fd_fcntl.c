@@ -59,7 +59,7 @@ int main(void) {
 	YES("owner", fcntl(fds[0], F_GETOWN) == getpid());
 	SHOW(fcntl(fds[0], F_SETOWN, 4194303));
 	// F_NOTIFY without events takes back what was asked for.
-	int dir = MUST(open(".", O_RDONLY));
+	int dir = open(".", O_RDONLY);
 	SHOW(fcntl(dir, F_NOTIFY, 0));
 	SHOW(fcntl(dir, F_NOTIFY, DN_MULTISHOT));
 	return 0;

@@ -35,6 +35,7 @@ import {
 import { readU64, writeI64 } from "../../abi/time.ts";
 import { R_RSP, regU64 } from "../../arch/amd64/registers.ts";
 import { openPidFd, PidFd } from "../kernel/pidfd.ts";
+import { mayTrace } from "../kernel/ptrace-access.ts";
 import type { Task } from "../kernel/task.ts";
 import { TaskDirectory } from "../kernelfs/proc/task-dir.ts";
 import { altStackStatus, onAltStack, setAltStack, sigreturn } from "../kernel/task-deliver.ts";
@@ -220,7 +221,7 @@ function sysPidfdGetfd(t: Task, a: SyscallArgs): number {
   if (!(file instanceof PidFd)) return -EBADF;
   const target = file.target;
   if (target.isZombie) return -ESRCH;
-  if (maySignal(t, target, SIGKILL) !== 0) return -EPERM;
+  if (mayTrace(t, target.leader) < 0) return -EPERM;
   const wanted = target.leader.fds.get(a.i32(1));
   if (wanted === undefined) return -EBADF;
   wanted.incRef();
@@ -432,7 +433,7 @@ export const signalSyscalls: readonly SyscallEntry[] = [
   full("rt_tgsigqueueinfo", sysRtTgsigqueueinfo),
   full("pidfd_open", sysPidfdOpen),
   full("pidfd_send_signal", sysPidfdSendSignal),
-  partial("pidfd_getfd", sysPidfdGetfd, "Allowed to whoever may signal the process; no ptrace access check"),
+  full("pidfd_getfd", sysPidfdGetfd),
   full("rt_sigaction", sysRtSigaction),
   full("rt_sigprocmask", sysRtSigprocmask),
   full("rt_sigpending", sysRtSigpending),

@@ -66,7 +66,8 @@ export class Epoll extends FileDescription {
   private readonly items: Map<FileDescription, EpollItem> = new Map();
   private readyHead: EpollItem | null = null;
   private readyTail: EpollItem | null = null;
-  private readyCount = 0;
+  /** Items that may be ready: the most events that the next collect() can give. */
+  readyCount = 0;
   private readonly queue: WaitQueue = new WaitQueue();
 
   /** epoll_create1(2): the description, not yet in a table. */

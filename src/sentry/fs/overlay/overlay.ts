@@ -10,7 +10,7 @@
  * Lower layers must not change behind our back.
  */
 import { OVERLAYFS_SUPER_MAGIC } from "../../../abi/statfs.ts";
-import type { StatFs } from "../../../abi/statfs.ts";
+import { StatFs } from "../../../abi/statfs.ts";
 import { S_IALLUGO, Stat } from "../../../abi/stat.ts";
 import { rootCredentials } from "../../auth/credentials.ts";
 import type { Credentials } from "../../auth/credentials.ts";
@@ -100,6 +100,13 @@ export class OverlayFs extends FileSystem {
 
   override statfs(out: StatFs): number {
     const r = this.upper.statfs(out);
+    // What the layers below hold is used as well, so that the sum is what df(1) should say of this root.
+    for (const fs of this.lowerFs) {
+      const below = new StatFs();
+      if (r !== 0 || fs.statfs(below) !== 0 || below.bsize === 0 || out.bsize === 0) continue;
+      out.blocks += Math.floor(((below.blocks - below.bfree) * below.bsize) / out.bsize);
+      out.files += below.files - below.ffree;
+    }
     out.type = OVERLAYFS_SUPER_MAGIC;
     out.fsidLo = this.dev;
     return r;
