@@ -40,6 +40,7 @@ import {
   FUTEX_WAKE_OP,
   ROBUST_LIST_HEAD_SIZE,
 } from "../../abi/futex.ts";
+import { mayTrace } from "../kernel/ptrace-access.ts";
 import type { Task } from "../kernel/task.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
@@ -226,7 +227,7 @@ function sysGetRobustList(t: Task, a: SyscallArgs): number {
   const tid = a.i32(0);
   const target = tid === 0 ? t : t.kernel.tasks.get(tid);
   if (target === undefined) return -ESRCH;
-  if (target.group !== t.group && t.creds.euid !== 0) return -EPERM;
+  if (mayTrace(t, target) < 0) return -EPERM;
   const err = t.mm.writePtr(a.ptr(2), ROBUST_LIST_HEAD_SIZE);
   return err !== 0 ? err : t.mm.writePtr(a.ptr(1), target.robustList);
 }

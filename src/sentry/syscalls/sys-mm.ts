@@ -17,8 +17,8 @@ import { MS_NOEXEC } from "../../abi/mount.ts";
 import { MmapOptions } from "../mm/mm.ts";
 import { fileVma } from "../kernel/file-mapping.ts";
 import { PidFd } from "../kernel/pidfd.ts";
+import { mayTrace } from "../kernel/ptrace-access.ts";
 import type { Task } from "../kernel/task.ts";
-import { maySignal } from "../kernel/task-signals.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -196,8 +196,7 @@ function processVm(t: Task, a: SyscallArgs, write: boolean): number {
   if (localCount > IOV_MAX || remoteCount > IOV_MAX) return -EINVAL;
   const target = t.kernel.tasks.get(a.i32(0));
   if (target === undefined || target.exited) return -ESRCH;
-  // As ptrace access: the same user with all ids, or privileged; kill's rule is close and never wider for root.
-  if (target.group !== t.group && maySignal(t, target.group, 9) !== 0) return -EPERM;
+  if (mayTrace(t, target) < 0) return -EPERM;
   const { scratch } = t.kernel;
   let done = 0;
   let li = 0;
@@ -216,9 +215,9 @@ function processVm(t: Task, a: SyscallArgs, write: boolean): number {
         li++;
       }
       const want = Math.min(rLeft, lLeft, 65536);
-      const got = write ? t.mm.copyIn(lAddr, scratch, 0, want) : target.mm.forceRead(rAddr, scratch, 0, want);
+      const got = write ? t.mm.copyIn(lAddr, scratch, 0, want) : target.mm.copyIn(rAddr, scratch, 0, want);
       if (got <= 0) return done > 0 ? done : -EFAULT;
-      const put = write ? target.mm.forceWrite(rAddr, scratch, 0, got) : t.mm.copyOut(lAddr, scratch, 0, got);
+      const put = write ? target.mm.copyOut(rAddr, scratch, 0, got) : t.mm.copyOut(lAddr, scratch, 0, got);
       if (put <= 0) return done > 0 ? done : -EFAULT;
       done += put;
       rAddr += put;

@@ -10,7 +10,16 @@ import {
   RENAME_WHITEOUT,
 } from "../../abi/fcntl.ts";
 import type { Task } from "../kernel/task.ts";
-import { checkNodeType, linkAt, mknodAt, readlinkAt, renameAt2, rmdirAt, symlinkAt, unlinkAt } from "../vfs/operations.ts";
+import {
+  checkNodeType,
+  linkAt,
+  mknodAt,
+  readlinkAt,
+  renameAt2,
+  rmdirAt,
+  symlinkAt,
+  unlinkAt,
+} from "../vfs/operations.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";

@@ -10,6 +10,7 @@ import { fdSyscalls } from "./sys-fd.ts";
 import { futexSyscalls } from "./sys-futex.ts";
 import { inotifySyscalls } from "./sys-inotify.ts";
 import { ioctlSyscalls } from "./sys-ioctl.ts";
+import { kcmpSyscalls } from "./sys-kcmp.ts";
 import { shmSyscalls } from "./sys-shm.ts";
 import { msgSyscalls } from "./sys-msg.ts";
 import { semSyscalls } from "./sys-sem.ts";
@@ -56,6 +57,7 @@ const families: readonly (readonly SyscallEntry[])[] = [
   futexSyscalls,
   inotifySyscalls,
   ioctlSyscalls,
+  kcmpSyscalls,
   lockSyscalls,
   memorySyscalls,
   miscSyscalls,
