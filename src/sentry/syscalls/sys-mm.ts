@@ -105,14 +105,19 @@ function sysMsync(t: Task, a: SyscallArgs): number {
   return t.mm.msync(a.ptr(0), a.size(1), a.i32(2));
 }
 
+/** The length of mlock and mlock2. Rounding up to pages makes the largest ones 0. */
+function lockLength(a: SyscallArgs): number {
+  return a.hi(1) === 0xffffffff && a.lo(1) > 0xfffff000 ? 0 : a.size(1);
+}
+
 function sysMlock(t: Task, a: SyscallArgs): number {
-  return t.mm.mlock(a.ptr(0), a.size(1), 0, t.creds.hasCap(CAP_IPC_LOCK));
+  return t.mm.mlock(a.ptr(0), lockLength(a), 0, t.creds.hasCap(CAP_IPC_LOCK));
 }
 
 function sysMlock2(t: Task, a: SyscallArgs): number {
   const flags = a.i32(2);
   if ((flags & ~MLOCK_ONFAULT) !== 0) return -EINVAL;
-  return t.mm.mlock(a.ptr(0), a.size(1), flags, t.creds.hasCap(CAP_IPC_LOCK));
+  return t.mm.mlock(a.ptr(0), lockLength(a), flags, t.creds.hasCap(CAP_IPC_LOCK));
 }
 
 function sysMunlock(t: Task, a: SyscallArgs): number {
