@@ -17,6 +17,8 @@ export class DirRecord {
   at: number;
   /** A directory nobody has looked up yet: all its entries, read in advance. */
   ahead: DirListing | null = null;
+  /** It did not fit beside others: to be read alone. */
+  isLarge = false;
 
   constructor(ino: number, type: number, at: number) {
     this.ino = ino;

@@ -61,12 +61,19 @@ export function readWithNeighbours(dir: GoferInode): DirListing | null {
   taker.dir = dir;
   taker.first = null;
   const { client } = dir.gofer;
-  client.readdirs(base.fid, names, depth > 0 ? depth - 1 : 0, count, taker);
+  const read = client.readdirs(base.fid, names, depth > 0 ? depth - 1 : 0, count, taker);
   const { first } = taker;
+  // Where the reply ended there was one that did not fit.
+  if (read > 0 && read <= records.length) records[read - 1]!.isLarge = true;
   taker.dir = null;
   taker.first = null;
   records.length = 0;
   return first;
+}
+
+/** A directory that nobody has looked up or read. */
+function isWanted(record: DirRecord): boolean {
+  return record.type === DT_DIR && record.at >= 0 && record.ahead === null && !record.isLarge;
 }
 
 /** Adds the names of directories that nobody has looked up: those behind `name` first, then those before it. */
@@ -78,7 +85,7 @@ function addNeighbours(name: string, listing: DirListing, from: number): number 
       if (other === name) {
         if (pass === 1) break;
         isBehind = true;
-      } else if (isBehind === (pass === 0) && record.type === DT_DIR && record.at >= 0 && record.ahead === null) {
+      } else if (isBehind === (pass === 0) && isWanted(record)) {
         records.push(record);
         names[count++] = other;
         if (records.length === AHEAD || count === MAX_READDIRS) return count;
