@@ -1,12 +1,16 @@
 /**
- * Builds what users run: the native targets, then one bundle for each process, dist/{cli,boot,gofer}.js.
+ * Builds what users run: the native targets, then for each process a bundle, dist/{cli,boot,gofer}.code.cjs, a loader for it,
+ * .cjs, and V8's code cache for it, .cache (src/host/code-cache.ts). Without the cache, which needs root to be made, everything
+ * works and starts more slowly.
  *
  * Everything that is up to date is left alone. Usage: `node tools/build.ts [--force]`.
  */
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build as esbuild } from "esbuild";
+import { CACHE_LINE, TRAINING } from "../src/host/code-cache.ts";
 import { buildNative } from "./build-native.ts";
 
 const root: string = dirname(import.meta.dirname);
@@ -35,6 +39,49 @@ export function sourceHash(): string {
   return hash.digest("hex");
 }
 
+/** What runs a bundle with its code cache. */
+function loader(name: string): string {
+  return `"use strict";
+const { readFileSync } = require("node:fs");
+const { Script } = require("node:vm");
+const filename = __dirname + "/${name}.code.cjs";
+let cachedData;
+try {
+  cachedData = readFileSync(__dirname + "/${name}.cache");
+} catch {}
+const script = new Script(readFileSync(filename, "latin1"), { filename, cachedData });
+if (process.env.${TRAINING} !== undefined) globalThis.tsvisorCodeCache = () => script.createCachedData();
+script.runInThisContext()(require, module, exports, __dirname, filename);
+`;
+}
+
+/** What the processes do in training: what every sandbox does at its start, and what programs do most. */
+const TRAINING_SCRIPT =
+  "ls -l /usr >/dev/null; (:); /bin/true; echo x >/tmp/x; cat /tmp/x | wc -c >/dev/null; rm /tmp/x";
+
+/** Runs a sandbox to make the code caches. */
+function train(dist: string, names: readonly string[]): void {
+  const ran = spawnSync(process.execPath, [join(dist, "cli.cjs"), "do", "--", "/bin/sh", "-c", TRAINING_SCRIPT], {
+    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", [TRAINING]: "1" },
+    stdio: ["ignore", "ignore", "pipe"],
+    encoding: "latin1",
+    timeout: 20_000,
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  const caches = new Map<string, Buffer>();
+  for (const line of (ran.stderr ?? "").split("\n")) {
+    const [mark, name, data] = line.split(" ");
+    if (mark === CACHE_LINE && name !== undefined && data !== undefined) caches.set(name, Buffer.from(data, "base64"));
+  }
+  for (const name of names) {
+    const cache = caches.get(name);
+    if (cache !== undefined) writeFileSync(join(dist, `${name}.cache`), cache);
+  }
+  if (ran.status !== 0 || names.some((name) => !caches.has(name))) {
+    process.stderr.write("build: no code cache, since no sandbox could be run here; starts will be slower\n");
+  }
+}
+
 async function bundle(force: boolean): Promise<boolean> {
   const entries = Object.entries(entryPoints).filter(([, source]) => existsSync(join(root, source)));
   for (const [name, source] of Object.entries(entryPoints)) {
@@ -47,7 +94,7 @@ async function bundle(force: boolean): Promise<boolean> {
   const isFresh =
     existsSync(stamp) &&
     readFileSync(stamp, "utf8") === digest &&
-    entries.every(([name]) => existsSync(join(dist, `${name}.js`)));
+    entries.every(([name]) => existsSync(join(dist, `${name}.cjs`)) && existsSync(join(dist, `${name}.code.cjs`)));
   if (isFresh && !force) return true;
   const temporary = join(root, `dist/.new-${process.pid}`);
   mkdirSync(temporary, { recursive: true });
@@ -57,7 +104,11 @@ async function bundle(force: boolean): Promise<boolean> {
       entryPoints: Object.fromEntries(entries),
       outdir: temporary,
       bundle: true,
-      format: "esm",
+      format: "cjs",
+      outExtension: { ".js": ".code.cjs" },
+      banner: { js: "(function (require, module, exports, __dirname, __filename) {" },
+      footer: { js: "})" },
+      define: { "import.meta.dirname": "__dirname", "import.meta.filename": "__filename" },
       platform: "node",
       target: "node26",
       // Names stay: they are what a stack trace and a CPU profile show.
@@ -68,9 +119,18 @@ async function bundle(force: boolean): Promise<boolean> {
       external: ["*.node"],
       logLevel: "warning",
     });
-    for (const [name] of entries) renameSync(join(temporary, `${name}.js`), join(dist, `${name}.js`));
+    for (const [name] of entries) {
+      // The cache is the old code's: V8 looks at the length alone.
+      rmSync(join(dist, `${name}.cache`), { force: true });
+      renameSync(join(temporary, `${name}.code.cjs`), join(dist, `${name}.code.cjs`));
+      writeFileSync(join(dist, `${name}.cjs`), loader(name));
+    }
+    train(
+      dist,
+      entries.map(([name]) => name),
+    );
     writeFileSync(stamp, digest);
-    process.stderr.write(`build: bundled ${entries.map(([name]) => `dist/${name}.js`).join(" ")}\n`);
+    process.stderr.write(`build: bundled ${entries.map(([name]) => `dist/${name}.cjs`).join(" ")}\n`);
     return true;
   } catch {
     // esbuild has told the errors itself.

@@ -12,6 +12,7 @@ import { awaitGo } from "../control/handshake.ts";
 import { messageField, MSG_SIGNAL, MSG_SIZE } from "../control/messages.ts";
 import type { Host } from "../host/host.ts";
 import { compileFilter } from "../host/bpf.ts";
+import { reportCodeCacheTo } from "../host/code-cache.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
 import type { Kernel } from "../sentry/kernel/kernel.ts";
 import { BootError } from "./boot-error.ts";
@@ -158,4 +159,5 @@ try {
     process.stderr.write(`tsvisor: the Sentry failed: ${text}\n`);
   }
 }
+reportCodeCacheTo("boot", linuxHost());
 linuxHost().exitNow(status);

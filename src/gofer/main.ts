@@ -13,6 +13,7 @@ import type { GoferConfig } from "../control/gofer-config.ts";
 import { awaitGo } from "../control/handshake.ts";
 import { compileFilter } from "../host/bpf.ts";
 import type { Host } from "../host/host.ts";
+import { reportCodeCacheTo } from "../host/code-cache.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
 import { DEFAULT_MSIZE } from "../p9/wire/constants.ts";
 import { goferFilter } from "./policy.ts";
@@ -83,4 +84,5 @@ try {
   status = 1;
 }
 // At once: Node's event loop has nothing to do here, and the filter does not allow its system calls.
+reportCodeCacheTo("gofer", linuxHost());
 linuxHost().exitNow(status);

@@ -8,6 +8,7 @@ import type { BootConfig, MountConfig } from "../control/config.ts";
 import type { GoferConfig } from "../control/gofer-config.ts";
 import { encodeMessage, messageField, MSG_BOOTED, MSG_GO, MSG_SIGNAL, MSG_SIZE } from "../control/messages.ts";
 import type { Host, SpawnStep } from "../host/host.ts";
+import { isTraining, TRAINING } from "../host/code-cache.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
 import { packageRoot, runsFromSource } from "../host/package-root.ts";
 import {
@@ -81,7 +82,7 @@ function socketPair(host: Host, type: number): [number, number] {
 /** The command that runs one of our programs: bundle, or source file in development. */
 function nodeCommand(program: "boot" | "gofer", ...args: string[]): string[] {
   const root = packageRoot();
-  const script = runsFromSource() ? join(root, "src", program, "main.ts") : join(root, "dist", `${program}.js`);
+  const script = runsFromSource() ? join(root, "src", program, "main.ts") : join(root, "dist", `${program}.cjs`);
   return [process.execPath, "--disable-warning=ExperimentalWarning", script, ...args].map(hostPath);
 }
 
@@ -142,6 +143,7 @@ class Sandbox {
         terminal.restore();
       }
     } finally {
+      if (isTraining()) for (const child of this.children.slice()) this.exitStatus(child);
       for (const child of this.children) this.end(child);
     }
   }
@@ -171,10 +173,7 @@ class Sandbox {
       exec: argv[0]!,
       execFd: -1,
       argv,
-      envp:
-        name === "sentry"
-          ? ["TSVISOR_PROCESS=sentry", "UV_USE_IO_URING=0"]
-          : ["TSVISOR_PROCESS=gofer", "UV_USE_IO_URING=0"],
+      envp: [`TSVISOR_PROCESS=${name}`, "UV_USE_IO_URING=0", ...(isTraining() ? [`${TRAINING}=1`] : [])],
     });
     this.host.close(control[1]);
     if (result.error < 0) rejectFailedStep(name, steps, result.step, result.error);

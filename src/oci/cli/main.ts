@@ -1,4 +1,5 @@
 /** `tsvisor`: the command line. A table of commands; each lives in its own file under commands/. */
+import { reportCodeCache } from "../../host/code-cache.ts";
 import { CliError, EXIT_FAILURE, EXIT_USAGE } from "../errors.ts";
 import type { Command } from "./command.ts";
 import { doCommand } from "./commands/do.ts";
@@ -86,3 +87,4 @@ try {
     process.exitCode = EXIT_FAILURE;
   }
 }
+reportCodeCache("cli", (bytes) => process.stderr.write(bytes));

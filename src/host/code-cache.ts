@@ -1,0 +1,39 @@
+/**
+ * Compiled code to start from. A bundle is run by a loader (tools/build.ts) that gives V8 the code cache beside it; the
+ * build makes that cache from a sandbox that it runs once ("training"), so that it has the functions that a start needs and
+ * no others.
+ */
+
+/** In the environment while the build trains. */
+export const TRAINING = "TSVISOR_TRAINING";
+
+/** What one process tells on its standard error in training: this, its name, and the cache in base64. */
+export const CACHE_LINE = "tsvisor-code-cache";
+
+/** Whether the build trains. */
+export function isTraining(): boolean {
+  return process.env[TRAINING] !== undefined;
+}
+
+/** At the end of the program `name`: in training, the compiled code goes to `write`. */
+export function reportCodeCache(name: string, write: (bytes: Uint8Array) => void): void {
+  if (!isTraining()) return;
+  const make: unknown = Reflect.get(globalThis, "tsvisorCodeCache");
+  if (typeof make !== "function") return;
+  const cache = Reflect.apply(make, undefined, []) as Buffer;
+  write(Buffer.from(`\n${CACHE_LINE} ${name} ${cache.toString("base64")}\n`, "latin1"));
+}
+
+/** The same, for processes that must make their own host calls. */
+export function reportCodeCacheTo(
+  name: string,
+  host: { write(fd: number, buf: Uint8Array, off: number, len: number): number },
+): void {
+  reportCodeCache(name, (bytes) => {
+    for (let done = 0; done < bytes.length;) {
+      const n = host.write(2, bytes, done, bytes.length - done);
+      if (n <= 0) return;
+      done += n;
+    }
+  });
+}
