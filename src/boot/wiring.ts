@@ -92,6 +92,7 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
     totalRam,
     hostname: config.hostname,
     allowSetuid: config.allowSetuid,
+    stubAnswers: tracer === null && !config.systrapDisable.includes("answers"),
   });
   registerKernelFileSystems(kernel);
   vfs.registerType(new TmpfsType(memory, totalRam));

@@ -67,6 +67,8 @@ export interface KernelOptions {
   readonly hostname: string;
   /** Honour set-user-ID and set-group-ID bits at execve. Off by default. */
   readonly allowSetuid?: boolean;
+  /** Let the platform answer calls like getpid by itself, where it can: nobody here sees them then. Off by default. */
+  readonly stubAnswers?: boolean;
 }
 
 /** The first process. */
@@ -127,6 +129,7 @@ export class Kernel {
   readonly cpuInfo: string;
   readonly totalRam: number;
   readonly allowSetuid: boolean;
+  readonly stubAnswers: boolean;
   /** execve does not give init's missing capabilities back. */
   keepInitialCaps = true;
   readonly timers: TimerQueue = new TimerQueue();
@@ -193,6 +196,7 @@ export class Kernel {
     this.totalRam = o.totalRam;
     this.hostname = o.hostname;
     this.allowSetuid = o.allowSetuid ?? false;
+    this.stubAnswers = o.stubAnswers ?? false;
     this.hostWatch = new HostWatch(o.platform);
     this.ipc = new IpcNamespace(new KernelIpcEnv(this));
     this.bootNs = o.clock.monotonicNs();
@@ -324,6 +328,15 @@ export class Kernel {
     t.ctx = ctx;
     t.ctxDied = false;
     this.byContext[ctx] = t;
+    this.tellFacts(t);
+  }
+
+  /** Something that the platform may tell a thread by itself is new: its numbers, parent or credentials. */
+  tellFacts(t: Task): void {
+    if (!this.stubAnswers || t.ctx < 0 || t.ctxDied) return;
+    const { group, creds } = t;
+    const ppid = group.parent === null ? 0 : group.parent.id;
+    this.platform.setFacts?.(t.ctx, group.id, t.tid, ppid, creds.ruid, creds.euid, creds.rgid, creds.egid);
   }
 
   /** Gives a task's stopped or died context back. */

@@ -123,6 +123,7 @@ export function cloneTask(t: Task, a: CloneArgs): Task | number {
     childGroup.loginUid = g.loginUid;
     const parent = (flags & CLONE_PARENT) !== 0 ? g.parent : g;
     childGroup.parent = parent;
+    k.tellFacts(c);
     childGroup.creator = (flags & CLONE_PARENT) !== 0 ? null : t;
     if (parent !== null) parent.children.add(childGroup);
     joinGroup(childGroup, g.pgrp);

@@ -314,6 +314,7 @@ function becomeLeader(t: Task): void {
   const g = t.group;
   k.tasks.delete(t.tid);
   t.tid = g.id;
+  k.tellFacts(t);
   g.leader = t;
   k.tasks.set(t.tid, t);
   t.startNs = g.startNs;

@@ -172,6 +172,7 @@ function reparentChildren(k: Kernel, g: ThreadGroup): void {
   for (const c of g.children) {
     g.children.delete(c);
     c.parent = heir;
+    for (const t of c.tasks) k.tellFacts(t);
     c.creator = null;
     if (heir !== null) heir.children.add(c);
     // The new parent expects SIGCHLD, whatever clone asked for.

@@ -97,7 +97,7 @@ export class Task implements WaitListener, TimerListener {
   mm: MemoryManager;
   fds: FdTable;
   fs: FsContext;
-  creds: Credentials;
+  private currentCreds: Credentials;
   readonly pathContext: PathContext;
   /** Command name, at most 15 bytes, latin1. */
   comm = "";
@@ -209,9 +209,18 @@ export class Task implements WaitListener, TimerListener {
     this.mm = mm;
     this.fds = fds;
     this.fs = fs;
-    this.creds = creds;
+    this.currentCreds = creds;
     this.pathContext = new TaskPathContext(this);
     this.deadline = new Timer(this);
+  }
+
+  get creds(): Credentials {
+    return this.currentCreds;
+  }
+
+  set creds(creds: Credentials) {
+    this.currentCreds = creds;
+    this.kernel.tellFacts(this);
   }
 
   /** Word index of this task's registers in `kernel.platform.regs`. */

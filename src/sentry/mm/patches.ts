@@ -29,7 +29,7 @@ import { hostProt, isPatched, type Vma } from "./vma.ts";
 import { addVma } from "./vmas.ts";
 
 /** Traps of a site until it is patched. */
-const HOT = 8;
+const HOT = 16;
 /** Sites that are counted at a time. */
 const COUNTED_MAX = 4096;
 /** Patches of one address space at most. */
