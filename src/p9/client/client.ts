@@ -367,6 +367,19 @@ export class P9Client {
     return dirs;
   }
 
+  /**
+   * Which entries of the directory to which names[0..count) lead from fid have extended attributes: their names, each with a
+   * NUL behind it; or -errno.
+   */
+  xattrNames(fid: number, names: readonly string[], count: number): Uint8Array | number {
+    const m = readdirsMsg;
+    m.fid = fid;
+    m.depth = 0;
+    m.count = count;
+    for (let i = 0; i < count; i++) m.names[i] = names[i]!;
+    return this.callForData(c.TXATTRNAMES, m);
+  }
+
   /** The server does not keep to the protocol. */
   private broken(): number {
     this.isDead = true;

@@ -1,10 +1,13 @@
-/** Treaddirs: whole directories in one reply. Decodes from `s.r`, replies to `s.w`, returns 0 or -errno. */
+/** Treaddirs, Txattrnames: whole directories in one reply. Each decodes from `s.r`, replies to `s.w`, returns 0 or -errno. */
+import { DT_DIR, DT_REG, DT_UNKNOWN } from "../../abi/dirent.ts";
 import * as e from "../../abi/errno.ts";
 import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../../abi/fcntl.ts";
 import { S_IFDIR } from "../../abi/stat.ts";
 import { Treaddirs } from "../wire/extension.ts";
 import { ATTR_SIZE, encodeAttr } from "../wire/records.ts";
+import { DirStream } from "./dir-stream.ts";
 import { releaseHandle } from "./fid.ts";
+import { hasXattrs } from "./ops-xattr.ts";
 import type { PathHandle } from "./fid.ts";
 import type { P9Server } from "./server.ts";
 import { checkName, openDir } from "./shared.ts";
@@ -17,21 +20,70 @@ const HEAD_SIZE: number = STATUS_SIZE + ATTR_SIZE + 4;
 export function readdirs(s: P9Server): number {
   const err = msg.decode(s.r);
   if (err < 0) return err;
-  const fid = s.fids.get(msg.fid);
+  const { depth, count } = msg;
+  if (depth > count) return s.fids.has(msg.fid) ? -e.EINVAL : -e.EBADF;
+  const at = walkDown(s, msg.fid, depth);
+  if (typeof at === "number") return at;
+  const result = readAll(s, at, depth, count);
+  releaseHandle(s.host, at);
+  return result;
+}
+
+/** The directory to which the first `depth` names lead from a fid, with a reference; or -errno. */
+function walkDown(s: P9Server, number: number, depth: number): PathHandle | number {
+  const fid = s.fids.get(number);
   if (fid === undefined || fid.xattr !== null) return -e.EBADF;
-  const { depth, count, names } = msg;
-  if (depth > count) return -e.EINVAL;
   let at = fid.handle;
   at.refs++;
   for (let i = 0; i < depth; i++) {
-    const next = s.lookup(at, names[i]!);
+    const next = s.lookup(at, msg.names[i]!);
     releaseHandle(s.host, at);
     if (typeof next === "number") return next;
     at = next;
   }
-  const result = at.type === S_IFDIR ? readAll(s, at, depth, count) : -e.ENOTDIR;
+  if (at.type === S_IFDIR) return at;
+  releaseHandle(s.host, at);
+  return -e.ENOTDIR;
+}
+
+/** The names, each with a NUL behind it, of a directory's files and directories that have extended attributes. */
+export function xattrNames(s: P9Server): number {
+  const err = msg.decode(s.r);
+  if (err < 0) return err;
+  const at = walkDown(s, msg.fid, msg.count);
+  if (typeof at === "number") return at;
+  const fd = openDir(s, at);
+  const result = fd < 0 ? fd : writeNames(s, at, new DirStream(fd));
+  if (fd >= 0) s.host.close(fd);
   releaseHandle(s.host, at);
   return result;
+}
+
+function writeNames(s: P9Server, at: PathHandle, dir: DirStream): number {
+  const { w } = s;
+  const countAt = w.pos;
+  w.u32(0);
+  for (;;) {
+    const more = dir.peek(s.host);
+    if (more < 0) return more;
+    if (more === 0) break;
+    const { name } = dir;
+    if (name !== "." && name !== ".." && (dir.type === DT_REG || dir.type === DT_DIR || dir.type === DT_UNKNOWN)) {
+      const handle = s.lookup(at, name);
+      if (typeof handle !== "number") {
+        if (hasXattrs(s, handle)) {
+          const to = w.reserve(name.length + 1);
+          if (to < 0) return -e.EMSGSIZE;
+          for (let i = 0; i < name.length; i++) w.buf[to + i] = name.charCodeAt(i);
+          w.buf[to + name.length] = 0;
+        }
+        releaseHandle(s.host, handle);
+      }
+    }
+    dir.next();
+  }
+  w.view.setUint32(countAt, w.pos - countAt - 4, true);
+  return 0;
 }
 
 /** Reads directory `at` itself, or those in it that names[first..count) say, into the reply. */

@@ -8,6 +8,7 @@ import { FidName, Tsetxattr } from "../wire/extension.ts";
 import { Rxattrwalk, Txattrcreate, Txattrwalk } from "../wire/linux.ts";
 import { FidOnly } from "../wire/message.ts";
 import { Fid, XattrState } from "./fid.ts";
+import type { PathHandle } from "./fid.ts";
 import type { P9Server } from "./server.ts";
 import { openDir } from "./shared.ts";
 
@@ -19,6 +20,8 @@ const setMsg = new Tsetxattr();
 const fidMsg = new FidOnly();
 
 const scratch = new Uint8Array(c.XATTR_MAX);
+/** For asking how long a list is: ERANGE says that there is one. */
+const NO_ROOM = new Uint8Array(1);
 
 function checkXattrName(name: string): number {
   if (name === "" || name.includes("\0")) return -e.EINVAL;
@@ -26,15 +29,24 @@ function checkXattrName(name: string): number {
 }
 
 /** An fd on which f*xattr(2) works: O_PATH fds do not. Regular files and directories only; -EPERM for the rest (xattr(7)). */
-function openForXattr(s: P9Server, fid: Fid): number {
-  const { type, fd } = fid.handle;
-  if (type === S_IFDIR) return openDir(s, fid.handle);
+function openForXattr(s: P9Server, handle: PathHandle): number {
+  const { type, fd } = handle;
+  if (type === S_IFDIR) return openDir(s, handle);
   return type === S_IFREG ? s.reopen(fd, O_RDONLY | O_NONBLOCK) : -e.EPERM;
+}
+
+/** Whether a file has any extended attributes that can be seen. */
+export function hasXattrs(s: P9Server, handle: PathHandle): boolean {
+  const fd = openForXattr(s, handle);
+  if (fd < 0) return fd !== -e.EPERM;
+  const n = s.host.flistxattr(fd, NO_ROOM);
+  s.host.close(fd);
+  return n > 0 || (n < 0 && n !== -e.EOPNOTSUPP);
 }
 
 /** Reads an attribute (or the list, for "") into the scratch buffer. Its length or -errno. */
 function readValue(s: P9Server, fid: Fid, name: string): number {
-  const fd = openForXattr(s, fid);
+  const fd = openForXattr(s, fid.handle);
   if (fd === -e.EPERM) return name === "" ? 0 : -e.ENODATA;
   if (fd < 0) return fd;
   const n = name === "" ? s.host.flistxattr(fd, scratch) : s.host.fgetxattr(fd, name, scratch);
@@ -43,7 +55,7 @@ function readValue(s: P9Server, fid: Fid, name: string): number {
 }
 
 function setValue(s: P9Server, fid: Fid, name: string, value: Uint8Array, len: number, flags: number): number {
-  const fd = openForXattr(s, fid);
+  const fd = openForXattr(s, fid.handle);
   if (fd < 0) return fd;
   const result = s.host.fsetxattr(fd, name, value, len, flags);
   s.host.close(fd);
@@ -51,7 +63,7 @@ function setValue(s: P9Server, fid: Fid, name: string, value: Uint8Array, len: n
 }
 
 function removeValue(s: P9Server, fid: Fid, name: string): number {
-  const fd = openForXattr(s, fid);
+  const fd = openForXattr(s, fid.handle);
   if (fd < 0) return fd;
   const result = s.host.fremovexattr(fd, name);
   s.host.close(fd);

@@ -21,7 +21,7 @@ import { PathHandle, releaseFid } from "./fid.ts";
 import { LockTable } from "./locks.ts";
 import * as attr from "./ops-attr.ts";
 import * as dir from "./ops-dir.ts";
-import { readdirs } from "./ops-readdirs.ts";
+import { readdirs, xattrNames } from "./ops-readdirs.ts";
 import * as file from "./ops-file.ts";
 import * as make from "./ops-make.ts";
 import * as session from "./ops-session.ts";
@@ -186,6 +186,8 @@ export class P9Server {
         return make.makeat(this);
       case c.TREADDIRATTR:
         return dir.readdirattr(this);
+      case c.TXATTRNAMES:
+        return xattrNames(this);
       case c.TREADDIRS:
         return readdirs(this);
       case c.TCLUNKBATCH:

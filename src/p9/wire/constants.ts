@@ -60,6 +60,7 @@ export const TSETXATTR = 222;
 export const TREMOVEXATTR = 224;
 export const TLINKATTR = 226;
 export const TREADDIRS = 228;
+export const TXATTRNAMES = 230;
 
 /** size[4] type[1] tag[2] in front of every message. */
 export const HEADER_SIZE = 7;

@@ -62,5 +62,6 @@ export const MESSAGES: readonly MessageInfo[] = [
   ...pair(c.TSETXATTR, "setxattr", ext.Tsetxattr, Empty),
   ...pair(c.TREMOVEXATTR, "removexattr", ext.FidName, Empty),
   ...pair(c.TLINKATTR, "linkattr", linux.Tlink, ext.AttrOnly),
+  ...pair(c.TXATTRNAMES, "xattrnames", ext.Treaddirs, base.Data),
   ...pair(c.TREADDIRS, "readdirs", ext.Treaddirs, ext.Rreaddirs),
 ];

@@ -38,6 +38,10 @@ export class DirListing implements DirSink {
   private attrs: number[] | null;
   /** How many directories in it have been read. */
   reads = 0;
+  /** How many of its files were asked for extended attributes. */
+  xattrAsks = 0;
+  /** Which of its files have any; null: not known. */
+  xattrNames: Set<string> | null = null;
 
   constructor(gofer: GoferFs, keepsAttrs: boolean) {
     this.gofer = gofer;
@@ -97,6 +101,7 @@ export class DirListing implements DirSink {
 
   /** An entry was made or replaced. */
   put(name: string, inode: GoferInode): void {
+    this.xattrNames = null;
     this.records.set(name, new DirRecord(inode.ino, modeToDirentType(inode.mode), -1));
   }
 

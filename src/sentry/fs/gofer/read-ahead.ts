@@ -5,6 +5,7 @@
 import { DT_DIR } from "../../../abi/dirent.ts";
 import type { Stat } from "../../../abi/stat.ts";
 import type { DirsSink } from "../../../p9/client/client.ts";
+import { latin1 } from "../../../p9/wire/cursor.ts";
 import { MAX_READDIRS, MAX_WALK, NOFID } from "../../../p9/wire/constants.ts";
 import { DirListing } from "./directory.ts";
 import type { DirRecord } from "./directory.ts";
@@ -39,9 +40,11 @@ class Taker implements DirsSink {
 
 const taker = new Taker();
 
-/** The entries of `dir`; null when one reply cannot have them, or anything is out of the ordinary: read it by its fid. */
-export function readWithNeighbours(dir: GoferInode): DirListing | null {
-  // Up to the nearest directory that the gofer knows.
+/** Length of the path that {@link pathTo} left in `names`. */
+let pathLength = 0;
+
+/** The nearest directory from `dir` upwards that the gofer knows; the names from there to `dir` are in `names`. Or null. */
+function pathTo(dir: GoferInode): GoferInode | null {
   let base = dir;
   let depth = 0;
   while (base.fid === NOFID) {
@@ -55,6 +58,41 @@ export function readWithNeighbours(dir: GoferInode): DirListing | null {
     names[i] = names[k]!;
     names[k] = name;
   }
+  pathLength = depth;
+  return base;
+}
+
+/** Directories with more entries are not searched for extended attributes as a whole: it takes some us for each. */
+const XATTR_ENTRIES = 2048;
+
+/**
+ * Whether it is known that `inode` has no extended attributes. Who asks for those of a second file in a directory asks for
+ * all of them: one request finds out which files have any.
+ */
+export function hasNoXattrs(inode: GoferInode): boolean {
+  const { parent } = inode;
+  if (parent === null || !inode.isAnchored || parent.gofer.isShared) return false;
+  // Attributes of a file with several names may be changed through another one.
+  if (!inode.isDir && inode.attr.nlink !== 1) return false;
+  const listing = parent.knownEntries;
+  if (listing === null || listing.records.size > XATTR_ENTRIES) return false;
+  if (listing.xattrNames === null) {
+    if (++listing.xattrAsks < 2) return false;
+    // Where that does not work, it is not tried for every file.
+    listing.xattrAsks = -listing.records.size;
+    const base = pathTo(parent);
+    const found = base === null ? 0 : parent.gofer.client.xattrNames(base.fid, names, pathLength);
+    if (typeof found === "number") return false;
+    listing.xattrNames = new Set(latin1(found, 0, found.length).split("\0"));
+  }
+  return !listing.xattrNames.has(inode.name);
+}
+
+/** The entries of `dir`; null when one reply cannot have them, or anything is out of the ordinary: read it by its fid. */
+export function readWithNeighbours(dir: GoferInode): DirListing | null {
+  const base = pathTo(dir);
+  if (base === null) return null;
+  const depth = pathLength;
   let count = depth;
   const above = depth > 0 ? dir.parent!.knownEntries : null;
   if (above !== null && ++above.reads > 1) count = addNeighbours(dir.name, above, count);

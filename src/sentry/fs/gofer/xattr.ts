@@ -1,6 +1,7 @@
 /** Extended attributes of gofer files. */
 import { ENODATA, EOPNOTSUPP } from "../../../abi/errno.ts";
 import { latin1 } from "../../../p9/wire/cursor.ts";
+import { hasNoXattrs } from "./read-ahead.ts";
 import type { GoferInode } from "./inode.ts";
 
 /** Most attributes of one file that are remembered. */
@@ -11,6 +12,7 @@ export function getXattr(inode: GoferInode, name: string): Uint8Array | number {
   const cached = inode.xattrs?.get(name);
   if (cached !== undefined) return cached;
   if (!inode.isRegular && !inode.isDir) return -ENODATA;
+  if (hasNoXattrs(inode)) return -ENODATA;
   const fid = inode.getFid();
   if (fid < 0) return fid;
   const value = inode.gofer.client.getxattr(fid, name);
@@ -34,11 +36,14 @@ export function removeXattr(inode: GoferInode, name: string): number {
 
 function changed(inode: GoferInode, result: number): number {
   inode.xattrs = null;
+  const listing = inode.parent?.knownEntries ?? null;
+  if (listing !== null) listing.xattrNames = null;
   inode.isStale = true;
   return result;
 }
 
 export function listXattr(inode: GoferInode): readonly string[] | number {
+  if (hasNoXattrs(inode)) return [];
   const fid = inode.getFid();
   if (fid < 0) return fid;
   const bytes = inode.gofer.client.listxattr(fid);
