@@ -3,6 +3,11 @@
  *
  * Arguments are drawn from few values (eight descriptors, five names, thirty pages), so that operations meet the results
  * of others; nothing tracks what is valid, because what is not must fail the same way everywhere.
+ *
+ * Left out on purpose, because Linux itself has several answers: what depends on the file system below (fallocate modes
+ * other than KEEP_SIZE and PUNCH_HOLE, RENAME_WHITEOUT, link counts, sizes and end positions of directories,
+ * leases), on the processor (pages that can be executed and not read), on the kernel's version
+ * (mremap to absurd lengths) or configuration (MSG_OOB of unix sockets), and which thread takes a signal of its process.
  */
 import fc from "fast-check";
 import type { Arbitrary } from "fast-check";
@@ -75,8 +80,9 @@ const openFlags: Argument = fc
 const uid: Argument = some(1000, 0, -1, 1001, 65534);
 const whence: Argument = some(0, 1, 2, 3, 4, 5);
 const word: Argument = some("user.a", "user.b", "trusted.a", "user.", "system.x", "a", "security.z");
-const protection: Argument = some(3, 1, 0, 2, 7, 5, 4);
-const socketFlags: Argument = bits(0x2, 0x4000, 0x20, 0x100, 0x40000000, 0x1, 0x80);
+const protection: Argument = some(3, 1, 0, 2, 7, 5);
+// No MSG_OOB: out-of-band data of unix sockets depends on the kernel's configuration.
+const socketFlags: Argument = bits(0x2, 0x4000, 0x20, 0x100, 0x40000000, 0x80);
 
 /** One operation: its name, how often it comes, what its arguments are. */
 interface Kind {
@@ -96,7 +102,7 @@ const descriptorOperations: readonly Kind[] = [
   kind("dup", 2, fd),
   kind("dup2", 2, fd, fd),
   kind("dup3", 1, fd, fd, bits(0o2000000, 1)),
-  kind("fcntl", 2, fd, some(1, 3, 0, 1030, 1034, 1032, 1024, 9, 11), some(0, 1, 2, 5, 40)),
+  kind("fcntl", 2, fd, some(1, 3, 0, 1030, 1034, 1032, 9, 11), some(0, 1, 2, 5, 40)),
   kind("fcntl", 2, fd, fc.constant(2), some(1, 0, 3)),
   kind("fcntl", 2, fd, fc.constant(4), bits(0o2000, 0o4000, 0o1000000, 2)),
   kind("fcntl", 1, fd, fc.constant(1031), some(4096, 8192, 65536, 1, 0, 5000, -1)),
@@ -117,7 +123,7 @@ const fileOperations: readonly Kind[] = [
   kind("lseek", 3, fd, offset, whence),
   kind("ftruncate", 3, fd, offset),
   kind("truncate", 1, path, offset),
-  kind("fallocate", 2, fd, bits(1, 2, 3, 0x10, 0x11, 8, 0x20, 0x40), offset, length),
+  kind("fallocate", 2, fd, bits(1, 2, 3), offset, length),
   kind("fsync", 1, fd),
   kind("fdatasync", 1, fd),
   kind("syncrange", 1, fd, offset, length, bits(1, 2, 4, 8)),
@@ -137,10 +143,10 @@ const fileOperations: readonly Kind[] = [
 const pathOperations: readonly Kind[] = [
   kind("mkdir", 8, at, path, mode),
   kind("open", 8, at, path, openFlags, mode),
-  kind("openat2", 2, at, path, openFlags, some(0, 0o644, 0o10000), bits(1, 2, 4, 8, 16, 32, 64)),
+  kind("openat2", 2, at, path, openFlags, some(0, 0o644, 0o10000), bits(1, 2, 4, 8, 16, 64)),
   kind("unlink", 3, at, path, some(0, 0x200, 0x100)),
   kind("rmdir", 2, path),
-  kind("rename", 5, at, path, at, path, some(0, 0, 1, 2, 3, 4, 8)),
+  kind("rename", 5, at, path, at, path, some(0, 0, 1, 2, 3, 8)),
   kind("link", 4, at, path, at, path, some(0, 0x400, 0x1000, 0x1400, 1)),
   kind("symlink", 5, path, at, path),
   kind("readlink", 1, at, path, length),
@@ -181,7 +187,7 @@ const memoryOperations: readonly Kind[] = [
   kind("mmap", 5, page, pages, protection, some(0x1, 0x2, 0x3, 0x100001, 0x8002, 0), fd, some(0, 1, 2, 3)),
   kind("munmap", 3, page, pages),
   kind("mprotect", 4, page, pages, protection),
-  kind("mremap", 4, page, pages, pages, some(3, 1, 0, 7, 5, 2, 4, 8), page),
+  kind("mremap", 4, page, pages, some(1, 2, 3, 4, 8, 0, 16), some(3, 1, 0, 7, 5, 2, 4, 8), page),
   kind("madvise", 3, page, pages, some(4, 8, 0, 3, 9, 10, 11, 18, 19, 20, 21, 22, 23, 12, 13, 100)),
   kind("msync", 1, page, pages, some(4, 1, 2, 0, 5, 8)),
   kind("mlock", 1, page, pages, some(0, 1, 2)),
@@ -219,7 +225,7 @@ const socketOperations: readonly Kind[] = [
   kind("sendmsg", 1, fd, smallLength, socketFlags, fc.constant("creds")),
   kind("recvmsg", 5, fd, length, socketFlags, some(200, 24, 20, 0, 100, 16, 32)),
   kind("getsockopt", 1, fd, some(3, 4, 16, 38, 39, 30, 42, 41, 100)),
-  kind("setsockopt", 2, fd, some(16, 9, 2, 41, 42, 30, 100), some(1, 0)),
+  kind("setsockopt", 2, fd, some(16, 9, 2, 30, 100), some(1, 0)),
   kind("peercred", 1, fd),
   kind("write", 4, fd, length, number),
   kind("read", 4, fd, length),

@@ -100,7 +100,12 @@ static void op_pwritev2(struct op *op) {
 	int count = vectors(op, 3, iov);
 	result(pwritev2(FD(0), iov, count, ARG(1), FD(2)));
 }
-static void op_lseek(struct op *op) { result(lseek(FD(0), ARG(1), FD(2))); }
+static void op_lseek(struct op *op) {
+	struct stat st;
+	// Positions in directories mean something to their file system alone.
+	if (fstat(FD(0), &st) == 0 && S_ISDIR(st.st_mode) && (FD(2) != SEEK_SET || ARG(1) != 0)) say("directory\n");
+	else result(lseek(FD(0), ARG(1), FD(2)));
+}
 static void op_ftruncate(struct op *op) { result(ftruncate(FD(0), ARG(1))); }
 static void op_truncate(struct op *op) { result(truncate(PATH(0), ARG(1))); }
 static void op_fallocate(struct op *op) { result(fallocate(FD(0), FD(1), ARG(2), ARG(3))); }

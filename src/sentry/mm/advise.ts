@@ -150,17 +150,17 @@ function discardAnon(mm: MemoryManager, p: Pma): boolean {
 /** MADV_POPULATE_READ / WRITE. */
 function populate(mm: MemoryManager, start: number, end: number, write: boolean): number {
   const access = write ? A.PROT_WRITE : A.PROT_READ;
-  if (mappedBytes(mm, start, end) < end - start) return -ENOMEM;
   let pos = start;
   while (pos < end) {
+    if (mm.vmas.find(pos) === null) return -ENOMEM;
     const p = mm.pmas.find(pos);
     if (p !== null && (p.prot & (write ? A.PROT_WRITE : 5)) !== 0) {
       pos = p.end;
       continue;
     }
     const r = faultIn(mm, pos, access, Math.min(end - pos, EAGER_MAX), false);
-    // Beyond a file's end, or not permitted: both are EFAULT here.
-    if (r < 0) return r === -EACCES || r === -EIO ? -EFAULT : r;
+    // Not permitted; beyond a file's end.
+    if (r < 0) return r === -EACCES ? -EINVAL : r === -EIO ? -EFAULT : r;
   }
   return 0;
 }

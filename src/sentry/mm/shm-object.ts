@@ -7,6 +7,9 @@ import { MEM_SHMEM, type MemoryFile } from "../pgalloc/memory-file.ts";
 /** Pages are allocated in pieces of this size. */
 const CHUNK = 16 * 1024 * 1024;
 
+/** Inode numbers that /proc/PID/maps shows. */
+let lastIno = 0;
+
 /**
  * `size` bytes of zeroed memory that several address spaces can map. It lives as long as it is mapped or referenced
  * (VMAs count as both).
@@ -15,7 +18,7 @@ export class ShmObject implements Mappable, VmaFile {
   readonly size: number = 0;
   /** Name in /proc/PID/maps. */
   name = "/dev/zero (deleted)";
-  ino = 0;
+  ino: number = ++lastIno;
   private readonly mem: MemoryFile;
   /** Offset in `mem` of each chunk, -1 where not allocated yet. */
   private readonly chunks: Float64Array;

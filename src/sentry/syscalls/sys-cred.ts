@@ -219,6 +219,7 @@ function sysSetfsuid(t: Task, a: SyscallArgs): number {
   const c = old.clone();
   c.fsuid = id;
   fixFsCapabilities(old, c);
+  dropDumpable(t);
   t.creds = c;
   return old.fsuid;
 }
@@ -230,6 +231,7 @@ function sysSetfsgid(t: Task, a: SyscallArgs): number {
   if (id === NO_ID || !allowed || id === old.fsgid) return old.fsgid;
   const c = old.clone();
   c.fsgid = id;
+  dropDumpable(t);
   t.creds = c;
   return old.fsgid;
 }

@@ -180,6 +180,7 @@ function fcntlFile(t: Task, file: FileDescription, fd: number, cmd: number, a: S
     case F_GETLEASE:
       return F_UNLCK;
     case F_SETLEASE:
+      if (file.inode === null || !file.inode.isRegular) return -EINVAL;
       // Leases are never given, as if somebody else always had the file open.
       return a.i32(2) === F_UNLCK ? 0 : -EAGAIN;
     case F_NOTIFY:
@@ -195,9 +196,9 @@ function fcntlFile(t: Task, file: FileDescription, fd: number, cmd: number, a: S
       return pipe === null ? -EBADF : pipe.capacity;
     }
     case F_ADD_SEALS: {
+      if (!file.writable) return -EPERM;
       const node = sealable(file);
-      if (node === null) return -EINVAL;
-      return file.writable ? node.addSeals(a.u32(2)) : -EPERM;
+      return node === null ? -EINVAL : node.addSeals(a.u32(2));
     }
     case F_GET_SEALS: {
       const node = sealable(file);

@@ -5,6 +5,7 @@ import {
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
+  MAP_PRIVATE,
   MAP_SHARED,
   MAP_SHARED_VALIDATE,
   MAP_TYPE,
@@ -52,6 +53,7 @@ function sysMmap(t: Task, a: SyscallArgs): number {
   o.offset = offset;
   const type = flags & MAP_TYPE;
   const isShared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
+  if (!isShared && type !== MAP_PRIVATE) return -EINVAL;
   if (!file.readable) return -EACCES;
   if (isShared && !(file.writable && file.allowsSharedWrites)) {
     if ((prot & PROT_WRITE) !== 0) return file.writable ? -EPERM : -EACCES;

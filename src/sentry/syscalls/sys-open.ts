@@ -1,5 +1,5 @@
 /** open(2), openat(2), openat2(2), creat(2). */
-import { E2BIG, EFAULT, EINVAL, EMFILE, ENOENT, ERESTARTSYS } from "../../abi/errno.ts";
+import { E2BIG, EAGAIN, EFAULT, EINVAL, EMFILE, ENOENT, ERESTARTSYS } from "../../abi/errno.ts";
 import {
   __O_TMPFILE,
   AT_FDCWD,
@@ -133,6 +133,8 @@ export function openat2(t: Task, a: SyscallArgs): number {
   const bad = checkFlags(flags);
   if (bad < 0) return bad;
   if ((flags & O_PATH) !== 0 && (flags & ~O_PATH_FLAGS) !== 0) return -EINVAL;
+  // What may change the file system is never answered from the cache alone.
+  if ((resolve & RESOLVE_CACHED) !== 0 && (flags & (O_CREAT | O_TRUNC | __O_TMPFILE)) !== 0) return -EAGAIN;
   return openCommon(t, a.i32(0), a.ptr(1), flags, mode, resolve & ~RESOLVE_CACHED);
 }
 

@@ -20,6 +20,7 @@ import {
   symlinkAt,
   unlinkAt,
 } from "../vfs/operations.ts";
+import { walk, WALK_EMPTY, WALK_FOLLOW, WALK_PARENT } from "../vfs/walk.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -67,7 +68,11 @@ function renameCommon(
   const oldStart = startPath(t, oldDir, oldPath);
   if (typeof oldStart === "number") return oldStart;
   const newStart = startPath(t, newDir, newPath);
-  if (typeof newStart === "number") return newStart;
+  if (typeof newStart === "number") {
+    // The way to the old name is walked first.
+    const r = walk(t.pathContext, oldStart, oldPath, WALK_PARENT);
+    return r < 0 ? r : newStart;
+  }
   return renameAt2(t.pathContext, oldStart, oldPath, newStart, newPath, flags);
 }
 
@@ -95,7 +100,12 @@ function linkCommon(t: Task, oldDir: number, oldAddr: number, newDir: number, ne
   const oldStart = startPath(t, oldDir, oldPath);
   if (typeof oldStart === "number") return oldStart;
   const newStart = startPath(t, newDir, newPath);
-  if (typeof newStart === "number") return newStart;
+  if (typeof newStart === "number") {
+    let walkFlags = (flags & AT_EMPTY_PATH) !== 0 ? WALK_EMPTY : 0;
+    if ((flags & AT_SYMLINK_FOLLOW) !== 0) walkFlags |= WALK_FOLLOW;
+    const r = walk(t.pathContext, oldStart, oldPath, walkFlags);
+    return r < 0 ? r : newStart;
+  }
   return linkAt(t.pathContext, oldStart, oldPath, newStart, newPath, flags);
 }
 

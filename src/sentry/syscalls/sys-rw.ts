@@ -22,6 +22,7 @@ import { S_IFMT, Stat } from "../../abi/stat.ts";
 import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../base/waiter.ts";
 import { pipeOf } from "../fs/pipe/pipe-file.ts";
 import type { Task } from "../kernel/task.ts";
+import { UnixSocket } from "../socket/unix/socket.ts";
 import { IoSequence } from "../usermem/io.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { notifyAccess, notifyModify, watching } from "../vfs/notify.ts";
@@ -155,19 +156,25 @@ function checkRange(pos: number, len: number): number {
   return pos + len >= LOFF_LIMIT ? -EINVAL : 0;
 }
 
+/** A bad buffer of a positioned transfer: a file that has no positions says that first. */
+function orNoPosition(file: FileDescription, pos: number, err: number): number {
+  return err === -EFAULT && pos !== AT_POSITION && file.seek(0, SEEK_CUR) === -ESPIPE ? -ESPIPE : err;
+}
+
 /** The access mode forbids a positioned transfer: a file that has no positions says that first. */
 function badMode(file: FileDescription): number {
   return file.seek(0, SEEK_CUR) === -ESPIPE ? -ESPIPE : -EBADF;
 }
 
 function readBuffer(t: Task, file: FileDescription, addr: number, size: number, pos: number): number {
-  if (!isUserRange(addr, size)) return -EFAULT;
+  if (!isUserRange(addr, size)) return orNoPosition(file, pos, -EFAULT);
   const len = size > MAX_RW_COUNT ? MAX_RW_COUNT : size;
   seq.clear();
+  if (len === 0 && file instanceof UnixSocket && pos === AT_POSITION) return 0;
   if (len > 0) {
     const r = t.mm.ioSequence(addr, len, true, seq);
     if (r < len) {
-      if (r < 0) return readFault(t, file, len, pos);
+      if (r < 0) return orNoPosition(file, pos, readFault(t, file, len, pos));
       // Pipes hand out whole pages: one that does not fit stays.
       const pipe = pipeOf(file);
       if (pipe !== null && r < PIPE_BUF && r < pipe.length) return -EFAULT;
@@ -177,13 +184,13 @@ function readBuffer(t: Task, file: FileDescription, addr: number, size: number, 
 }
 
 function writeBuffer(t: Task, file: FileDescription, addr: number, size: number, pos: number): number {
-  if (!isUserRange(addr, size)) return -EFAULT;
+  if (!isUserRange(addr, size)) return orNoPosition(file, pos, -EFAULT);
   const len = size > MAX_RW_COUNT ? MAX_RW_COUNT : size;
   seq.clear();
   if (len > 0) {
     const r = t.mm.ioSequence(addr, len, false, seq);
     if (r < len) {
-      if (r < 0) return r;
+      if (r < 0) return orNoPosition(file, pos, r);
       if (pipeOf(file) !== null) {
         if (r < PIPE_BUF) return -EFAULT;
         seq.truncate(r - (r % PIPE_BUF));

@@ -6,6 +6,7 @@ import {
   EAFNOSUPPORT,
   EADDRINUSE,
   EAGAIN,
+  EBADF,
   ECONNREFUSED,
   EEXIST,
   EFAULT,
@@ -40,6 +41,7 @@ import { UnixSocket } from "../socket/unix/socket.ts";
 import { MAY_WRITE } from "../vfs/inode.ts";
 import { mknodSocket, unlinkAt } from "../vfs/operations.ts";
 import { resolvePath, WALK_FOLLOW } from "../vfs/walk.ts";
+import { ioFile } from "./file-util.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -185,10 +187,11 @@ function connect(t: Task, a: SyscallArgs): number {
 }
 
 function acceptWith(t: Task, fd: number, addr: number, lenAddr: number, flags: number): number {
+  if (ioFile(t, fd) === undefined) return -EBADF;
   if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return -EINVAL;
+  if (!t.fds.canAlloc(1)) return -EMFILE;
   const s = socketOf(t, fd);
   if (typeof s === "number") return s;
-  if (!t.fds.canAlloc(1)) return -EMFILE;
   const peer = s.accept();
   if (typeof peer === "number") {
     if (peer !== -EAGAIN) return peer;

@@ -282,14 +282,15 @@ export function vmsplice(t: Task, a: SyscallArgs): number {
   const flags = a.i32(3);
   if ((flags & ~SPLICE_FLAGS) !== 0) return -EINVAL;
   const file = ioFile(t, a.i32(0));
-  const pipe = file === undefined ? null : pipeOf(file);
-  if (file === undefined || pipe === null) return -EBADF;
+  if (file === undefined) return -EBADF;
   const write = file.writable;
   if (!write && !file.readable) return -EBADF;
   seq.clear();
   const total = t.mm.ioVector(a.ptr(1), a.size(2), !write, seq);
   if (total < 0) return total;
   if (seq.remaining === 0) return 0;
+  const pipe = pipeOf(file);
+  if (pipe === null) return -EBADF;
   seq.truncate(MAX_RW_COUNT);
   const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0 || (file.statusFlags & O_NONBLOCK) !== 0;
   if (write) {

@@ -278,7 +278,7 @@ export function truncateAt(ctx: PathContext, start: VfsPath | null, path: string
   const denied = inode.permission(ctx.creds, MAY_WRITE);
   if (denied < 0) return denied;
   if (inode.writers < 0) return -ETXTBSY;
-  return changed(d, truncateInode(inode, size), IN_MODIFY);
+  return changed(d, truncateInode(inode, size, ctx.creds), IN_MODIFY);
 }
 
 /** statfs(2). */
@@ -330,11 +330,17 @@ function xattrAllowed(ctx: PathContext, m: Mount, inode: Inode, name: string, wr
   return inode.permission(creds, write ? MAY_WRITE : MAY_READ);
 }
 
+/** A name space without a name in it. */
+function isPrefix(name: string): boolean {
+  return name === XATTR_USER_PREFIX || name === XATTR_TRUSTED_PREFIX || name === XATTR_SECURITY_PREFIX;
+}
+
 /** getxattr(2): the value, or -errno. The caller checks its buffer (ERANGE). */
 export function getXattr(ctx: PathContext, path: VfsPath, name: string): Uint8Array | number {
   const inode = path.dentry.inode!;
   const r = xattrAllowed(ctx, path.mount, inode, name, false);
-  return r < 0 ? r : inode.getXattr(name);
+  if (r < 0) return r;
+  return isPrefix(name) ? -EINVAL : inode.getXattr(name);
 }
 
 /** setxattr(2). `value` is kept. */
@@ -343,14 +349,16 @@ export function setXattr(ctx: PathContext, path: VfsPath, name: string, value: U
   if (value.length > XATTR_SIZE_MAX) return -E2BIG;
   const inode = path.dentry.inode!;
   const r = xattrAllowed(ctx, path.mount, inode, name, true);
-  return r < 0 ? r : changed(path.dentry, inode.setXattr(name, value, flags), IN_ATTRIB);
+  if (r < 0) return r;
+  return isPrefix(name) ? -EINVAL : changed(path.dentry, inode.setXattr(name, value, flags), IN_ATTRIB);
 }
 
 /** removexattr(2). */
 export function removeXattr(ctx: PathContext, path: VfsPath, name: string): number {
   const inode = path.dentry.inode!;
   const r = xattrAllowed(ctx, path.mount, inode, name, true);
-  return r < 0 ? r : changed(path.dentry, inode.removeXattr(name), IN_ATTRIB);
+  if (r < 0) return r;
+  return isPrefix(name) ? -EINVAL : changed(path.dentry, inode.removeXattr(name), IN_ATTRIB);
 }
 
 /** listxattr(2): the names the caller may see, or -errno (E2BIG). */

@@ -27,10 +27,12 @@ import {
   O_TRUNC,
   __O_TMPFILE,
 } from "../../abi/fcntl.ts";
+import { CAP_FSETID } from "../../abi/capability.ts";
 import { IN_OPEN } from "../../abi/inotify.ts";
 import { MAXSYMLINKS } from "../../abi/limits.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSYMFOLLOW } from "../../abi/mount.ts";
 import { S_IALLUGO, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "../../abi/stat.ts";
+import type { Credentials } from "../auth/credentials.ts";
 import { Dentry } from "./dentry.ts";
 import { FMODE_PATH, FMODE_READ, FMODE_WRITE, PathFile } from "./file.ts";
 import type { FileDescription } from "./file.ts";
@@ -267,7 +269,7 @@ function openFound(ctx: PathContext, m: Mount, d: Dentry, flags: number, created
     if (ro < 0) return ro;
     if (inode.writers < 0) return -ETXTBSY;
     if (truncate) {
-      const r = truncateInode(inode, 0);
+      const r = truncateInode(inode, 0, ctx.creds);
       if (r < 0) return r;
     }
   }
@@ -322,9 +324,9 @@ function finish(
   return file;
 }
 
-/** Sets the size of a regular file, dropping set-id bits as a write does. Checks were made before. */
-export function truncateInode(inode: Inode, size: number): number {
-  const drop = privBitsToDrop(inode.mode);
+/** Sets the size of a regular file, dropping set-id bits as a write by `creds` does. Checks were made before. */
+export function truncateInode(inode: Inode, size: number, creds: Credentials | null): number {
+  const drop = creds !== null && creds.hasCap(CAP_FSETID) ? 0 : privBitsToDrop(inode.mode);
   truncation.mask = ATTR_SIZE;
   truncation.size = size;
   if (drop !== 0) {

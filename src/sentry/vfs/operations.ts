@@ -78,13 +78,20 @@ export function mkdirAt(ctx: PathContext, start: VfsPath | null, path: string, m
   return 0;
 }
 
+/** What mknod(2) says about the file type in `mode`, before it looks at the path: 0, -EPERM (a directory) or -EINVAL. */
+export function checkNodeType(mode: number): number {
+  const type = mode & S_IFMT;
+  if (type === S_IFDIR) return -EPERM;
+  if (type === 0 || type === S_IFREG || type === S_IFCHR || type === S_IFBLK || type === S_IFIFO) return 0;
+  return type === S_IFSOCK ? 0 : -EINVAL;
+}
+
 /** mknodat(2). `mode` with type, before the umask; type 0 means a regular file. */
 export function mknodAt(ctx: PathContext, start: VfsPath | null, path: string, mode: number, dev: number): number {
   const creds = ctx.creds;
-  let type = mode & S_IFMT;
-  if (type === 0) type = S_IFREG;
-  if (type === S_IFDIR) return -EPERM;
-  if (type !== S_IFREG && type !== S_IFCHR && type !== S_IFBLK && type !== S_IFIFO && type !== S_IFSOCK) return -EINVAL;
+  const wrong = checkNodeType(mode);
+  if (wrong < 0) return wrong;
+  const type = (mode & S_IFMT) === 0 ? S_IFREG : mode & S_IFMT;
   const r = prepareCreate(ctx, start, path, false);
   if (r < 0) return r;
   const isDevice = type === S_IFCHR || type === S_IFBLK;

@@ -116,11 +116,12 @@ export function createPipe(vfs: VirtualFileSystem, flags: number, creds: Credent
   const pipe = new Pipe();
   inode.special = pipe;
   const path = fs.newPath(`pipe:[${ino}]`, inode);
-  const kept = flags & (O_NONBLOCK | O_DIRECT);
+  const kept = flags & O_NONBLOCK;
   const read = new PipeFile(pipe, FMODE_READ);
   const write = new PipeFile(pipe, FMODE_WRITE);
   fs.attach(read, path, O_RDONLY | kept, FMODE_READ);
-  fs.attach(write, path, O_WRONLY | kept, FMODE_WRITE);
+  // Packets are made by who writes.
+  fs.attach(write, path, O_WRONLY | kept | (flags & O_DIRECT), FMODE_WRITE);
   return { read, write };
 }
 

@@ -2,6 +2,7 @@
 import { EOPNOTSUPP } from "../../../abi/errno.ts";
 import { S_IFLNK } from "../../../abi/stat.ts";
 import { XATTR_SECURITY_PREFIX, XATTR_TRUSTED_PREFIX, XATTR_USER_PREFIX } from "../../../abi/xattr.ts";
+import type { Credentials } from "../../auth/credentials.ts";
 import { truncateInode } from "../../vfs/open.ts";
 import { MemInode } from "../../vfs/meminode.ts";
 import type { TmpfsFs } from "./tmpfs.ts";
@@ -38,8 +39,8 @@ export abstract class TmpfsInode extends MemInode {
     this.maybeFree();
   }
 
-  truncate(size: number): number {
-    return truncateInode(this, size);
+  truncate(size: number, creds: Credentials | null): number {
+    return truncateInode(this, size, creds);
   }
 
   override getXattr(name: string): Uint8Array | number {

@@ -385,7 +385,7 @@ export class TmpfsFile extends SeekableFile {
   }
 
   override truncate(size: number): number {
-    return this.node.truncate(size);
+    return this.node.truncate(size, this.creds);
   }
 
   override allocate(mode: number, off: number, len: number): number {

@@ -193,10 +193,10 @@ export class UnixSocket extends FileDescription {
       this.queue.notify(EV_OUT | EV_WRNORM);
       return 0;
     }
-    if (this.listening) return -EINVAL;
-    if (this.peer !== null || this.peerGone) return -EISCONN;
     if (!target.listening || target.readShut) return -ECONNREFUSED;
     if (target.incoming.length > target.backlog) return -EAGAIN;
+    if (this.listening) return -EINVAL;
+    if (this.peer !== null || this.peerGone) return -EISCONN;
     const server = new UnixSocket(this.type, this.names);
     server.address = target.address;
     server.ownCred.set(target.ownCred.pid, target.ownCred.uid, target.ownCred.gid);
