@@ -85,6 +85,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "sentry/fs/pipe": { may: fsBase },
   "sentry/fs/eventfd": { may: fsBase },
   "sentry/fs/inotify": { may: fsBase },
+  "sentry/fs/mqueue": { may: fsBase },
   "sentry/fs/timerfd": { may: fsBase },
   "sentry/fs/signalfd": { may: fsBase },
   "sentry/fs/overlay": { may: fsBase, tests: ["sentry/fs/tmpfs"] },

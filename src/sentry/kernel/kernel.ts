@@ -20,6 +20,7 @@ import type { VfsPath } from "../vfs/path.ts";
 import { NetlinkPorts } from "../socket/netlink/netlink.ts";
 import { UnixNames } from "../socket/unix/address.ts";
 import type { VirtualFileSystem } from "../vfs/vfs.ts";
+import { MqueueFs } from "../fs/mqueue/mqueue.ts";
 import { InotifyLimits } from "../fs/inotify/inotify.ts";
 import { IpcNamespace } from "../ipc/ipc.ts";
 import type { IpcEnv } from "../ipc/ipc.ts";
@@ -137,6 +138,8 @@ export class Kernel {
   readonly hostWatch: HostWatch;
   readonly inotify: InotifyLimits = new InotifyLimits();
   readonly ipc: IpcNamespace;
+  /** POSIX message queues. */
+  readonly mqueues: MqueueFs;
   /** Addresses of unix sockets. */
   readonly unixNames: UnixNames = new UnixNames();
   readonly netlinkPorts: NetlinkPorts = new NetlinkPorts();
@@ -198,6 +201,7 @@ export class Kernel {
     this.allowSetuid = o.allowSetuid ?? false;
     this.stubAnswers = o.stubAnswers ?? false;
     this.hostWatch = new HostWatch(o.platform);
+    this.mqueues = new MqueueFs(o.vfs);
     this.ipc = new IpcNamespace(new KernelIpcEnv(this));
     this.bootNs = o.clock.monotonicNs();
     this.bootRealtimeNs = o.clock.realtimeNs();

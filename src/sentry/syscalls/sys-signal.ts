@@ -54,7 +54,7 @@ import {
 import type { ThreadGroup } from "../kernel/thread-group.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import type { SyscallArgs } from "./args.ts";
-import { full, partial } from "./entry.ts";
+import { full } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
 
 /** sa_flags that the kernel knows; others are dropped, so that a program can find out, sigaction(2). */

@@ -12,6 +12,7 @@ import { inotifySyscalls } from "./sys-inotify.ts";
 import { ioctlSyscalls } from "./sys-ioctl.ts";
 import { kcmpSyscalls } from "./sys-kcmp.ts";
 import { shmSyscalls } from "./sys-shm.ts";
+import { mqueueSyscalls } from "./sys-mqueue.ts";
 import { msgSyscalls } from "./sys-msg.ts";
 import { semSyscalls } from "./sys-sem.ts";
 import { lockSyscalls } from "./sys-lock.ts";
@@ -62,6 +63,7 @@ const families: readonly (readonly SyscallEntry[])[] = [
   memorySyscalls,
   miscSyscalls,
   mountSyscalls,
+  mqueueSyscalls,
   msgSyscalls,
   openSyscalls,
   pathSyscalls,

@@ -337,18 +337,54 @@ function addFs(dir: KernfsDir, s: ProcShared): void {
       ),
     );
   addNumbers(dir.addDir("epoll"), [["max_user_watches", 1048576]]);
-  addNumbers(dir.addDir("inotify"), [
-    ["max_queued_events", 16384],
-    ["max_user_instances", 128],
-    ["max_user_watches", 65536],
-  ]);
-  addNumbers(dir.addDir("mqueue"), [
-    ["msg_default", 10],
-    ["msg_max", 10],
-    ["msgsize_default", 8192],
-    ["msgsize_max", 8192],
-    ["queues_max", 256],
-  ]);
+  const q = s.kernel.mqueues.limits;
+  dir
+    .addDir("mqueue")
+    .add(
+      "msg_default",
+      new LinkedSysctl(
+        fs,
+        () => q.messagesDefault,
+        (v) => (q.messagesDefault = v),
+        65536,
+      ),
+    )
+    .add(
+      "msg_max",
+      new LinkedSysctl(
+        fs,
+        () => q.messagesMax,
+        (v) => (q.messagesMax = v),
+        65536,
+      ),
+    )
+    .add(
+      "msgsize_default",
+      new LinkedSysctl(
+        fs,
+        () => q.sizeDefault,
+        (v) => (q.sizeDefault = v),
+        16777216,
+      ),
+    )
+    .add(
+      "msgsize_max",
+      new LinkedSysctl(
+        fs,
+        () => q.sizeMax,
+        (v) => (q.sizeMax = v),
+        16777216,
+      ),
+    )
+    .add(
+      "queues_max",
+      new LinkedSysctl(
+        fs,
+        () => q.queuesMax,
+        (v) => (q.queuesMax = v),
+        0x7fffffff,
+      ),
+    );
 }
 
 /** Fills /proc/sys. */

@@ -153,6 +153,13 @@ export class NetlinkSocket extends UnixSocket implements ForeignAddresses {
     return len;
   }
 
+  /** A message of the kernel's own (mq_notify). */
+  give(d: Uint8Array): void {
+    this.replies.push(d);
+    this.queued += d.length;
+    this.waitQueue().notify(EV_IN | EV_RDNORM);
+  }
+
   override receive(seq: IoSequence, flags: number, info: ReceiveInfo): number {
     info.clear();
     const d = this.replies[0];
