@@ -4,6 +4,7 @@
  */
 import { R_RAX, R_RSI } from "../../src/arch/amd64/registers.ts";
 import { Bench, CODE, JMP_SELF, PAGE, SYSCALL, jmpBack } from "../../src/platform/conformance.testing.ts";
+import type { AddressSpace } from "../../src/platform/platform.ts";
 import { CTX_WORDS } from "../../src/platform/platform.ts";
 import { StubPlatform } from "../../src/platform/stub/platform.ts";
 
@@ -55,6 +56,46 @@ report("system call round trip", name === "systrap" ? 200_000 : 20_000, (bench) 
     }
   };
 });
+
+if (name === "systrap") {
+  platform.enablePatching();
+  const patcher = platform.patcher;
+  // mov $39,%eax; syscall; jmp back
+  const code = [0x90, 0xb8, 39, 0, 0, 0, ...SYSCALL, ...jmpBack(8)];
+  const patched = (bench: Bench): AddressSpace => {
+    const { as, code: at } = bench.space(code);
+    const slot = bench.alloc();
+    as.mapFile(0x480000, PAGE, bench.backing, slot, 5, true, false);
+    as.flush();
+    const window = bench.memory.subarray(at, at + PAGE);
+    const plan = patcher?.plan(window, 6, 39) ?? null;
+    if (patcher === null || plan === null) throw new Error("the site cannot be patched");
+    patcher.writeSlot(plan, window, 6, CODE + 6, 0x480000, bench.memory, slot);
+    patcher.writeJump(plan, window, 6, CODE + 6, 0x480000);
+    return as;
+  };
+  report("patched system call round trip", 200_000, (bench) => {
+    const id = bench.context(patched(bench));
+    return (n) => {
+      for (let i = 0; i < n; i++) {
+        platform.resume(id);
+        while (platform.wait(-1) === 0) continue;
+      }
+    };
+  });
+  report("the same, with the FP state read each time", 100_000, (bench) => {
+    const id = bench.context(patched(bench));
+    const image = new Uint8Array(platform.fpStateSize);
+    return (n) => {
+      for (let i = 0; i < n; i++) {
+        platform.resume(id);
+        while (platform.wait(-1) === 0) continue;
+        platform.getFpState(id, image, 0);
+      }
+    };
+  });
+  platform.native.platformTune(3, 0);
+}
 
 for (const count of [2, 4, 16]) {
   report(`system calls, ${count} threads, each call`, 50_000, (bench) => {

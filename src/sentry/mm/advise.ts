@@ -7,7 +7,16 @@ import { EAGER_MAX, faultIn, fillAnon } from "./fault.ts";
 import { isPageAligned, mappedBytes, pageUp, populateVma } from "./map.ts";
 import type { MemoryManager } from "./mm.ts";
 import { dropPages, splitPagesAt } from "./pmas.ts";
-import { type Pma, VMF_DONTDUMP, VMF_DONTFORK, VMF_LOCKED, VMF_LOCKONFAULT, VMF_WIPEONFORK, type Vma } from "./vma.ts";
+import {
+  type Pma,
+  USERTRAP,
+  VMF_DONTDUMP,
+  VMF_DONTFORK,
+  VMF_LOCKED,
+  VMF_LOCKONFAULT,
+  VMF_WIPEONFORK,
+  type Vma,
+} from "./vma.ts";
 import { isolateVma, mergeAround, setVma } from "./vmas.ts";
 
 const HUGE = 2 ** 52;
@@ -57,14 +66,15 @@ function isKnown(advice: number): boolean {
 function adviseVma(mm: MemoryManager, v: Vma, start: number, end: number, advice: number): number {
   switch (advice) {
     case A.MADV_DONTNEED:
-      if ((v.flags & VMF_LOCKED) !== 0 || v.name === "[vvar]") return -EINVAL;
+      if ((v.flags & VMF_LOCKED) !== 0 || v.name === "[vvar]" || v.name === USERTRAP) return -EINVAL;
       discard(mm, v, start, end);
       return 0;
     case A.MADV_DONTNEED_LOCKED:
+      if (v.name === USERTRAP) return -EINVAL;
       discard(mm, v, start, end);
       return 0;
     case A.MADV_FREE:
-      if (v.mappable !== null) return -EINVAL;
+      if (v.mappable !== null || v.name === USERTRAP) return -EINVAL;
       discard(mm, v, start, end);
       return 0;
     case A.MADV_REMOVE: {
@@ -107,7 +117,7 @@ function setFlags(mm: MemoryManager, v: Vma, start: number, end: number, flags: 
  */
 function discard(mm: MemoryManager, v: Vma, start: number, end: number): void {
   if (v.isShared) return;
-  mm.patches?.restore(start, end);
+  if ((v.prot & A.PROT_EXEC) !== 0) mm.patches?.restore(start, end);
   splitPagesAt(mm, start);
   splitPagesAt(mm, end);
   let holes = false;

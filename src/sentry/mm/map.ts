@@ -17,6 +17,7 @@ import {
   MAP_SHARED_VALIDATE,
   MAP_TYPE,
   MAX_MAP_COUNT,
+  PROT_EXEC,
   PROT_GROWSDOWN,
   PROT_GROWSUP,
   PROT_WRITE,
@@ -214,11 +215,11 @@ export function mappedBytes(mm: MemoryManager, start: number, end: number): numb
 export function removeRange(mm: MemoryManager, start: number, end: number, unmap: boolean): void {
   let v = mm.vmas.lowerBound(start);
   if (v === null || v.start >= end) return;
-  mm.patches?.forget(start, end);
   if (v.start < start) v = splitVma(mm, v, start);
   while (v !== null && v.start < end) {
     if (v.end > end) splitVma(mm, v, end);
     const next: Vma | null = v.next;
+    if ((v.prot & PROT_EXEC) !== 0) mm.patches?.forget(v.start, v.end);
     dropVma(mm, v);
     v = next;
   }
@@ -279,7 +280,7 @@ function protectVma(mm: MemoryManager, v: Vma, start: number, end: number, prot:
   if (prot !== 0 && end > mm.platform.maxAddress) return -ENOMEM;
   const cuts = (start > v.start ? 1 : 0) + (end < v.end ? 1 : 0);
   if (cuts > 0 && (mm.vmas.count + cuts > MAX_MAP_COUNT + 1 || isFull(mm))) return -ENOMEM;
-  mm.patches?.restore(start, end);
+  if ((v.prot & PROT_EXEC) !== 0) mm.patches?.restore(start, end);
   const before = v.prot;
   const u = isolateVma(mm, v, start, end);
   setVma(mm, u, prot, u.flags);

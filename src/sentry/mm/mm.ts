@@ -6,7 +6,7 @@
  * - `map.ts` mmap, munmap, mprotect, brk; `remap.ts` mremap; `advise.ts` madvise, msync, mlock, mincore
  * - `fault.ts` bringing pages in, copy-on-write, stack growth
  * - `access.ts`, `io-seq.ts`, `atomic.ts` the kernel's own access
- * - `life.ts` fork and the end
+ * - `life.ts` fork and the end; `patches.ts` patched call sites
  *
  * Two trees: VMAs say what the guest asked for, PMAs which pages of which file are there. Every PMA is mapped on the host
  * with exactly `pma.prot`; where there is no PMA there is no host mapping. Host mappings change through the operation

@@ -25,7 +25,7 @@ import { readPma } from "./access.ts";
 import { fillAnon } from "./fault.ts";
 import type { MemoryManager } from "./mm.ts";
 import { dropPages, linkPages } from "./pmas.ts";
-import { hostProt, isPatched, type Vma } from "./vma.ts";
+import { hostProt, isPatched, USERTRAP, type Vma } from "./vma.ts";
 import { addVma } from "./vmas.ts";
 
 /** Traps of a site until it is patched. */
@@ -326,7 +326,7 @@ export class CodePatches {
     const hi = Math.min(mm.platform.maxAddress, near.start + REACH);
     if (start < 0) start = mm.vmas.gapBottomUp(REGION_SIZE, Math.min(near.end + DISTANCE, hi), hi);
     if (start < 0 || start + REGION_SIZE > hi || !mm.vmas.isFree(start, start + REGION_SIZE)) return false;
-    const vma = addVma(mm, start, start + REGION_SIZE, PROT_CODE, PROT_CODE, 0, null, null, 0, "[usertrap]");
+    const vma = addVma(mm, start, start + REGION_SIZE, PROT_CODE, PROT_CODE, 0, null, null, 0, USERTRAP);
     if (fillAnon(mm, vma, start, start + REGION_SIZE, false) < 0) return false;
     const count = REGION_SIZE / this.patcher.slotSize;
     this.regions.push(

@@ -5,7 +5,7 @@ import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../../abi/resource.ts";
 import { chooseAddress, isPageAligned, pageUp, populateVma, removeRange, wantsMemory } from "./map.ts";
 import type { MemoryManager } from "./mm.ts";
 import { linkPages, splitPagesAt, takePma } from "./pmas.ts";
-import { type Pma, VMF_GROWSDOWN, VMF_LOCKED, VMF_NORESERVE, type Vma } from "./vma.ts";
+import { type Pma, USERTRAP, VMF_GROWSDOWN, VMF_LOCKED, VMF_NORESERVE, type Vma } from "./vma.ts";
 import { addVma, dropVma, isData, isolateVma, mergeAround, resizeVma } from "./vmas.ts";
 
 const HUGE = 2 ** 52;
@@ -130,6 +130,7 @@ function moveRange(
   keepOld: boolean,
 ): number {
   // Removing the target range may have split the VMA that was found before.
+  if (mm.vmas.find(addr)?.name === USERTRAP) return -EFAULT;
   mm.patches?.restore(addr, addr + oldLen);
   const v = mm.vmas.find(addr);
   if (v === null || v.end < addr + oldLen) return -EFAULT;

@@ -18,6 +18,9 @@ export const VMF_DONTFORK = 32;
 export const VMF_WIPEONFORK = 64;
 export const VMF_DONTDUMP = 128;
 
+/** Name of mappings with trampolines of patched call sites (patches.ts). */
+export const USERTRAP = "[usertrap]";
+
 /** A stack keeps this distance from the mapping below it (stack_guard_gap). */
 export const STACK_GUARD: number = 256 * 4096;
 
