@@ -112,7 +112,7 @@ int main(void) {
 		_exit(0);
 	}
 	wait_blocked(pid);
-	SHOW(msgrcv(id, &m, 8192, 0, 0));
+	MUST(msgrcv(id, &m, 8192, 0, 0));
 	reap(pid);
 	SHOW(msgrcv(id, &m, 8192, 0, 0));
 	SHOW(msgrcv(id, &m, 8192, 0, 0));
@@ -176,7 +176,7 @@ int main(void) {
 		_exit(0);
 	}
 	wait_blocked(pid);
-	SHOW(msgctl(id, IPC_RMID, NULL));
+	MUST(msgctl(id, IPC_RMID, NULL));
 	reap(pid);
 	SHOW(put_msg(1, "x", 0));
 	id = msgget(IPC_PRIVATE, 0600);
@@ -189,7 +189,7 @@ int main(void) {
 		_exit(0);
 	}
 	wait_blocked(pid);
-	SHOW(msgctl(id, IPC_RMID, NULL));
+	MUST(msgctl(id, IPC_RMID, NULL));
 	reap(pid);
 	return 0;
 }

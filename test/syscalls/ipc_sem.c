@@ -233,7 +233,7 @@ int main(void) {
 		_exit(0);
 	}
 	await(2, GETNCNT, 1);
-	SHOW(semctl(id, 0, IPC_RMID));
+	MUST(semctl(id, 0, IPC_RMID));
 	reap(pid);
 	SHOW(op1(0, 1, 0));
 	return 0;
