@@ -95,10 +95,20 @@ function mountPoint(ctx: PathContext, mount: MountConfig): VfsPath | number {
   return resolvePath(ctx, null, mount.destination, WALK_FOLLOW);
 }
 
+/** Bytes of the machine's memory for each name that the root's cache may hold; one takes about 3 KiB with its inodes. */
+const RAM_PER_DENTRY = 65536;
+const MIN_DENTRIES = 65536;
+const MAX_DENTRIES = 262144;
+
+function dentryLimit(host: Host): number {
+  return Math.min(MAX_DENTRIES, Math.max(MIN_DENTRIES, Math.floor(host.sysinfoTotalRam() / RAM_PER_DENTRY)));
+}
+
 /** See the header. Throws BootError. */
 export function buildRoot(env: RootEnv, config: BootConfig): MountNamespace {
   const lower = goferFs(env, config.rootIoFd, true, false);
   const rootFs = config.rootOverlay ? new OverlayFs(env.vfs, [lower.root.inode!], upperLayer(env)) : lower;
+  rootFs.dentryLimit = dentryLimit(env.host);
   const mounts = newMountNamespace(env.vfs, rootFs, "none", 0);
   const ctx = setupContext(env.vfs, mounts);
   for (const mount of config.mounts) {

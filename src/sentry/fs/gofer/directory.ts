@@ -15,6 +15,8 @@ export class DirRecord {
    * changed.
    */
   at: number;
+  /** Room for them, or -1. */
+  slot: number;
   /** A directory nobody has looked up yet: all its entries, read in advance. */
   ahead: DirListing | null = null;
   /** It did not fit beside others: to be read alone. */
@@ -24,6 +26,7 @@ export class DirRecord {
     this.ino = ino;
     this.type = type;
     this.at = at;
+    this.slot = at;
   }
 }
 
@@ -58,6 +61,37 @@ export class DirListing implements DirSink {
     this.records.set(name, new DirRecord(this.gofer.guestIno(a), type, attrs.length));
     attrs.push(a.dev, a.ino, a.mode, a.nlink, a.uid, a.gid, a.rdev, a.size, a.blksize, a.blocks);
     attrs.push(a.atimeSec, a.atimeNsec, a.mtimeSec, a.mtimeNsec, a.ctimeSec, a.ctimeNsec, a.btimeSec, a.btimeNsec);
+  }
+
+  /** Nobody uses the entry's inode any more: its attributes, which are current, can be kept here. */
+  giveBack(name: string, ino: number, a: Stat): void {
+    const { attrs } = this;
+    const record = this.records.get(name);
+    if (attrs === null || record === undefined || record.at >= 0 || record.ino !== ino) return;
+    if (record.slot < 0) {
+      record.slot = attrs.length;
+      for (let i = 0; i < ATTRS; i++) attrs.push(0);
+    }
+    const at = record.slot;
+    record.at = at;
+    attrs[at] = a.dev;
+    attrs[at + 1] = a.ino;
+    attrs[at + 2] = a.mode;
+    attrs[at + 3] = a.nlink;
+    attrs[at + 4] = a.uid;
+    attrs[at + 5] = a.gid;
+    attrs[at + 6] = a.rdev;
+    attrs[at + 7] = a.size;
+    attrs[at + 8] = a.blksize;
+    attrs[at + 9] = a.blocks;
+    attrs[at + 10] = a.atimeSec;
+    attrs[at + 11] = a.atimeNsec;
+    attrs[at + 12] = a.mtimeSec;
+    attrs[at + 13] = a.mtimeNsec;
+    attrs[at + 14] = a.ctimeSec;
+    attrs[at + 15] = a.ctimeNsec;
+    attrs[at + 16] = a.btimeSec;
+    attrs[at + ATTRS - 1] = a.btimeNsec;
   }
 
   /** Puts the attributes of an entry into `out` and forgets them. False when they are not known (any more). */

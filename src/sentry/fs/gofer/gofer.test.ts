@@ -694,4 +694,31 @@ describe("reading trees", () => {
     false,
     fillTree,
   );
+  inWorld(
+    "attributes of files that left the cache are remembered, and changes before that, too",
+    (w) => {
+      const { ctx } = w;
+      assert.equal(ctx.list("/d3").length, 6);
+      for (let f = 0; f < 5; f++) assert.equal(ctx.stat(`/d3/f${f}`).size, f);
+      const before = ctx.stat("/d3/f1");
+      assert.equal(truncateAt(ctx, null, "/d3/f2", 100), 0);
+      assert.equal(chmodAt(ctx, null, "/d3/f4", 0o600, 0), 0);
+      assert.equal(unlinkAt(ctx, null, "/d3/f3"), 0);
+      ctx.put("/d3/f3", "new");
+      // The directory itself stays.
+      const open = ctx.open("/d3", O_RDONLY | O_DIRECTORY);
+      w.gofer.shrink();
+      const cost = w.cost(() => {
+        assert.deepEqual(ctx.stat("/d3/f1"), before);
+        assert.equal(ctx.stat("/d3/f4").mode & 0o777, 0o600);
+      });
+      assert.equal(cost, 0);
+      assert.equal(ctx.stat("/d3/f2").size, 100);
+      assert.equal(ctx.text("/d3/f3"), "new");
+      open.decRef();
+    },
+    false,
+    false,
+    fillTree,
+  );
 });

@@ -199,8 +199,11 @@ export class GoferInode extends Inode {
   }
 
   override onUnused(): void {
-    if (this.parent === null) return;
+    const { parent } = this;
+    if (parent === null) return;
     this.gofer.forget(this);
+    const isCurrent = !this.isStale && this.isAnchored && this.writer === null && this.mapping === null;
+    if (isCurrent && parent.listing !== null) parent.listing.giveBack(this.name, this.ino, this.attr);
     if (this.fid !== c.NOFID) this.dropFid();
     this.closeHandles();
     this.listing = null;
