@@ -1,0 +1,82 @@
+/** CPython's own tests, from Debian's packages. cpython/run_tests.py prints one line per test. */
+import { join } from "node:path";
+import type { Outcome } from "../harness/process.ts";
+import { loadExclusions } from "./exclusions.ts";
+import type { Case, Results, Suite } from "./suite.ts";
+
+const runner = join(import.meta.dirname, "cpython/run_tests.py");
+
+/** Modules and how many seconds they may take. */
+const modules: Readonly<Record<string, number>> = {
+  test_os: 60,
+  test_posix: 60,
+  test_posixpath: 60,
+  test_subprocess: 120,
+  test_signal: 120,
+  test_threading: 120,
+  test_thread: 60,
+  test_fork1: 60,
+  test_wait3: 60,
+  test_wait4: 60,
+  test_pty: 60,
+  test_tty: 60,
+  test_fcntl: 60,
+  test_file: 60,
+  test_fileio: 60,
+  test_io: 300,
+  test_mmap: 60,
+  test_multiprocessing_fork: 400,
+  test_multiprocessing_spawn: 600,
+  test_select: 60,
+  test_selectors: 60,
+  test_epoll: 60,
+  test_poll: 60,
+  // test_eintr runs this in one process and tells only whether all passed.
+  _test_eintr: 60,
+  test_faulthandler: 120,
+  test_resource: 60,
+  test_shutil: 60,
+  test_tempfile: 60,
+  test_pathlib: 60,
+  test_glob: 60,
+  test_stat: 60,
+  test_time: 60,
+  test_timeout: 60,
+  test_zipfile: 120,
+  test_tarfile: 120,
+  test_pwd: 60,
+  test_grp: 60,
+  test_popen: 60,
+  test_queue: 60,
+  test_concurrent_futures: 400,
+  test_socket: 240,
+  test_asyncio: 300,
+};
+
+/** Reads the runner's lines. A test that has started and not ended counts as "hang". */
+export function parseTests(outcome: Outcome): Results {
+  const results: Results = new Map();
+  for (const line of outcome.stdout.toString("latin1").split("\n")) {
+    const [word, name, status] = line.split(" ");
+    if (word === "start" && name) results.set(name.replace(/^test\./, ""), "hang");
+    if (word === "test" && name && status) results.set(name.replace(/^test\./, ""), status);
+  }
+  if (outcome.status !== 0 || outcome.isTimedOut) results.set("the whole file", `exit status ${outcome.status}`);
+  return results;
+}
+
+/** See the file's comment. */
+export const cpython: Suite = {
+  name: "cpython",
+  title: "CPython 3.11's own tests (`libpython3.11-testsuite`)",
+  packages: ["libpython3.11-testsuite", "python3.11"],
+  cases() {
+    const exclusions = loadExclusions().filter((exclusion) => exclusion.suite === "cpython");
+    return Object.entries(modules).map(([name, timeout]): Case => {
+      // Those of other modules would only make the command line long.
+      const unwanted = exclusions.filter(({ text }) => text.startsWith(`${name}.`)).map(({ text }) => `!${text}`);
+      const command = ["/usr/bin/python3.11", runner, String(timeout * 2), name, ...unwanted];
+      return { name, command, timeout, parse: parseTests };
+    });
+  },
+};

@@ -1,0 +1,53 @@
+/** Keeps docs/compatibility-suites.md: one row for each suite and platform, and the exclusions with their reasons. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../harness/sandbox.ts";
+import type { Exclusion } from "./exclusions.ts";
+import type { Suite } from "./suite.ts";
+
+/** What one suite counted on one platform. */
+export interface SuiteCount {
+  readonly suite: Suite;
+  readonly platform: string;
+  /** Tests with the native result. */
+  same: number;
+  different: number;
+  excluded: number;
+}
+
+const file = join(root, "docs/compatibility-suites.md");
+
+const head = `# Other projects' test suites
+
+<!-- Written by \`npm run test:suites\` (test/suites/report.ts). Do not edit. -->
+
+\`npm run test:suites\` runs each suite natively and in a sandbox and compares test by test: "same" counts the tests with
+the native result (a test that is skipped or fails natively must do so in the sandbox as well), "different" the others.
+"Excluded" are those of [exclusions.txt](../test/suites/exclusions.txt), where each has its reason.
+
+| suite | platform | same | different | excluded |
+| --- | --- | ---: | ---: | ---: |
+`;
+
+function row(count: SuiteCount): string {
+  return `| ${count.suite.title} | ${count.platform} | ${count.same} | ${count.different} | ${count.excluded} |`;
+}
+
+/** Replaces the rows of these counts; rows of other suites and platforms stay. */
+export function writeReport(counts: readonly SuiteCount[], exclusions: readonly Exclusion[]): void {
+  const key = (line: string): string => line.split("|").slice(1, 3).join("|");
+  const rows = new Map<string, string>();
+  if (existsSync(file)) {
+    for (const line of readFileSync(file, "utf8").split("\n")) {
+      if (/^\| .*\| \d+ \| \d+ \| \d+ \|$/.test(line)) rows.set(key(line), line);
+    }
+  }
+  for (const count of counts) rows.set(key(row(count)), row(count));
+  const reasons = new Map<string, string[]>();
+  for (const { suite, text, reason } of exclusions) {
+    const where = `${suite}: ${reason}`;
+    reasons.set(where, [...(reasons.get(where) ?? []), `\`${text}\``]);
+  }
+  const lines = [...reasons].map(([where, patterns]) => `- ${where}: ${patterns.join(", ")}`);
+  writeFileSync(file, `${head}${[...rows.values()].join("\n")}\n\n## Exclusions\n\n${lines.join("\n")}\n`);
+}

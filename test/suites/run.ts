@@ -1,0 +1,150 @@
+/**
+ * Other projects' test suites: each runs natively and in a sandbox on each platform, and each single test must have the
+ * same result. What cannot be the same is listed, with the reason, in exclusions.txt.
+ *
+ * `npm run test:suites -- [--platform=P[,P]] [--only=SUITE[,SUITE]] [--jobs=N] [--timeout-factor=N] [--verbose] [TEXT...]`
+ * where a TEXT is a part of a case's name. Installs the Debian packages it needs. A run of all cases of a suite writes its
+ * counts into docs/compatibility-suites.md. Needs root.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "../harness/process.ts";
+import type { Outcome } from "../harness/process.ts";
+import { cleanEnv, ensureBuilt, forEachParallel, parseSuiteOptions, tsvisor } from "../harness/sandbox.ts";
+import { reportCount } from "../harness/summary.ts";
+import { busybox } from "./busybox.ts";
+import { cpython } from "./cpython.ts";
+import { loadExclusions } from "./exclusions.ts";
+import { ensurePackages } from "./packages.ts";
+import { programs } from "./programs.ts";
+import { writeReport } from "./report.ts";
+import type { SuiteCount } from "./report.ts";
+import { stressNg } from "./stress-ng.ts";
+import type { Case, Results, Suite } from "./suite.ts";
+
+const suites: readonly Suite[] = [cpython, busybox, stressNg, programs];
+
+const words = process.argv.slice(2);
+const only = words.filter((word) => word.startsWith("--only=")).flatMap((word) => word.slice(7).split(","));
+const isOneJob = !words.some((word) => word.startsWith("--jobs"));
+const options = parseSuiteOptions([
+  ...(isOneJob ? ["--jobs=1"] : []),
+  ...words.filter((w) => !w.startsWith("--only=")),
+]);
+for (const name of only) {
+  if (!suites.some((suite) => suite.name === name)) throw new Error(`no such suite: ${name}`);
+}
+const exclusions = loadExclusions();
+const temporary = mkdtempSync(join(tmpdir(), "tsvisor-suites-"));
+process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
+
+/** Runs a case's command in a fresh directory, whose path is the same for each run of a case. */
+async function runCase(suite: Suite, test: Case, platform: string): Promise<Outcome> {
+  const cwd = join(temporary, suite.name, test.name);
+  rmSync(cwd, { recursive: true, force: true });
+  mkdirSync(cwd, { recursive: true });
+  try {
+    test.prepare?.(cwd);
+    const isNative = platform === "native";
+    const before = isNative
+      ? []
+      : [tsvisor, "do", `--platform=${platform}`, ...options.doFlags, ...(test.doFlags ?? []), "--"];
+    const [command, ...args] = [...before, ...test.command];
+    const timeout = test.timeout * (isNative ? 1 : 2 * options.timeoutFactor);
+    return await run(command!, args, { cwd, env: { ...cleanEnv, PWD: cwd, TERM: "dumb" }, timeout });
+  } finally {
+    rmSync(cwd, { recursive: true, force: true });
+  }
+}
+
+function resultsOf(test: Case, outcome: Outcome): Results {
+  if (test.parse !== undefined) return test.parse(outcome);
+  const how = outcome.isTimedOut ? "timed out" : `exit status ${outcome.status}`;
+  return new Map([[test.name, `${how}\n${outcome.stdout.toString("latin1")}`]]);
+}
+
+function isExcluded(suite: Suite, name: string): boolean {
+  let found = false;
+  for (const exclusion of exclusions) {
+    if (exclusion.suite !== suite.name || !exclusion.pattern.test(name)) continue;
+    exclusion.used++;
+    found = true;
+  }
+  return found;
+}
+
+function say(platform: string, name: string, results: readonly string[]): void {
+  const what = results.length === 0 ? "ok  " : "FAIL";
+  console.log(`${what} ${platform.padEnd(8)} ${name}`);
+  for (const line of results.slice(0, 40)) console.log(line.replace(/^/gm, "       "));
+  if (results.length > 40) console.log(`       ... ${results.length - 40} more`);
+}
+
+/** What is different in one test, in a line; undefined when nothing is. */
+function difference(name: string, native: string | undefined, sandboxed: string | undefined): string | undefined {
+  if (native === sandboxed) return undefined;
+  if (native === undefined) return `${name}: only in the sandbox (${sandboxed})`;
+  if (!native.includes("\n")) return `${name}: ${sandboxed ?? "missing"}, natively ${native}`;
+  return `${name}:\n--- natively\n${native.trimEnd()}\n--- in the sandbox\n${(sandboxed ?? "").trimEnd()}`;
+}
+
+async function runSuite(suite: Suite): Promise<SuiteCount[]> {
+  ensurePackages(suite.packages);
+  const all = suite.cases();
+  const chosen = all.filter(
+    (test) => options.names.length === 0 || options.names.some((text) => test.name.includes(text)),
+  );
+  const counts = options.platforms.map((platform) => ({ suite, platform, same: 0, different: 0, excluded: 0 }));
+  await forEachParallel(chosen, options.jobs, async (test) => {
+    if (isExcluded(suite, test.name)) {
+      for (const count of counts) count.excluded++;
+      return;
+    }
+    const startedMs = performance.now();
+    const nativeOutcome = await runCase(suite, test, "native");
+    const native = resultsOf(test, nativeOutcome);
+    const nativeSeconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+    if (options.isVerbose)
+      process.stdout.write(`--- ${test.name} natively\n${nativeOutcome.stdout}${nativeOutcome.stderr}`);
+    for (const count of counts) {
+      const outcome = await runCase(suite, test, count.platform);
+      const sandboxed = resultsOf(test, outcome);
+      if (options.isVerbose)
+        process.stdout.write(`--- ${test.name} on ${count.platform}\n${outcome.stdout}${outcome.stderr}`);
+      const lines: string[] = [];
+      for (const name of new Set([...native.keys(), ...sandboxed.keys()])) {
+        const expected = native.get(name);
+        if (expected !== undefined && test.isIgnored?.(expected)) continue;
+        const line = difference(name, expected, sandboxed.get(name));
+        if (isExcluded(suite, name)) count.excluded++;
+        else if (line === undefined) count.same++;
+        else {
+          count.different++;
+          lines.push(line);
+        }
+      }
+      const seconds = `${outcome.seconds.toFixed(1)} s, natively ${nativeSeconds} s`;
+      if (lines.length > 0) lines.push(outcome.stderr.toString("latin1").slice(-2000));
+      say(count.platform, `${suite.name} ${test.name} (${seconds})`, lines);
+    }
+  });
+  if (chosen.length === all.length) writeReport(counts, exclusions);
+  return counts;
+}
+
+await ensureBuilt();
+let failed = 0;
+for (const suite of suites) {
+  if (only.length > 0 && !only.includes(suite.name)) continue;
+  for (const count of await runSuite(suite)) {
+    failed += count.different;
+    reportCount({
+      suite: `${suite.name} (${count.platform})`,
+      passed: count.same,
+      failed: count.different,
+      skipped: count.excluded,
+    });
+  }
+}
+if (failed > 0) process.exitCode = 1;
