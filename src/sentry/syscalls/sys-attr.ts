@@ -32,7 +32,7 @@ import {
 import type { FileDescription } from "../vfs/file.ts";
 import { notifyModify, watching } from "../vfs/notify.ts";
 import type { SyscallArgs } from "./args.ts";
-import { full, partial } from "./entry.ts";
+import { full } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
 import { ioFile, limitFileSize, LOFF_LIMIT, namedPathArg, pathArg, startPath } from "./file-util.ts";
 
@@ -290,10 +290,11 @@ export function fallocate(t: Task, a: SyscallArgs): number {
   if (file.inode !== null && file.inode.isDir) return -EISDIR;
   if (type !== S_IFREG && type !== S_IFBLK) return -ENODEV;
   if (off + len >= LOFF_LIMIT || off + len > MAX_FILE_SIZE) return -EFBIG;
-  if ((mode & (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) === 0) {
+  if ((mode & (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE)) === 0) {
     const err = file.stat(stat);
     if (err < 0) return err;
-    const limited = checkNewSize(t, stat.size, off + len);
+    const grown = (mode & FALLOC_FL_INSERT_RANGE) !== 0 ? stat.size + len : off + len;
+    const limited = checkNewSize(t, stat.size, grown);
     if (limited < 0) return limited;
   }
   const r = file.allocate(mode, off, len);
@@ -325,5 +326,5 @@ export const attrSyscalls: readonly SyscallEntry[] = [
   full("umask", umask),
   full("truncate", truncate),
   full("ftruncate", ftruncate),
-  partial("fallocate", fallocate, "allocate and punch holes; no collapse, insert or zero range"),
+  full("fallocate", fallocate),
 ];

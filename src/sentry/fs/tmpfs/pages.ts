@@ -194,6 +194,25 @@ export class FilePages {
     mem.endFree();
   }
 
+  /** Moves every page from `from` on by `by` (negative: down), to where nothing is. Takes time with the file's size. */
+  shift(from: number, by: number): void {
+    const old = [...this.chunks];
+    this.chunks.clear();
+    this.lastIndex = -1;
+    this.lastTable = null;
+    for (const [index, t] of old) {
+      for (let i = 0; i < t.length; i++) {
+        const memPage = t[i]!;
+        if (memPage === 0) continue;
+        const page = index * CHUNK_PAGES + i;
+        const to = page >= from ? page + by : page;
+        const chunk = Math.floor(to / CHUNK_PAGES);
+        const at = to - chunk * CHUNK_PAGES;
+        this.tableFor(chunk, at + 1)[at] = memPage;
+      }
+    }
+  }
+
   /** First present page >= `page` and < `end`, or -1. */
   nextPresent(page: number, end: number): number {
     let p = page;

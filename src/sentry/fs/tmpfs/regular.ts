@@ -1,8 +1,11 @@
 /** Regular files of tmpfs. */
 import { EBUSY, EFAULT, EFBIG, EINVAL, ENXIO, EOPNOTSUPP, EPERM } from "../../../abi/errno.ts";
 import {
+  FALLOC_FL_COLLAPSE_RANGE,
+  FALLOC_FL_INSERT_RANGE,
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
+  FALLOC_FL_ZERO_RANGE,
   F_SEAL_EXEC,
   F_SEAL_FUTURE_WRITE,
   F_SEAL_GROW,
@@ -205,10 +208,19 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
 
   /** fallocate(2). */
   allocate(mode: number, off: number, len: number): number {
-    if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
+    if ((mode & ~ALLOCATE_MODES) !== 0) return -EOPNOTSUPP;
+    // Linux's tmpfs cannot do these; what overlays put on top of other file systems usually can.
+    if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) !== 0 && this.overlay === null) return -EOPNOTSUPP;
     if (off < 0 || len <= 0) return -EINVAL;
     const end = off + len;
     if (end > MAX_FILE_SIZE) return -EFBIG;
+    if ((mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) !== 0) {
+      return this.moveRange((mode & FALLOC_FL_INSERT_RANGE) !== 0, off, len);
+    }
+    if ((mode & FALLOC_FL_ZERO_RANGE) !== 0) {
+      if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
+      this.punch(off, end);
+    }
     if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0) {
       if ((mode & FALLOC_FL_KEEP_SIZE) === 0) return -EOPNOTSUPP;
       if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
@@ -226,6 +238,28 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
       page += n;
     }
     if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && end > this.size) this.size = end;
+    this.touchModified();
+    return 0;
+  }
+
+  /** Cuts the range out of the file, or opens a hole there: whole pages, inside of the file. */
+  private moveRange(insert: boolean, off: number, len: number): number {
+    if (off % PAGE_SIZE !== 0 || len % PAGE_SIZE !== 0) return -EINVAL;
+    if (insert ? off >= this.size : off + len >= this.size) return -EINVAL;
+    if (insert && this.size + len > MAX_FILE_SIZE) return -EFBIG;
+    const sealed = F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | (insert ? F_SEAL_GROW : F_SEAL_SHRINK);
+    if ((this.seals & sealed) !== 0) return -EPERM;
+    this.invalidate(off, Infinity);
+    const first = off / PAGE_SIZE;
+    const n = len / PAGE_SIZE;
+    if (insert) {
+      this.pages.shift(first, n);
+      this.size += len;
+    } else {
+      this.pages.free(first, first + n);
+      this.pages.shift(first + n, -n);
+      this.size -= len;
+    }
     this.touchModified();
     return 0;
   }
@@ -345,6 +379,10 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
     }
   }
 }
+
+/** What fallocate(2) may ask for. */
+const ALLOCATE_MODES: number =
+  FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE;
 
 /** An open regular file. */
 export class TmpfsFile extends SeekableFile {
