@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { E2BIG, EACCES, EAGAIN, EEXIST, EIDRM, EINVAL, ENOENT, ERANGE } from "../../abi/errno.ts";
+import { E2BIG, EACCES, EAGAIN, EEXIST, EIDRM, EINVAL, ENOENT, ENOMEM, ERANGE } from "../../abi/errno.ts";
 import { IPC_CREAT, IPC_EXCL, IPC_NOWAIT, SEM_UNDO } from "../../abi/ipc.ts";
 import { Credentials } from "../auth/credentials.ts";
 import { IpcNamespace } from "./ipc.ts";
@@ -114,4 +114,34 @@ test("messages: search, handing over, sizes", () => {
   q.waitToSend(sender);
   ns.msg.remove(q);
   assert.equal(sender.woken, 1);
+});
+
+test("what a sandbox can make the Sentry keep is bounded", () => {
+  const ns = namespace();
+  let sets = 0;
+  while (ns.sem.get(0, 32000, 0o600, creds) >= 0) sets++;
+  assert.ok(sets > 100 && sets < 1000);
+  assert.equal(ns.sem.get(0, 32000, 0o600, creds), -ENOMEM);
+  for (const s of ns.sem.ids.list()) ns.sem.remove(s);
+  const s = newSet(ns, 32000);
+  let undos = 0;
+  const lists: UndoList[] = [];
+  for (;;) {
+    const undo = new UndoList();
+    if (s.perform([op(0, 1, SEM_UNDO), op(0, -1, SEM_UNDO)], undo, 1) < 0) break;
+    lists.push(undo);
+    undos++;
+  }
+  assert.ok(undos > 100 && undos < 1000);
+  for (const u of lists) ns.sem.exit(u, 1);
+  assert.equal(s.perform([op(0, 1, SEM_UNDO)], new UndoList(), 1), 0);
+
+  const q = ns.msg.ids.find(ns.msg.get(0, 0o600, creds)) as MsgQueue;
+  q.maxBytes = 2 ** 40;
+  const text = new Uint8Array(8192);
+  let n = 0;
+  for (; q.hasRoom(text.length); n++) q.send({ type: 1, text }, 1);
+  assert.ok(n > 1000 && n < 20000);
+  ns.msg.remove(q);
+  assert.equal(ns.msg.held, 0);
 });

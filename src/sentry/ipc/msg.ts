@@ -15,6 +15,10 @@ export const MSGMAX = 8192;
 export const MSGMNB = 16384;
 export const MSGMNI = 32000;
 
+/** Bytes that all queues together may hold in the Sentry, and what a message counts besides its text; beyond: ENOMEM. */
+const HELD_MAX = 128 * 1024 * 1024;
+const MESSAGE_OVERHEAD = 256;
+
 /** How msgrcv chooses. */
 export const SEARCH_ANY = 0;
 export const SEARCH_EQUAL = 1;
@@ -79,10 +83,13 @@ export class MsgQueue extends IpcObject {
   lrpid = 0;
   private receivers: MsgReceiver[] = [];
   private senders: MsgSleeper[] = [];
+  private readonly table: MsgTable;
   private readonly env: IpcEnv;
 
-  constructor(env: IpcEnv, key: number, mode: number, creds: Credentials) {
+  constructor(table: MsgTable, key: number, mode: number, creds: Credentials) {
     super(key, mode, creds);
+    this.table = table;
+    const { env } = table;
     this.env = env;
     this.ctime = env.seconds();
   }
@@ -94,6 +101,11 @@ export class MsgQueue extends IpcObject {
   /** Whether a message of `size` bytes may be queued now. */
   fits(size: number): boolean {
     return this.bytes + size <= this.maxBytes && this.messages.length + 1 <= this.maxBytes;
+  }
+
+  /** Whether the Sentry has room for a message of `size` bytes. */
+  hasRoom(size: number): boolean {
+    return this.table.held + size + MESSAGE_OVERHEAD <= HELD_MAX;
   }
 
   /** Gives a message to who waits for such a one, or queues it. */
@@ -118,6 +130,7 @@ export class MsgQueue extends IpcObject {
     }
     this.messages.push(m);
     this.bytes += m.text.length;
+    this.table.held += m.text.length + MESSAGE_OVERHEAD;
   }
 
   /** The message that msgrcv would take, or null. `type` is its number with SEARCH_NUMBER. */
@@ -136,6 +149,7 @@ export class MsgQueue extends IpcObject {
   take(m: Message, pid: number): void {
     this.messages.splice(this.messages.indexOf(m), 1);
     this.bytes -= m.text.length;
+    this.table.held -= m.text.length + MESSAGE_OVERHEAD;
     this.lrpid = pid;
     this.rtime = this.env.seconds();
     this.wakeSenders();
@@ -183,6 +197,8 @@ export class MsgQueue extends IpcObject {
       r.sleeper.wake();
     }
     this.wakeSenders();
+    this.table.held -= this.bytes + this.messages.length * MESSAGE_OVERHEAD;
+    this.bytes = 0;
     this.messages.length = 0;
   }
 
@@ -199,6 +215,8 @@ export class MsgQueue extends IpcObject {
 export class MsgTable {
   readonly env: IpcEnv;
   readonly ids: IpcRegistry<MsgQueue> = new IpcRegistry(MSGMNI);
+  /** What the messages of all queues take. */
+  held = 0;
 
   constructor(env: IpcEnv) {
     this.env = env;
@@ -209,7 +227,7 @@ export class MsgTable {
     const found = this.ids.lookup(key, flags);
     if (typeof found === "number") return found;
     if (found !== undefined) return this.ids.open(found, flags, creds);
-    return this.ids.add(new MsgQueue(this.env, key, flags & 0o777, creds));
+    return this.ids.add(new MsgQueue(this, key, flags & 0o777, creds));
   }
 
   remove(q: MsgQueue): void {

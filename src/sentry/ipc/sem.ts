@@ -4,7 +4,7 @@
  * A call that cannot go on is queued as a waiter; whoever changes the set performs on behalf of the waiters what has
  * become possible, in the order in which they came, waits for zero first. So nobody overtakes by being scheduled earlier.
  */
-import { EAGAIN, EFBIG, EIDRM, EINVAL, ENOSPC, ERANGE } from "../../abi/errno.ts";
+import { EAGAIN, EFBIG, EIDRM, EINVAL, ENOMEM, ENOSPC, ERANGE } from "../../abi/errno.ts";
 import { IPC_NOWAIT, SEM_UNDO, SEMAEM, SEMID_DS_SIZE, SEMVMX } from "../../abi/ipc.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { columns, IpcObject, IpcRegistry, putLongs } from "./registry.ts";
@@ -15,6 +15,9 @@ export const SEMMSL = 32000;
 export const SEMMNS = 1024000000;
 export const SEMOPM = 500;
 export const SEMMNI = 32000;
+
+/** Semaphores and undo entries that the Sentry keeps at most, of all sets and processes; beyond: ENOMEM. */
+const KEPT_MAX = 8 * 1024 * 1024;
 
 /** One struct sembuf. */
 export interface SemOp {
@@ -54,9 +57,11 @@ export class SemWaiter {
 export class UndoList {
   readonly bySet: Map<SemSet, Int32Array> = new Map();
 
-  adjustments(set: SemSet): Int32Array {
+  /** The entries for a set, or null when there is no room for more. */
+  adjustments(set: SemSet): Int32Array | null {
     let a = this.bySet.get(set);
     if (a === undefined) {
+      if (!set.table.keep(set.values.length)) return null;
       a = new Int32Array(set.values.length);
       this.bySet.set(set, a);
       set.undos.add(this);
@@ -77,20 +82,24 @@ export class SemSet extends IpcObject {
   private waiters: SemWaiter[] = [];
   /** Of the last attempt that gave MUST_WAIT. */
   blocking: SemOp | null = null;
+  readonly table: SemTable;
   private readonly env: IpcEnv;
 
-  constructor(env: IpcEnv, key: number, n: number, mode: number, creds: Credentials) {
+  constructor(table: SemTable, key: number, n: number, mode: number, creds: Credentials) {
     super(key, mode, creds);
+    this.table = table;
+    const { env } = table;
     this.env = env;
     this.values = new Int32Array(n);
     this.pids = new Int32Array(n);
     this.ctime = env.seconds();
   }
 
-  /** Performs all of `ops` or none: 0, MUST_WAIT, -EAGAIN (IPC_NOWAIT), -ERANGE, -EFBIG. */
+  /** Performs all of `ops` or none: 0, MUST_WAIT, -EAGAIN (IPC_NOWAIT), -ERANGE, -EFBIG, -ENOMEM. */
   perform(ops: readonly SemOp[], undo: UndoList | null, pid: number): number {
     const { values } = this;
     const adjust = undo === null ? null : undo.adjustments(this);
+    if (undo !== null && adjust === null) return -ENOMEM;
     let r = 0;
     let done = 0;
     for (; done < ops.length; done++) {
@@ -190,7 +199,10 @@ export class SemSet extends IpcObject {
 
   /** IPC_RMID */
   dismantle(): void {
-    for (const u of this.undos) u.bySet.delete(this);
+    for (const u of this.undos) {
+      u.bySet.delete(this);
+      this.table.forget(this.values.length);
+    }
     this.undos.clear();
     const waiters = this.waiters;
     this.waiters = [];
@@ -210,6 +222,8 @@ export class SemTable {
   readonly ids: IpcRegistry<SemSet> = new IpcRegistry(SEMMNI);
   /** Semaphores of all sets together. */
   total = 0;
+  /** Numbers kept: semaphores and undo entries. */
+  private kept = 0;
 
   constructor(env: IpcEnv) {
     this.env = env;
@@ -223,14 +237,28 @@ export class SemTable {
     if (found !== undefined) return n > found.values.length ? -EINVAL : this.ids.open(found, flags, creds);
     if (n === 0) return -EINVAL;
     if (this.total + n > SEMMNS) return -ENOSPC;
-    const id = this.ids.add(new SemSet(this.env, key, n, flags & 0o777, creds));
+    if (!this.keep(n)) return -ENOMEM;
+    const id = this.ids.add(new SemSet(this, key, n, flags & 0o777, creds));
     if (id >= 0) this.total += n;
+    else this.forget(n);
     return id;
+  }
+
+  /** Makes room for `n` numbers: whether there is any. */
+  keep(n: number): boolean {
+    if (this.kept + n > KEPT_MAX) return false;
+    this.kept += n;
+    return true;
+  }
+
+  forget(n: number): void {
+    this.kept -= n;
   }
 
   remove(s: SemSet): void {
     this.ids.remove(s);
     this.total -= s.values.length;
+    this.forget(s.values.length);
     s.dismantle();
   }
 
@@ -238,6 +266,7 @@ export class SemTable {
   exit(undo: UndoList, pid: number): void {
     for (const [set, adjust] of undo.bySet) {
       set.undos.delete(undo);
+      this.forget(adjust.length);
       for (let i = 0; i < adjust.length; i++) {
         if (adjust[i] === 0) continue;
         set.values[i] = Math.max(0, Math.min(SEMVMX, set.values[i]! + adjust[i]!));

@@ -1,6 +1,17 @@
 /** Message queues: msgget(2), msgsnd(2), msgrcv(2), msgctl(2). */
 import { CAP_SYS_RESOURCE } from "../../abi/capability.ts";
-import { E2BIG, EACCES, EAGAIN, EFAULT, EIDRM, EINVAL, ENOMSG, EPERM, ERESTARTNOHAND } from "../../abi/errno.ts";
+import {
+  E2BIG,
+  EACCES,
+  EAGAIN,
+  EFAULT,
+  EIDRM,
+  EINVAL,
+  ENOMEM,
+  ENOMSG,
+  EPERM,
+  ERESTARTNOHAND,
+} from "../../abi/errno.ts";
 import {
   IPC_INFO,
   IPC_NOWAIT,
@@ -74,6 +85,7 @@ function trySend(t: Task, s: Sending, flags: number): number {
   }
   if (q.fits(message.text.length) && q.mayGoFirst(t)) {
     q.stopSending(t);
+    if (!q.hasRoom(message.text.length)) return -ENOMEM;
     q.send(message, t.group.id);
     // There may be room for more.
     q.wakeSenders();

@@ -20,11 +20,16 @@ import type { WatchOwner } from "../../vfs/notify.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { VirtualFileSystem } from "../../vfs/vfs.ts";
 
+/** Events that all instances together may have waiting: they are the Sentry's memory. */
+const EVENTS_TOTAL = 1 << 20;
+
 /** /proc/sys/fs/inotify, and what each user has of it. */
 export class InotifyLimits {
   maxQueuedEvents = 16384;
   maxInstances = 128;
   maxWatches = 65536;
+  /** Events that wait, of all instances. */
+  queued = 0;
   /** By user id. */
   readonly instances: Map<number, number> = new Map();
   readonly watches: Map<number, number> = new Map();
@@ -120,7 +125,7 @@ export class InotifyFile extends FileDescription implements WatchOwner {
 
   onNotify(w: Watch, mask: number, cookie: number, name: string): void {
     const waiting = this.events.length - this.first;
-    if (waiting >= this.limits.maxQueuedEvents) {
+    if (waiting >= this.limits.maxQueuedEvents || this.limits.queued >= EVENTS_TOTAL) {
       if (this.overflowed) return;
       this.overflowed = true;
       this.push({ wd: -1, mask: IN_Q_OVERFLOW, cookie: 0, name: "" });
@@ -137,6 +142,7 @@ export class InotifyFile extends FileDescription implements WatchOwner {
 
   private push(e: QueuedEvent): void {
     this.events.push(e);
+    this.limits.queued++;
     this.bytes += sizeOf(e);
     this.queue.notify(EV_IN | EV_RDNORM);
   }
@@ -159,6 +165,7 @@ export class InotifyFile extends FileDescription implements WatchOwner {
       this.bytes -= size;
       if (e.wd === -1) this.overflowed = false;
       this.first++;
+      this.limits.queued--;
       if (this.first === this.events.length) {
         this.events = [];
         this.first = 0;
@@ -196,6 +203,7 @@ export class InotifyFile extends FileDescription implements WatchOwner {
       w.detach();
       change(this.limits.watches, this.uid, -1);
     }
+    this.limits.queued -= this.events.length - this.first;
     this.byWd.clear();
     this.byInode.clear();
     change(this.limits.instances, this.uid, -1);

@@ -1,5 +1,5 @@
 /** The mqueue file system: POSIX message queues as files, mq_overview(7). One instance for all mounts of a sandbox. */
-import { EINVAL, EMFILE, ENOENT, ENOSPC } from "../../../abi/errno.ts";
+import { EINVAL, EMFILE, ENOENT, ENOMEM, ENOSPC } from "../../../abi/errno.ts";
 import { DT_DIR, DT_REG } from "../../../abi/dirent.ts";
 import { S_IFDIR, S_IFREG } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
@@ -20,6 +20,8 @@ const MQUEUE_MAGIC = 0x19800202;
 const FILE_SIZE = 80;
 /** What the kernel's own structures take per message, for RLIMIT_MSGQUEUE. */
 const MESSAGE_OVERHEAD = 96;
+/** Bytes that all queues together may be made for: they are the Sentry's. */
+const TOTAL_BYTES = 128 * 1024 * 1024;
 /** Limits of the privileged. */
 const HARD_MESSAGES = 65536;
 const HARD_SIZE = 16 * 1024 * 1024;
@@ -52,6 +54,8 @@ export class MqueueFs extends FileSystem {
   readonly top: VfsPath;
   request: MqRequest | null = null;
   queues = 0;
+  /** Bytes of all queues. */
+  totalBytes = 0;
   /** Bytes of all queues by their maker. */
   readonly bytesByUser: Map<number, number> = new Map();
 
@@ -85,6 +89,8 @@ export class MqueueFs extends FileSystem {
     const bytes = maxMessages * (maxSize + MESSAGE_OVERHEAD);
     const used = this.bytesByUser.get(uid) ?? 0;
     if (used + bytes > limit) return -EMFILE;
+    if (this.totalBytes + bytes > TOTAL_BYTES) return -ENOMEM;
+    this.totalBytes += bytes;
     this.bytesByUser.set(uid, used + bytes);
     this.queues++;
     return new MqInode(this, S_IFREG | mode, uid, gid, new MessageQueue(maxMessages, maxSize), bytes);
@@ -120,6 +126,7 @@ export class MqInode extends MemInode {
 
   override onUnused(): void {
     if (this.nlink > 0 || this.bytes === 0) return;
+    this.mqueue.totalBytes -= this.bytes;
     const left = (this.mqueue.bytesByUser.get(this.maker) ?? 0) - this.bytes;
     this.bytes = 0;
     if (left > 0) this.mqueue.bytesByUser.set(this.maker, left);

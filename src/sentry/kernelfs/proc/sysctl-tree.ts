@@ -278,7 +278,7 @@ function addFs(dir: KernfsDir, s: ProcShared): void {
         fs,
         () => inotify.maxQueuedEvents,
         (v) => (inotify.maxQueuedEvents = v),
-        0x7fffffff,
+        1048576,
       ),
     )
     .add(
@@ -287,7 +287,7 @@ function addFs(dir: KernfsDir, s: ProcShared): void {
         fs,
         () => inotify.maxInstances,
         (v) => (inotify.maxInstances = v),
-        0x7fffffff,
+        1048576,
       ),
     )
     .add(
@@ -296,7 +296,7 @@ function addFs(dir: KernfsDir, s: ProcShared): void {
         fs,
         () => inotify.maxWatches,
         (v) => (inotify.maxWatches = v),
-        0x7fffffff,
+        1048576,
       ),
     );
   dir
