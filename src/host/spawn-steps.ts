@@ -25,6 +25,8 @@ import { PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG } from "../abi/p
 import { RLIMIT_CORE } from "../abi/resource.ts";
 import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS } from "../abi/sched.ts";
 import { SIGKILL } from "../abi/signal.ts";
+import { ENOSYS } from "../abi/errno.ts";
+import { BpfAssembler, DATA_NR, JMP_JEQ_K, RET_ALLOW, RET_ERRNO } from "./bpf.ts";
 import type { CapPair, Host, SpawnStep } from "./host.ts";
 import { HSTAT_DEV, HSTAT_INO, HSTAT_LEN } from "./host.ts";
 
@@ -182,6 +184,23 @@ export interface ProcessSetup {
   readonly diesWithParent: boolean;
 }
 
+/** io_uring_setup(2), amd64. */
+const SYS_IO_URING_SETUP = 425;
+
+/**
+ * A filter under which io_uring does not exist. libuv makes a ring for every event loop, V8's background one included,
+ * and a ring would go around the filters that our processes install later; without one it uses plain epoll_ctl.
+ */
+function withoutIoUring(): Uint8Array {
+  const bpf = new BpfAssembler();
+  bpf.load(DATA_NR);
+  bpf.jump(JMP_JEQ_K, SYS_IO_URING_SETUP, "refuse", "");
+  bpf.ret(RET_ALLOW);
+  bpf.label("refuse");
+  bpf.ret(RET_ERRNO | ENOSYS);
+  return bpf.assemble();
+}
+
 /** Ids, session, limits, capabilities and fds: what comes after the mounts. */
 function privilegeSteps(setup: ProcessSetup, caps: readonly number[]): SpawnStep[] {
   const steps: SpawnStep[] = [
@@ -203,6 +222,7 @@ function privilegeSteps(setup: ProcessSetup, caps: readonly number[]): SpawnStep
     steps.push({ op: "prctl", option: PR_SET_PDEATHSIG, arg2: SIGKILL, arg3: 0, arg4: 0, arg5: 0 });
   }
   steps.push({ op: "prctl", option: PR_SET_NO_NEW_PRIVS, arg2: 1, arg3: 0, arg4: 0, arg5: 0 });
+  steps.push({ op: "seccomp", flags: 0, program: withoutIoUring() });
   return steps;
 }
 

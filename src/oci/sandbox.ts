@@ -173,7 +173,7 @@ class Sandbox {
       exec: argv[0]!,
       execFd: -1,
       argv,
-      envp: [`TSVISOR_PROCESS=${name}`, "UV_USE_IO_URING=0", ...(isTraining() ? [`${TRAINING}=1`] : [])],
+      envp: [`TSVISOR_PROCESS=${name}`, ...(isTraining() ? [`${TRAINING}=1`] : [])],
     });
     this.host.close(control[1]);
     if (result.error < 0) rejectFailedStep(name, steps, result.step, result.error);
