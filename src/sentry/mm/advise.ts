@@ -4,7 +4,7 @@ import * as A from "../../abi/mman.ts";
 import { RLIMIT_MEMLOCK } from "../../abi/resource.ts";
 import { PAGE_SIZE } from "../memmap/memmap.ts";
 import { EAGER_MAX, faultIn, fillAnon } from "./fault.ts";
-import { isPageAligned, mappedBytes, pageUp, populateVma } from "./map.ts";
+import { isPageAligned, pageUp, populateVma } from "./map.ts";
 import type { MemoryManager } from "./mm.ts";
 import { dropPages, splitPagesAt } from "./pmas.ts";
 import {
