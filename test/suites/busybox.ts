@@ -40,7 +40,7 @@ export const busybox: Suite = {
     return [...applets].sort().map((applet): Case => ({
       name: applet,
       command: ["sh", "-c", 'cd testsuite && exec ./runtest "$0"', applet],
-      timeout: 60,
+      timeout: applet === "bc" ? 240 : 60,
       parse: parse(applet),
       prepare(cwd) {
         cpSync(testsuite, join(cwd, "testsuite"), { recursive: true });
