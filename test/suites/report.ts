@@ -43,11 +43,11 @@ export function writeReport(counts: readonly SuiteCount[], exclusions: readonly 
     }
   }
   for (const count of counts) rows.set(key(row(count)), row(count));
-  const reasons = new Map<string, string[]>();
-  for (const { suite, text, reason } of exclusions) {
+  const reasons = new Map<string, number>();
+  for (const { suite, reason } of exclusions) {
     const where = `${suite}: ${reason}`;
-    reasons.set(where, [...(reasons.get(where) ?? []), `\`${text}\``]);
+    reasons.set(where, (reasons.get(where) ?? 0) + 1);
   }
-  const lines = [...reasons].map(([where, patterns]) => `- ${where}: ${patterns.join(", ")}`);
+  const lines = [...reasons].map(([where, count]) => `- ${where} (${count} ${count === 1 ? "pattern" : "patterns"})`);
   writeFileSync(file, `${head}${[...rows.values()].join("\n")}\n\n## Exclusions\n\n${lines.join("\n")}\n`);
 }

@@ -6,7 +6,8 @@
  * where a TEXT is a part of a case's name. Installs the Debian packages it needs. A run of all cases of a suite writes its
  * counts into docs/compatibility-suites.md. Needs root.
  */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../harness/process.ts";
@@ -37,6 +38,8 @@ for (const name of only) {
 }
 const exclusions = loadExclusions();
 const temporary = mkdtempSync(join(tmpdir(), "tsvisor-suites-"));
+// Some cases are an ordinary user's.
+chmodSync(temporary, 0o755);
 process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
 
 /** Runs a case's command in a fresh directory, whose path is the same for each run of a case. */
@@ -86,7 +89,12 @@ function difference(name: string, native: string | undefined, sandboxed: string 
   if (native === sandboxed) return undefined;
   if (native === undefined) return `${name}: only in the sandbox (${sandboxed})`;
   if (!native.includes("\n")) return `${name}: ${sandboxed ?? "missing"}, natively ${native}`;
-  return `${name}:\n--- natively\n${native.trimEnd()}\n--- in the sandbox\n${(sandboxed ?? "").trimEnd()}`;
+  const files = [join(temporary, "native"), join(temporary, "sandbox")];
+  writeFileSync(files[0]!, native);
+  writeFileSync(files[1]!, sandboxed ?? "");
+  return spawnSync("diff", ["-a", "-u", "--label", `${name} natively`, "--label", "in the sandbox", ...files], {
+    encoding: "latin1",
+  }).stdout.trimEnd();
 }
 
 async function runSuite(suite: Suite): Promise<SuiteCount[]> {
