@@ -115,6 +115,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   "sentry/socket/netstack": { may: [...fsBase, "sentry/mm", "sentry/kernel", "sentry/socket", "netstack"] },
   "sentry/syscalls": { may: wholeKernel, mayFiles: [hostContract, platformContract] },
   "sentry/strace": { may: [...wholeKernel, "sentry/syscalls"] },
+  "sentry/profile": { may: wholeKernel, mayFiles: [hostContract], tests: ["sentry/syscalls"] },
   "sentry/state": { may: [...wholeKernel, "sentry/syscalls"] },
 
   gofer: { may: [...L0, "p9", "host", "control"], node: true },

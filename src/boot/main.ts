@@ -14,6 +14,7 @@ import type { Host } from "../host/host.ts";
 import { compileFilter } from "../host/bpf.ts";
 import { reportCodeCacheTo } from "../host/code-cache.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
+import { Meter, meteredHost } from "../sentry/profile/meter.ts";
 import type { Kernel } from "../sentry/kernel/kernel.ts";
 import { BootError } from "./boot-error.ts";
 import { findProgram } from "./find-program.ts";
@@ -25,6 +26,7 @@ import { openStdio } from "./stdio.ts";
 import type { Stdio } from "./stdio.ts";
 import { buildKernel } from "./wiring.ts";
 
+const CLOCK_MONOTONIC = 1;
 const CONFIG_MAX = 16 * 1024 * 1024;
 
 function readConfig(host: Host, fd: number): BootConfig {
@@ -106,12 +108,28 @@ function exitStatus(status: number): number {
   return sig === 0 ? (status >> 8) & 0xff : 128 + sig;
 }
 
+/** `--profile`: lines go to the debug log, or to stderr behind everything that the guest wrote there. */
+function writeReport(host: Host, config: BootConfig, lines: readonly string[]): void {
+  const fd = config.logFd >= 0 ? config.logFd : 2;
+  // The terminal is still raw.
+  const end = fd === 2 && config.tty[2] === true ? "\r\n" : "\n";
+  const bytes = Buffer.from(lines.map((line) => line + end).join(""), "latin1");
+  for (let at = 0; at < bytes.length;) {
+    const n = host.write(fd, bytes, at, bytes.length - at);
+    if (n <= 0) return;
+    at += n;
+  }
+}
+
 function boot(): number {
-  const host = linuxHost();
-  const config = readConfig(host, Number(process.argv[2]));
+  const plainHost = linuxHost();
+  const config = readConfig(plainHost, Number(process.argv[2]));
+  const meter = config.profile ? new Meter(() => plainHost.clockNs(CLOCK_MONOTONIC)) : null;
+  const gofers = new Set([config.rootIoFd, ...config.mounts.map((m) => m.ioFd)]);
+  const host = meter === null ? plainHost : meteredHost(plainHost, meter, gofers);
   const log = makeLogger(host, config);
   const facts = hostFacts(host);
-  const wired = buildKernel(host, config, log, facts);
+  const wired = buildKernel(host, config, log, facts, meter);
   const { kernel, memory } = wired;
   if (!awaitGo(host, config.controlFd)) return 128;
   const mounts = buildRoot({ host, vfs: kernel.vfs, memory, keeper: kernel.platform }, config);
@@ -141,8 +159,10 @@ function boot(): number {
   const filter = compileFilter(sentryFilter(kernel.platform.name));
   const filtered = host.seccompTsync(filter);
   if (filtered < 0) throw new BootError(`cannot install the system call filter: ${errnoName(-filtered)}`);
+  wired.profiler?.start();
   const status = kernel.run();
   stdio.pump?.drain();
+  if (wired.profiler !== null) writeReport(host, config, wired.profiler.report());
   kernel.platform.shutdown();
   return exitStatus(status);
 }

@@ -15,6 +15,8 @@ import { registerKernelFileSystems } from "../sentry/kernelfs/register.ts";
 import { VdsoImage } from "../sentry/loader/vdso.ts";
 import { HostMemoryStore } from "../sentry/pgalloc/host-store.ts";
 import { MemoryFile, SingleFileProvider } from "../sentry/pgalloc/memory-file.ts";
+import type { Meter } from "../sentry/profile/meter.ts";
+import { Profiler } from "../sentry/profile/profiler.ts";
 import { Tracer } from "../sentry/strace/strace.ts";
 import { Dispatcher } from "../sentry/syscalls/dispatch.ts";
 import { amd64 } from "../sentry/syscalls/table-amd64.ts";
@@ -31,6 +33,8 @@ const MEMORY_SIZE = 1024 ** 4;
 export interface Wired {
   readonly kernel: Kernel;
   readonly memory: MemoryFile;
+  /** What `--profile` collects, else null. */
+  readonly profiler: Profiler | null;
   /** The devpts instance mounted in a namespace, if any. */
   devpts(mounts: MountNamespace): Devpts | null;
 }
@@ -52,8 +56,8 @@ function readAll(host: Host, fd: number): Uint8Array {
   return buf.subarray(0, Math.max(0, n));
 }
 
-/** See the header. Throws BootError. */
-export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: HostFacts): Wired {
+/** See the header. `meter`: measures `host`; system calls are profiled with it. Throws BootError. */
+export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: HostFacts, meter: Meter | null): Wired {
   // The platform may move this thread to one CPU.
   const cpuCount = host.cpuCount();
   const platform = startPlatform(config, log);
@@ -76,13 +80,15 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
     vdso = image;
   }
   const tracer = config.strace ? new Tracer((line) => log.info(line)) : null;
+  const dispatcher = new Dispatcher(amd64, log, tracer);
+  const profiler = meter === null ? null : new Profiler(dispatcher, meter);
   const kernel = new Kernel({
     platform,
     clock,
     vfs,
     mmEnv: { memory: new SingleFileProvider(memory), random, aslr: true },
     log,
-    dispatcher: new Dispatcher(amd64, log, tracer),
+    dispatcher: profiler ?? dispatcher,
     vdso,
     hwcap: facts.hwcap,
     hwcap2: facts.hwcap2,
@@ -92,7 +98,7 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
     totalRam,
     hostname: config.hostname,
     allowSetuid: config.allowSetuid,
-    stubAnswers: tracer === null && !config.systrapDisable.includes("answers"),
+    stubAnswers: tracer === null && profiler === null && !config.systrapDisable.includes("answers"),
   });
   registerKernelFileSystems(kernel);
   vfs.registerType(new TmpfsType(memory, totalRam));
@@ -103,6 +109,7 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
   return {
     kernel,
     memory,
+    profiler,
     devpts(mounts): Devpts | null {
       for (const m of mounts.list()) if (m.fs instanceof Devpts) main = m.fs;
       return main;

@@ -77,6 +77,8 @@ export interface BootConfig {
   /** Means of systrap that are turned off: patching, answers. */
   readonly systrapDisable: readonly string[];
   readonly strace: boolean;
+  /** Measure system calls and report at the end. */
+  readonly profile: boolean;
   /** Which of stdin, stdout, stderr are terminals of the host (they become one pty inside). */
   readonly tty: readonly boolean[];
   /** Makes the start-up's own stages visible in the log: monotonic ns at the command line's start. */

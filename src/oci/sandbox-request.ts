@@ -30,6 +30,7 @@ export interface SandboxRequest {
   /** patching, answers: means of systrap that are turned off. */
   readonly systrapDisable: readonly string[];
   readonly strace: boolean;
+  readonly profile: boolean;
   readonly debug: boolean;
   readonly allowSetuid: boolean;
   /** File that logs are appended to; undefined: stderr. */

@@ -267,6 +267,7 @@ class Sandbox {
       allowSetuid: request.allowSetuid,
       systrapDisable: request.systrapDisable,
       strace: request.strace,
+      profile: request.profile,
       tty: [0, 1, 2].map((fd) => host.isatty(fd)),
       startedAtNs: Math.floor(process.hrtime()[0] * 1e9 + process.hrtime()[1]),
     };

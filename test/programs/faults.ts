@@ -436,6 +436,18 @@ const promises: readonly Fault[] = [
     stderr: null,
   },
   {
+    name: "the profile is on stderr, after the program",
+    body: `"$tsvisor" do --platform=$platform --profile -- sh -c 'sleep 0.2; ls /usr/lib; exit 3' >/dev/null 2>err </dev/null; status=$?; mv err profile; : >err; awk '
+      /^profile: .* system calls, served in / { head = NR }
+      / (openat|getdents64|newfstatat|execve)$/ && $10 > 0 { files = 1 }
+      /where the guest waited$/ { waits = 1 }
+      waits && / (clock_)?nanosleep$/ && $1 >= 190 { slept = 1 }
+      waits && / (wait4|vfork)$/ { waited = 1 }
+      END { exit !(head == 1 && files && slept && waited) }' profile || status=77`,
+    status: [3],
+    stderr: null,
+  },
+  {
     name: "help",
     body: `"$tsvisor" help >help 2>err; status=$?; grep -q 'do' help && grep -q 'run' help || status=77`,
     status: [0],

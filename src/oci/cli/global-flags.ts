@@ -17,6 +17,11 @@ export const GLOBAL_FLAGS: readonly FlagSpec[] = [
     help: "turn off means of systrap to make system calls faster: patching, answers",
   },
   { name: "strace", kind: "bool", help: "log every system call of the guest to the debug log (or stderr)" },
+  {
+    name: "profile",
+    kind: "bool",
+    help: "report at the end where the time of system calls went, to the debug log (or stderr)",
+  },
   { name: "allow-suid", kind: "bool", help: "honour set-user-ID and set-group-ID bits of executables inside" },
   { name: "debug", kind: "bool", help: "log what the Sentry does" },
   { name: "debug-log", kind: "string", value: "FILE", help: "append logs to FILE instead of stderr" },

@@ -80,6 +80,7 @@ function run(flags: FlagValues, args: readonly string[]): number {
     platform: platformFlag(flags),
     systrapDisable: systrapDisableFlag(flags),
     strace: flags.bool("strace"),
+    profile: flags.bool("profile"),
     debug: flags.bool("debug"),
     allowSetuid: flags.bool("allow-suid"),
     debugLog: flags.string("debug-log"),
