@@ -13,6 +13,7 @@ export const EV_ERR = 0x008;
 export const EV_HUP = 0x010;
 export const EV_RDNORM = 0x040;
 export const EV_WRNORM = 0x100;
+export const EV_WRBAND = 0x200;
 export const EV_RDHUP = 0x2000;
 export const EV_ALL = 0x7fffffff;
 

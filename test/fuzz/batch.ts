@@ -20,6 +20,8 @@ export interface Bench {
   readonly executable: string;
   /** A temporary folder that nobody else uses. */
   readonly temporary: string;
+  /** A directory for the native runs, on a tmpfs where there is one. */
+  readonly nativeCwd: string;
   readonly platform: string;
 }
 
@@ -39,14 +41,13 @@ export function parseSequence(text: string): Sequence {
 /** Runs sequences on one side; gives each one's lines, fewer than sequences when the whole program broke off. */
 async function runSide(bench: Bench, sequences: readonly Sequence[], isNative: boolean): Promise<string[][]> {
   const program = join(bench.temporary, "program");
-  const cwd = join(bench.temporary, "cwd");
+  // The sandbox's files are in memory, so natively they are too: other file systems differ in many errors.
+  const cwd = isNative ? bench.nativeCwd : join(bench.temporary, "cwd");
   writeFileSync(program, sequences.map((sequence, i) => `= ${i}\n${sequenceText(sequence)}`).join(""));
   rmSync(cwd, { recursive: true, force: true });
   mkdirSync(cwd, { mode: 0o755 });
   // A network namespace of its own, where abstract socket names are free.
-  const before = isNative
-    ? ["unshare", "--net", "--ipc", "--"]
-    : [tsvisor, "do", `--platform=${bench.platform}`, "--"];
+  const before = isNative ? ["unshare", "--net", "--ipc", "--"] : [tsvisor, "do", `--platform=${bench.platform}`, "--"];
   const command = [...before, bench.executable, program];
   try {
     const outcome = await run(command[0]!, command.slice(1), {

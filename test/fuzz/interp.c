@@ -119,6 +119,10 @@ static void catch_faults(void) {
 	struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK};
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
+	struct sigaction child;
+	sigaction(SIGCHLD, NULL, &child);
+	child.sa_flags |= SA_NOCLDSTOP;
+	sigaction(SIGCHLD, &child, NULL);
 }
 
 static void run_sequence(long from, long to) {

@@ -38,7 +38,18 @@ static void op_closerange(struct op *op) {
 static void op_dup(struct op *op) { result(dup(FD(0))); }
 static void op_dup2(struct op *op) { result(FD(1) >= FD_PROGRAM ? -2 : dup2(FD(0), FD(1))); }
 static void op_dup3(struct op *op) { result(FD(1) >= FD_PROGRAM ? -2 : dup3(FD(0), FD(1), FD(2))); }
+// Whether the descriptor is a memory file: tmpfs gives all its files seals, other file systems none.
+static int is_memfd(int fd) {
+	char link[40], target[64];
+	snprintf(link, sizeof link, "self/fd/%d", fd);
+	long got = readlinkat(FD_PROC, link, target, sizeof target);
+	return got > 7 && memcmp(target, "/memfd:", 7) == 0;
+}
 static void op_fcntl(struct op *op) {
+	if ((FD(1) == F_ADD_SEALS || FD(1) == F_GET_SEALS) && fcntl(FD(0), F_GETFD) != -1 && !is_memfd(FD(0))) {
+		say("no\n");
+		return;
+	}
 	long arg = ARG(2);
 	if (FD(1) == F_SETFL) arg |= O_NONBLOCK;
 	result(fcntl(FD(0), FD(1), arg));
@@ -194,7 +205,8 @@ static void op_vmsplice(struct op *op) {
 }
 static void op_fionread(struct op *op) {
 	int value = -7;
-	if (ioctl(FD(0), FIONREAD, &value) == -1) result(-1);
+	// Epoll descriptors say EINVAL since Linux 6.9.
+	if (ioctl(FD(0), FIONREAD, &value) == -1) say("%s\n", errno == EINVAL ? "ENOTTY" : ename(errno));
 	else say("%d\n", value);
 }
 static void op_cloexec(struct op *op) { result(ioctl(FD(0), ARG(1) ? FIOCLEX : FIONCLEX)); }

@@ -94,19 +94,35 @@ static void op_peek(struct op *op) {
 	say("\n");
 }
 
-// System calls on the arena: fd, page, offset, length.
+// System calls on the arena: fd, page, offset, length. Whether a bad buffer or a seal is told first has changed.
+static int is_sealed(struct op *op) {
+	int seals = fcntl(FD(0), F_GET_SEALS);
+	if (seals == -1 || (seals & (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)) == 0) return 0;
+	say("sealed\n");
+	return 1;
+}
 static void op_mread(struct op *op) { result(read(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3))); }
-static void op_mwrite(struct op *op) { result(write(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3))); }
+static void op_mwrite(struct op *op) {
+	if (!is_sealed(op)) result(write(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3)));
+}
 static void op_mpread(struct op *op) { result(pread(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3), ARG(4))); }
-static void op_mpwrite(struct op *op) { result(pwrite(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3), ARG(4))); }
-static void op_mstat(struct op *op) { result(fstat(FD(0), (struct stat *)arena(ARG(1), ARG(2)))); }
+static void op_mpwrite(struct op *op) {
+	if (!is_sealed(op)) result(pwrite(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3), ARG(4)));
+}
+static void op_mstat(struct op *op) {
+	struct stat *st = (struct stat *)arena(ARG(1), ARG(2));
+	long value = fstat(FD(0), st);
+	// Inode numbers and times are nobody's business.
+	if (value == 0) memset(st, 7, sizeof *st);
+	result(value);
+}
 static void op_mreadv(struct op *op) {
 	struct iovec iov[2] = {{arena(ARG(1), ARG(2)), (size_t)ARG(3)}, {arena(ARG(4), ARG(5)), (size_t)ARG(6)}};
 	result(readv(FD(0), iov, 2));
 }
 static void op_mwritev(struct op *op) {
 	struct iovec iov[2] = {{arena(ARG(1), ARG(2)), (size_t)ARG(3)}, {arena(ARG(4), ARG(5)), (size_t)ARG(6)}};
-	result(writev(FD(0), iov, 2));
+	if (!is_sealed(op)) result(writev(FD(0), iov, 2));
 }
 static void op_mcopy(struct op *op) {
 	// process_vm_readv/writev on itself: page, offset, length, to page, to offset

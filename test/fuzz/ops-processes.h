@@ -44,12 +44,12 @@ static long wait_for(pid_t pid, int options, siginfo_t *info) {
 	return value;
 }
 
-// fork LINES STATUS FLAGS: a child runs the next lines and exits; its parent waits, then goes on behind them.
+// fork LINES STATUS FLAGS: a child (of a thread: one that sends no signal, as it is open which thread gets it) runs the next lines and exits; its parent waits, then goes on behind them.
 static long op_fork(struct op *op, long next, long end) {
 	long count = ARG(0), flags = ARG(2) & (CLONE_FILES | CLONE_FS);
 	long to = next + (count < 0 ? 0 : count);
 	if (to > end) to = end;
-	pid_t pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+	pid_t pid = (pid_t)syscall(SYS_clone, flags | (is_thread ? 0 : SIGCHLD), 0, 0, 0, 0);
 	if (pid == 0) {
 		memset(slots, 0, sizeof slots);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -58,7 +58,7 @@ static long op_fork(struct op *op, long next, long end) {
 		syscall(SYS_exit_group, FD(1));
 	}
 	siginfo_t info;
-	long value = pid == -1 ? -1 : wait_for(pid, WEXITED, &info);
+	long value = pid == -1 ? -1 : wait_for(pid, WEXITED | __WALL, &info);
 	say("%d joined: ", op->line);
 	say_wait(value, &info);
 	return to;
@@ -221,6 +221,8 @@ static void op_sigaction(struct op *op) {
 	}
 	struct sigaction action = {.sa_flags = FD(2) & (SA_RESTART | SA_NODEFER | SA_RESETHAND | SA_ONSTACK | SA_NOCLDSTOP | SA_NOCLDWAIT)}, old;
 	memset(&old, 0, sizeof old);
+	// When a stopped child says that it goes on is open; see catch_faults() too.
+	if (sig == SIGCHLD) action.sa_flags |= SA_NOCLDSTOP;
 	action.sa_mask = set_of(ARG(3));
 	if (ARG(1) == 2) action.sa_sigaction = on_signal, action.sa_flags |= SA_SIGINFO;
 	else action.sa_handler = ARG(1) == 1 ? SIG_IGN : SIG_DFL;

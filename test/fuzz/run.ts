@@ -6,7 +6,7 @@
  * `npm test`: a fixed seed and a few batches, then the argument tests.
  */
 import fc from "fast-check";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { compile } from "../harness/program.ts";
@@ -115,7 +115,12 @@ await ensureBuilt();
 const compiled = compile(join(root, "test/fuzz/interp.c"), join(root, "build/test/fuzz"));
 if (typeof compiled === "string") throw new Error(compiled);
 const temporary = mkdtempSync(join(tmpdir(), "tsvisor-fuzz-"));
-process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
+const nativeBase = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "tsvisor-fuzz-"));
+chmodSync(nativeBase, 0o755);
+process.on("exit", () => {
+  rmSync(temporary, { recursive: true, force: true });
+  rmSync(nativeBase, { recursive: true, force: true });
+});
 const stored = readdirSync(regressions)
   .filter((file) => file.endsWith(".txt"))
   .sort()
@@ -127,7 +132,7 @@ const add = ([more, less]: [number, number]): void => {
   failed += less;
 };
 for (const platform of options.platforms) {
-  const bench: Bench = { executable: compiled.executable, temporary, platform };
+  const bench: Bench = { executable: compiled.executable, temporary, nativeCwd: join(nativeBase, "cwd"), platform };
   add(await runStored(bench, options.files.length > 0 ? options.files : stored));
   if (options.files.length > 0) continue;
   const isShort = options.minutes === 0;

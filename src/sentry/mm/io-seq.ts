@@ -104,9 +104,12 @@ export function ioVector(
     const len = iovecView.getUint32(i * 16 + 12, true) * 4294967296 + iovecView.getUint32(i * 16 + 8, true);
     if (len === 0) continue;
     const n = ioSequence(mm, base, len, write, seq);
-    if (n < 0) return total > 0 ? total : n;
-    total += n;
-    if (n < len) break;
+    if (n > 0) total += n;
+    if (n < len) {
+      if (total === 0) return n;
+      seq.isCut = true;
+      break;
+    }
   }
   return total;
 }

@@ -48,7 +48,8 @@ export function mremap(
     if (newLen < oldLen) removeRange(mm, addr + newLen, addr + oldLen, true);
     return addr;
   }
-  if (addr + oldLen > vma.end) return -EFAULT;
+  // Moved and made shorter: what is behind the part that stays may be anything.
+  if (addr + Math.min(oldLen, newLen) > vma.end) return -EFAULT;
   if (vma.mappable !== null && vma.offset + (addr - vma.start) + newLen > Number.MAX_SAFE_INTEGER) return -EINVAL;
 
   const grow = Math.max(0, newLen - oldLen) + (keepOld ? oldLen : 0);
@@ -81,7 +82,8 @@ export function mremap(
     to = chooseAddress(mm, newAddr, newLen, 0);
     if (to < 0) return to;
   }
-  return moveRange(mm, addr, oldLen, to, newLen, keepOld);
+  if (newLen < oldLen) removeRange(mm, addr + newLen, addr + oldLen, true);
+  return moveRange(mm, addr, Math.min(oldLen, newLen), to, newLen, keepOld);
 }
 
 function growInPlace(mm: MemoryManager, vma: Vma, addr: number, oldEnd: number, end: number): number {

@@ -1,10 +1,11 @@
 /** Memory: mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2), mlock(2), memory policies. */
-import { EACCES, EBADF, EFAULT, EINVAL, ENOMEM, ENOSPC, EOVERFLOW, EPERM, ESRCH } from "../../abi/errno.ts";
+import { EACCES, EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC, EOVERFLOW, EPERM, ESRCH } from "../../abi/errno.ts";
 import { CAP_IPC_LOCK } from "../../abi/capability.ts";
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
+  MAP_LOCKED,
   MAP_PRIVATE,
   MAP_SHARED,
   MAP_SHARED_VALIDATE,
@@ -20,8 +21,12 @@ import { fileVma } from "../kernel/file-mapping.ts";
 import { PidFd } from "../kernel/pidfd.ts";
 import { mayTrace } from "../kernel/ptrace-access.ts";
 import type { Task } from "../kernel/task.ts";
+import { UnixSocket } from "../socket/unix/socket.ts";
+import { AnonInode } from "../vfs/anon.ts";
+import type { FileDescription } from "../vfs/file.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
+import { isUserRange, LOFF_LIMIT } from "./file-util.ts";
 import type { SyscallEntry } from "./entry.ts";
 
 const options: MmapOptions = new MmapOptions();
@@ -43,6 +48,7 @@ function sysMmap(t: Task, a: SyscallArgs): number {
   o.mappable = null;
   o.file = null;
   o.name = "";
+  if ((flags & MAP_LOCKED) !== 0) t.mm.lockPrivileged = t.creds.hasCap(CAP_IPC_LOCK);
   if ((flags & MAP_ANONYMOUS) !== 0) return t.mm.mmap(o);
 
   const file = t.fds.get(a.i32(4));
@@ -65,7 +71,7 @@ function sysMmap(t: Task, a: SyscallArgs): number {
     o.maxProt &= ~PROT_EXEC;
   }
   const mappable = file.mappable();
-  if (typeof mappable === "number") return mappable;
+  if (typeof mappable === "number") return cannotMap(t, file, mappable);
   o.mappable = mappable;
   o.file = fileVma(file, t.kernel.rootPath ?? t.fs.root);
   const r = t.mm.mmap(o);
@@ -73,6 +79,20 @@ function sysMmap(t: Task, a: SyscallArgs): number {
   o.file = null;
   if (r >= 0) file.accessed();
   return r;
+}
+
+/** What cannot be mapped: the address and the protection are looked at before. */
+function cannotMap(t: Task, file: FileDescription, err: number): number {
+  if ((options.flags & MAP_FIXED_NOREPLACE) !== 0) {
+    const v = t.mm.vmas.lowerBound(options.addr);
+    if (v !== null && v.start < options.addr + options.len) return -EEXIST;
+  }
+  if ((options.prot & PROT_EXEC) !== 0 && file.inode instanceof AnonInode) return -EPERM;
+  // Sockets refuse only when the place has been cleared for them.
+  if (file instanceof UnixSocket && (options.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === MAP_FIXED) {
+    t.mm.munmap(options.addr, options.len);
+  }
+  return err;
 }
 
 function sysMunmap(t: Task, a: SyscallArgs): number {
@@ -92,6 +112,7 @@ function sysMprotect(t: Task, a: SyscallArgs): number {
 }
 
 function sysMremap(t: Task, a: SyscallArgs): number {
+  t.mm.lockPrivileged = t.creds.hasCap(CAP_IPC_LOCK);
   return t.mm.mremap(a.ptr(0), a.size(1), a.size(2), a.i32(3), a.ptr(4));
 }
 
@@ -193,14 +214,36 @@ function sysGetMempolicy(t: Task, a: SyscallArgs): number {
 /** Most ranges on one side, as for readv. */
 const IOV_MAX = 1024;
 
+/** struct iovec arrays of process_vm_readv(2), read once: addresses and lengths. */
+const local: Float64Array = new Float64Array(2 * IOV_MAX);
+const remote: Float64Array = new Float64Array(2 * IOV_MAX);
+
+/** Reads `count` ranges into `to`; all their bytes, or -errno. `own`: they must lie in user space. */
+function readRanges(t: Task, addr: number, count: number, to: Float64Array, own: boolean): number {
+  if (count > IOV_MAX) return -EINVAL;
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    const at = t.mm.readPtr(addr + 16 * i);
+    const len = t.mm.readPtr(addr + 16 * i + 8);
+    if (at < 0 || len < 0) return -EFAULT;
+    if (len >= LOFF_LIMIT) return -EINVAL;
+    if (own && !isUserRange(at, len)) return -EFAULT;
+    to[2 * i] = at;
+    to[2 * i + 1] = len;
+    total += len;
+  }
+  return total;
+}
+
 /** process_vm_readv(2), process_vm_writev(2): copies through the kernel's scratch space, piece by piece. */
 function processVm(t: Task, a: SyscallArgs, write: boolean): number {
   if (a.ptr(5) !== 0) return -EINVAL;
-  const localAt = a.ptr(1);
   const localCount = a.size(2);
-  const remoteAt = a.ptr(3);
   const remoteCount = a.size(4);
-  if (localCount > IOV_MAX || remoteCount > IOV_MAX) return -EINVAL;
+  const room = readRanges(t, a.ptr(1), localCount, local, true);
+  if (room <= 0) return room;
+  const wanted = readRanges(t, a.ptr(3), remoteCount, remote, false);
+  if (wanted <= 0) return wanted;
   const target = t.kernel.tasks.get(a.i32(0));
   if (target === undefined || target.exited) return -ESRCH;
   if (mayTrace(t, target) < 0) return -EPERM;
@@ -210,15 +253,13 @@ function processVm(t: Task, a: SyscallArgs, write: boolean): number {
   let lAddr = 0;
   let lLeft = 0;
   for (let ri = 0; ri < remoteCount; ri++) {
-    let rAddr = t.mm.readPtr(remoteAt + 16 * ri);
-    let rLeft = t.mm.readPtr(remoteAt + 16 * ri + 8);
-    if (rAddr < 0 || rLeft < 0) return done > 0 ? done : -EFAULT;
+    let rAddr = remote[2 * ri]!;
+    let rLeft = remote[2 * ri + 1]!;
     while (rLeft > 0) {
       while (lLeft === 0) {
         if (li >= localCount) return done;
-        lAddr = t.mm.readPtr(localAt + 16 * li);
-        lLeft = t.mm.readPtr(localAt + 16 * li + 8);
-        if (lAddr < 0 || lLeft < 0) return done > 0 ? done : -EFAULT;
+        lAddr = local[2 * li]!;
+        lLeft = local[2 * li + 1]!;
         li++;
       }
       const want = Math.min(rLeft, lLeft, 65536);

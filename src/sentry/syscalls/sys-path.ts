@@ -63,15 +63,14 @@ function renameCommon(
   if ((flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) !== 0 && (flags & RENAME_EXCHANGE) !== 0) return -EINVAL;
   const oldPath = namedPathArg(t, oldAddr);
   if (typeof oldPath === "number") return oldPath;
-  const newPath = namedPathArg(t, newAddr);
-  if (typeof newPath === "number") return newPath;
   const oldStart = startPath(t, oldDir, oldPath);
   if (typeof oldStart === "number") return oldStart;
-  const newStart = startPath(t, newDir, newPath);
-  if (typeof newStart === "number") {
+  const newPath = namedPathArg(t, newAddr);
+  const newStart = typeof newPath === "number" ? newPath : startPath(t, newDir, newPath);
+  if (typeof newPath === "number" || typeof newStart === "number") {
     // The way to the old name is walked first.
     const r = walk(t.pathContext, oldStart, oldPath, WALK_PARENT);
-    return r < 0 ? r : newStart;
+    return r < 0 ? r : (newStart as number);
   }
   return renameAt2(t.pathContext, oldStart, oldPath, newStart, newPath, flags);
 }
@@ -95,16 +94,15 @@ function linkCommon(t: Task, oldDir: number, oldAddr: number, newDir: number, ne
   if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
   const oldPath = (flags & AT_EMPTY_PATH) !== 0 ? pathArg(t, oldAddr) : namedPathArg(t, oldAddr);
   if (typeof oldPath === "number") return oldPath;
-  const newPath = namedPathArg(t, newAddr);
-  if (typeof newPath === "number") return newPath;
   const oldStart = startPath(t, oldDir, oldPath);
   if (typeof oldStart === "number") return oldStart;
-  const newStart = startPath(t, newDir, newPath);
-  if (typeof newStart === "number") {
+  const newPath = namedPathArg(t, newAddr);
+  const newStart = typeof newPath === "number" ? newPath : startPath(t, newDir, newPath);
+  if (typeof newPath === "number" || typeof newStart === "number") {
     let walkFlags = (flags & AT_EMPTY_PATH) !== 0 ? WALK_EMPTY : 0;
     if ((flags & AT_SYMLINK_FOLLOW) !== 0) walkFlags |= WALK_FOLLOW;
     const r = walk(t.pathContext, oldStart, oldPath, walkFlags);
-    return r < 0 ? r : newStart;
+    return r < 0 ? r : (newStart as number);
   }
   return linkAt(t.pathContext, oldStart, oldPath, newStart, newPath, flags);
 }

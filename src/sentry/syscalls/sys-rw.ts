@@ -19,6 +19,7 @@ import {
 import { MAX_FILE_SIZE, MAX_RW_COUNT, PIPE_BUF } from "../../abi/limits.ts";
 import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../abi/resource.ts";
 import { S_IFMT, Stat } from "../../abi/stat.ts";
+import { SOCK_STREAM } from "../../abi/socket.ts";
 import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../base/waiter.ts";
 import { pipeOf } from "../fs/pipe/pipe-file.ts";
 import type { Task } from "../kernel/task.ts";
@@ -117,7 +118,7 @@ function writeSeq(t: Task, file: FileDescription, pos: number, append: boolean, 
         t.progress = done;
         return waitOr(t, file, EV_OUT | EV_WRNORM);
       }
-      if (n === -EPIPE) return brokenPipe(t, done);
+      if (n === -EPIPE && (!(file instanceof UnixSocket) || file.type === SOCK_STREAM)) return brokenPipe(t, done);
       if (done > 0) break;
       t.usage.writeCalls++;
       return n;
@@ -158,7 +159,12 @@ function checkRange(pos: number, len: number): number {
 
 /** A bad buffer of a positioned transfer: a file that has no positions says that first. */
 function orNoPosition(file: FileDescription, pos: number, err: number): number {
-  return err === -EFAULT && pos !== AT_POSITION && file.seek(0, SEEK_CUR) === -ESPIPE ? -ESPIPE : err;
+  return err === -EFAULT && !hasPosition(file, pos) ? -ESPIPE : err;
+}
+
+/** Whether the file can be read or written at `pos`. */
+function hasPosition(file: FileDescription, pos: number): boolean {
+  return pos === AT_POSITION || file.seek(0, SEEK_CUR) !== -ESPIPE;
 }
 
 /** The access mode forbids a positioned transfer: a file that has no positions says that first. */
@@ -183,6 +189,22 @@ function readBuffer(t: Task, file: FileDescription, addr: number, size: number, 
   return readSeq(t, file, pos, false);
 }
 
+/**
+ * Only `have` bytes (or -EFAULT) of what is to be written can be read: pipes and sockets take whole pieces. 0 when
+ * something is left to write, or what the call answers.
+ */
+function takeWhole(t: Task, file: FileDescription, have: number, pos: number): number {
+  const isSocket = file instanceof UnixSocket;
+  const piece = isSocket ? file.pieceSize : pipeOf(file) !== null ? PIPE_BUF : 1;
+  if (have < piece) {
+    const err = isSocket && pos === AT_POSITION ? file.sendError() : 0;
+    if (err === -EPIPE) return brokenPipe(t, 0);
+    return err < 0 ? err : orNoPosition(file, pos, -EFAULT);
+  }
+  seq.truncate(have - (have % piece));
+  return 0;
+}
+
 function writeBuffer(t: Task, file: FileDescription, addr: number, size: number, pos: number): number {
   if (!isUserRange(addr, size)) return orNoPosition(file, pos, -EFAULT);
   const len = size > MAX_RW_COUNT ? MAX_RW_COUNT : size;
@@ -190,11 +212,8 @@ function writeBuffer(t: Task, file: FileDescription, addr: number, size: number,
   if (len > 0) {
     const r = t.mm.ioSequence(addr, len, false, seq);
     if (r < len) {
-      if (r < 0) return orNoPosition(file, pos, r);
-      if (pipeOf(file) !== null) {
-        if (r < PIPE_BUF) return -EFAULT;
-        seq.truncate(r - (r % PIPE_BUF));
-      }
+      const err = takeWhole(t, file, r, pos);
+      if (err < 0) return err;
     }
   }
   const append = pos !== AT_POSITION && (file.statusFlags & O_APPEND) !== 0;
@@ -204,9 +223,9 @@ function writeBuffer(t: Task, file: FileDescription, addr: number, size: number,
 function readVector(t: Task, file: FileDescription, addr: number, count: number, pos: number, flags: number): number {
   seq.clear();
   const total = t.mm.ioVector(addr, count, true, seq);
-  if (total === -EFAULT) return readFault(t, file, MAX_RW_COUNT, pos);
+  if (total === -EFAULT) return orNoPosition(file, pos, readFault(t, file, MAX_RW_COUNT, pos));
   if (total < 0) return total;
-  if (seq.remaining === 0) return 0;
+  if (seq.remaining === 0) return hasPosition(file, pos) ? 0 : -ESPIPE;
   seq.truncate(MAX_RW_COUNT);
   return readSeq(t, file, pos, (flags & RWF_NOWAIT) !== 0);
 }
@@ -214,8 +233,11 @@ function readVector(t: Task, file: FileDescription, addr: number, count: number,
 function writeVector(t: Task, file: FileDescription, addr: number, count: number, pos: number, flags: number): number {
   seq.clear();
   const total = t.mm.ioVector(addr, count, false, seq);
-  if (total < 0) return total;
-  if (seq.remaining === 0) return 0;
+  if (seq.isCut || total === -EFAULT) {
+    const err = takeWhole(t, file, total, pos);
+    if (err < 0) return err;
+  } else if (total < 0) return total;
+  if (seq.remaining === 0) return hasPosition(file, pos) ? 0 : -ESPIPE;
   seq.truncate(MAX_RW_COUNT);
   let append = (flags & RWF_APPEND) !== 0;
   if ((file.statusFlags & O_APPEND) !== 0) append = pos !== AT_POSITION && (flags & RWF_NOAPPEND) === 0;
@@ -297,7 +319,7 @@ export function preadv2(t: Task, a: SyscallArgs): number {
   if (pos !== -1) return positionedRead(t, a, pos, flags);
   const file = fileArg(t, a.i32(0));
   if (file === undefined || !file.readable) return -EBADF;
-  const bad = checkRwFlags(flags, false);
+  const bad = checkRwFlags(file, flags, false);
   return bad < 0 ? bad : readVector(t, file, a.ptr(1), a.size(2), AT_POSITION, flags);
 }
 
@@ -308,7 +330,7 @@ export function pwritev2(t: Task, a: SyscallArgs): number {
   if (pos !== -1) return positionedWrite(t, a, pos, flags);
   const file = fileArg(t, a.i32(0));
   if (file === undefined || !file.writable) return -EBADF;
-  const bad = checkRwFlags(flags, true);
+  const bad = checkRwFlags(file, flags, true);
   return bad < 0 ? bad : writeVector(t, file, a.ptr(1), a.size(2), AT_POSITION, flags);
 }
 
@@ -317,7 +339,7 @@ function positionedRead(t: Task, a: SyscallArgs, pos: number, flags: number): nu
   const file = fileArg(t, a.i32(0));
   if (file === undefined || file.isPath) return -EBADF;
   if (!file.readable) return badMode(file);
-  const bad = checkRwFlags(flags, false);
+  const bad = checkRwFlags(file, flags, false);
   return bad < 0 ? bad : readVector(t, file, a.ptr(1), a.size(2), pos, flags);
 }
 
@@ -326,12 +348,14 @@ function positionedWrite(t: Task, a: SyscallArgs, pos: number, flags: number): n
   const file = fileArg(t, a.i32(0));
   if (file === undefined || file.isPath) return -EBADF;
   if (!file.writable) return badMode(file);
-  const bad = checkRwFlags(flags, true);
+  const bad = checkRwFlags(file, flags, true);
   return bad < 0 ? bad : writeVector(t, file, a.ptr(1), a.size(2), pos, flags);
 }
 
-function checkRwFlags(flags: number, write: boolean): number {
+function checkRwFlags(file: FileDescription, flags: number, write: boolean): number {
   if ((flags & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
+  // Directories have no read with flags; without, they say EISDIR.
+  if ((flags & ~RWF_HIPRI) !== 0 && file.inode !== null && file.inode.isDir) return -EOPNOTSUPP;
   if (write && (flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0) return -EINVAL;
   return 0;
 }

@@ -8,6 +8,7 @@ import {
   EMFILE,
   EMSGSIZE,
   ENOBUFS,
+  ENOTCONN,
   EOPNOTSUPP,
   EPERM,
   EPIPE,
@@ -30,6 +31,7 @@ import {
   SCM_CREDENTIALS,
   SCM_MAX_FD,
   SCM_RIGHTS,
+  SOCK_SEQPACKET,
   SOCK_STREAM,
   SOL_SOCKET,
   UCRED_SIZE,
@@ -172,7 +174,7 @@ function sendOrWait(t: Task, s: UnixSocket, nameLen: number, flags: number): num
   if (s.foreign !== null) {
     const err = s.foreign.checkTarget(addressBuf, nameLen);
     if (err < 0) return err;
-  } else if (nameLen > 0) {
+  } else if (nameLen > 0 && s.type !== SOCK_SEQPACKET) {
     if (s.isConnectionBased) return s.peer !== null ? -EISCONN : -EOPNOTSUPP;
     const address = parseUnixAddress(addressBuf, nameLen);
     if (typeof address === "number") return address;
@@ -192,6 +194,17 @@ function sendOrWait(t: Task, s: UnixSocket, nameLen: number, flags: number): num
   return BLOCKED;
 }
 
+/** Only `have` bytes (or -EFAULT) of what is to be sent can be read. 0 when something is left to send, or the answer. */
+function takeWhole(s: UnixSocket, have: number, nameLen: number): number {
+  const piece = s.pieceSize;
+  if (have < piece) {
+    const err = s.foreign === null && nameLen === 0 ? s.sendError() : 0;
+    return err === -ENOTCONN ? err : -EFAULT;
+  }
+  seq.truncate(have - (have % piece));
+  return 0;
+}
+
 function sendto(t: Task, a: SyscallArgs): number {
   if (!isUserRange(a.ptr(1), a.size(2))) return -EFAULT;
   const s = socketOf(t, a.i32(0));
@@ -200,8 +213,12 @@ function sendto(t: Task, a: SyscallArgs): number {
   const err = addressIn(t, a.ptr(4), nameLen);
   if (err < 0) return err;
   seq.clear();
-  const n = t.mm.ioSequence(a.ptr(1), Math.min(a.size(2), 0x7ffff000), false, seq);
-  if (n < 0) return n;
+  const wanted = Math.min(a.size(2), 0x7ffff000);
+  const n = t.mm.ioSequence(a.ptr(1), wanted, false, seq);
+  if (n < wanted) {
+    const short = takeWhole(s, n, nameLen);
+    if (short < 0) return short;
+  }
   sendInfo.clear();
   sendInfo.cred.set(t.group.id, t.creds.euid, t.creds.egid);
   return sendAttempt(t, s, nameLen, a.i32(3));
@@ -211,12 +228,17 @@ function sendto(t: Task, a: SyscallArgs): number {
 function sendHeader(t: Task, s: UnixSocket, addr: number, flags: number): number {
   let err = hdr.read(t, addr);
   if (err < 0) return err;
-  seq.clear();
-  const n = t.mm.ioVector(hdr.iov, hdr.iovLen, false, seq);
-  if (n < 0) return n;
   const nameLen = hdr.name === 0 ? 0 : hdr.nameLen;
   err = addressIn(t, hdr.name, nameLen);
   if (err < 0) return err;
+  if (s.type === SOCK_SEQPACKET && s.foreign === null && s.sendError() === -ENOTCONN) return -ENOTCONN;
+  seq.clear();
+  const n = t.mm.ioVector(hdr.iov, hdr.iovLen, false, seq);
+  if (n < 0 && n !== -EFAULT) return n;
+  if (n < 0 || seq.isCut) {
+    const short = takeWhole(s, n, nameLen);
+    if (short < 0) return short;
+  }
   err = readControl(t);
   if (err < 0) return err;
   // The ancillary data went with the first bytes.

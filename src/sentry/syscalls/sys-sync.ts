@@ -71,7 +71,7 @@ export function readahead(t: Task, a: SyscallArgs): number {
   const file = ioFile(t, a.i32(0));
   if (file === undefined || !file.readable) return -EBADF;
   const type = file.inode === null ? 0 : file.inode.mode & S_IFMT;
-  return type === S_IFREG || type === S_IFBLK ? 0 : -EINVAL;
+  return (type === S_IFREG || type === S_IFBLK) && a.i64(2) >= 0 ? 0 : -EINVAL;
 }
 
 /** The calls of this file, for the table. */

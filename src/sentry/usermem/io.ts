@@ -20,6 +20,8 @@ export class IoSequence implements IoVec {
   remaining = 0;
   /** Bytes consumed so far. */
   done = 0;
+  /** Set by mm when what was asked for goes on in memory that cannot be accessed. */
+  isCut = false;
   /** Set by mm when a range is a bounce buffer for memory the Sentry cannot write in place. */
   sink: BounceSink | null = null;
   sinkData: unknown = null;
@@ -28,6 +30,7 @@ export class IoSequence implements IoVec {
     this.count = 0;
     this.remaining = 0;
     this.done = 0;
+    this.isCut = false;
     this.sink = null;
     this.sinkData = null;
   }

@@ -165,7 +165,7 @@ function openCreate(
     const d: Dentry = walked.dentry!;
     const name: string = walked.name;
     if (walked.trailing) return -EISDIR;
-    if (name === "" || name === "." || name === "..") return -EISDIR;
+    if (name === "" || name === "." || name === "..") return (flags & O_EXCL) !== 0 ? -EEXIST : -EISDIR;
     const dir: Inode = d.inode!;
     const child = lookupChild(ctx, d, name, "", 0);
     if (typeof child === "number") {

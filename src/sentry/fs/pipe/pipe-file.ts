@@ -1,5 +1,5 @@
 /** File descriptions of pipes and FIFOs; pipe2(2), fifo(7). */
-import { ENXIO } from "../../../abi/errno.ts";
+import { EINVAL, ENXIO } from "../../../abi/errno.ts";
 import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../../../abi/fcntl.ts";
 import { FIONREAD } from "../../../abi/ioctl.ts";
 import { S_IFIFO } from "../../../abi/stat.ts";
@@ -136,6 +136,7 @@ export class FifoOpener implements SpecialOpener {
     const nonblock = (flags & O_NONBLOCK) !== 0;
     // Pipes without a name are open already: their opens do not wait.
     const waits = !isAnonymous(inode);
+    if ((flags & O_ACCMODE) === O_ACCMODE) return -EINVAL;
     switch (flags & O_ACCMODE) {
       case O_RDONLY: {
         const f = new PipeFile(pipe, FMODE_READ);

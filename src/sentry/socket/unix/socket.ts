@@ -29,7 +29,17 @@ import {
   SOCK_STREAM,
 } from "../../../abi/socket.ts";
 import { TIOCOUTQ } from "../../../abi/termios.ts";
-import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_RDHUP, EV_RDNORM, EV_WRNORM, WaitQueue } from "../../../base/waiter.ts";
+import {
+  EV_ERR,
+  EV_HUP,
+  EV_IN,
+  EV_OUT,
+  EV_RDHUP,
+  EV_RDNORM,
+  EV_WRBAND,
+  EV_WRNORM,
+  WaitQueue,
+} from "../../../base/waiter.ts";
 import type { IoSequence } from "../../usermem/io.ts";
 import { FileDescription } from "../../vfs/file.ts";
 import type { IoctlContext } from "../../vfs/file.ts";
@@ -237,12 +247,10 @@ export class UnixSocket extends FileDescription {
 
   /** Bytes sent or -errno; -EAGAIN: no room. `target`: datagram destination, null: the connected peer. */
   send(seq: IoSequence, target: UnixSocket | null, info: SendInfo): number {
-    if (this.writeShut) return -EPIPE;
     const to = target ?? this.peer;
-    if (to === null) {
-      if (this.peerGone) return this.type === SOCK_DGRAM ? -ECONNREFUSED : -EPIPE;
-      return -ENOTCONN;
-    }
+    if (to === null && !this.peerGone) return -ENOTCONN;
+    if (this.writeShut) return -EPIPE;
+    if (to === null) return this.type === SOCK_DGRAM ? -ECONNREFUSED : -EPIPE;
     if (to.readShut) return this.type === SOCK_DGRAM && target !== null ? -ECONNREFUSED : -EPIPE;
     if (this.type === SOCK_STREAM) return this.sendStream(seq, to, info);
     const len = seq.remaining;
@@ -274,6 +282,17 @@ export class UnixSocket extends FileDescription {
     return sent;
   }
 
+  /** What is sent at once or not at all, bytes. */
+  get pieceSize(): number {
+    return this.type === SOCK_STREAM ? STREAM_PIECE : Infinity;
+  }
+
+  /** What send(2) says before it looks at the data: 0, -ENOTCONN, or -EPIPE of a stream. */
+  sendError(): number {
+    if (this.peer === null && !this.peerGone) return -ENOTCONN;
+    return this.writeShut && this.type === SOCK_STREAM ? -EPIPE : 0;
+  }
+
   private packet(data: Uint8Array, len: number, to: UnixSocket, info: SendInfo): Packet {
     const p = new Packet(data, len);
     p.rights = info.rights;
@@ -301,8 +320,10 @@ export class UnixSocket extends FileDescription {
     }
     const p = this.packets.at(0);
     if (p === undefined) {
-      if (this.readShut || this.peerGone) return 0;
-      if (this.isConnectionBased && this.peer === null) return this.type === SOCK_STREAM ? -EINVAL : -ENOTCONN;
+      if (this.isConnectionBased && this.peer === null && !this.peerGone) {
+        return this.type === SOCK_STREAM ? -EINVAL : -ENOTCONN;
+      }
+      if (this.readShut || (this.peerGone && this.isConnectionBased)) return 0;
       return -EAGAIN;
     }
     return this.type === SOCK_STREAM
@@ -342,7 +363,7 @@ export class UnixSocket extends FileDescription {
         this.packets.shift();
       }
       const next = this.packets.at(peeked);
-      if (info.rights !== null || next === undefined || !head.gluesWith(next)) break;
+      if (info.rights !== null || next === undefined || (this.passCred && !head.gluesWith(next))) break;
       p = next;
     } while (seq.remaining > 0);
     if (!peek && done > 0) this.tellSenders();
@@ -391,7 +412,7 @@ export class UnixSocket extends FileDescription {
     if (this.listening) return this.incoming.length > 0 ? EV_IN | EV_RDNORM : 0;
     if (this.pendingError !== 0) r |= EV_ERR;
     const readEnd =
-      this.readShut || this.peerGone || (this.peer !== null && this.peer.writeShut && this.isConnectionBased);
+      this.readShut || (this.isConnectionBased && (this.peerGone || (this.peer !== null && this.peer.writeShut)));
     if (this.packets.count > 0 || readEnd) r |= EV_IN | EV_RDNORM;
     if (readEnd) r |= EV_RDHUP;
     if (this.isConnectionBased) {
@@ -399,7 +420,7 @@ export class UnixSocket extends FileDescription {
       if (this.peer === null && !this.peerGone) r |= EV_HUP;
     }
     const to = this.peer;
-    if (to === null || this.writeShut || to.roomFor(1)) r |= EV_OUT | EV_WRNORM;
+    if (to === null || this.writeShut || to.roomFor(1)) r |= EV_OUT | EV_WRNORM | EV_WRBAND;
     return r;
   }
 
@@ -436,7 +457,6 @@ export class UnixSocket extends FileDescription {
       this.queue.notify(EV_IN | EV_HUP | EV_RDHUP);
       return 0;
     }
-    if (this.peer === null && !this.peerGone) return -ENOTCONN;
     const peer = this.peer;
     if (how !== SHUT_WR) this.readShut = true;
     if (how !== SHUT_RD) this.writeShut = true;
