@@ -67,50 +67,50 @@ struct op {
 // Appends to the output of the sequence.
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...);
 
-static const char *ename(int error) {
+__attribute__((unused)) static const char *ename(int error) {
 	const char *name = error == 0 ? "0" : strerrorname_np(error);
 	return name == NULL ? "E?" : name;
 }
 
 // Prints what a call returned.
-static void result(long value) {
+__attribute__((unused)) static void result(long value) {
 	if (value == -1) say("%s\n", ename(errno));
 	else say("%ld\n", value);
 }
 
 // The same where the value belongs to the host.
-static void done(long value) { say("%s\n", value == -1 ? ename(errno) : "ok"); }
+__attribute__((unused)) static void done(long value) { say("%s\n", value == -1 ? ename(errno) : "ok"); }
 
-static uint32_t checksum(const void *data, size_t length) {
+__attribute__((unused)) static uint32_t checksum(const void *data, size_t length) {
 	const unsigned char *bytes = data;
 	uint32_t hash = 2166136261U;
 	for (size_t i = 0; i < length; i++) hash = (hash ^ bytes[i]) * 16777619U;
 	return hash;
 }
 
-static void fill(void *data, size_t length, long seed) {
+__attribute__((unused)) static void fill(void *data, size_t length, long seed) {
 	unsigned char *bytes = data;
 	for (size_t i = 0; i < length; i++) bytes[i] = (unsigned char)(seed * 37 + (long)i * 7 + (long)(i >> 8));
 }
 
 #define BUFFER_SIZE (256 * 1024)
 // 64 KiB on each side that nothing uses show up where a call writes beyond its buffer.
-static unsigned char buffer[BUFFER_SIZE] __attribute__((aligned(4096)));
+__attribute__((unused)) static unsigned char buffer[BUFFER_SIZE] __attribute__((aligned(4096)));
 
-static size_t clip(long length) { return length < 0 ? 0 : length > BUFFER_SIZE ? BUFFER_SIZE : (size_t)length; }
+__attribute__((unused)) static size_t clip(long length) { return length < 0 ? 0 : length > BUFFER_SIZE ? BUFFER_SIZE : (size_t)length; }
 
 // Prints a count of bytes and what they are.
-static void result_bytes(long count, const void *data) {
+__attribute__((unused)) static void result_bytes(long count, const void *data) {
 	if (count == -1) say("%s\n", ename(errno));
 	else if (count == 0) say("0\n");
 	else say("%ld %08x\n", count, checksum(data, (size_t)count));
 }
 
 // Where an operation's page number and offset point to.
-static char *arena(long page, long offset) { return (char *)ARENA + page * PAGE + offset; }
+__attribute__((unused)) static char *arena(long page, long offset) { return (char *)ARENA + page * PAGE + offset; }
 
 // Paths are words: "" is written as ~, a name of N characters as %N; everything else is itself.
-static const char *path_of(const struct op *op, int i) {
+__attribute__((unused)) static const char *path_of(const struct op *op, int i) {
 	static _Thread_local char names[2][5000];
 	static _Thread_local int turn;
 	const char *word = op->word[i];
@@ -125,6 +125,6 @@ static const char *path_of(const struct op *op, int i) {
 }
 
 // A descriptor argument: "cwd" stands for AT_FDCWD.
-static int dirfd_of(const struct op *op, int i) { return strcmp(op->word[i], "cwd") == 0 ? AT_FDCWD : (int)op->n[i]; }
+__attribute__((unused)) static int dirfd_of(const struct op *op, int i) { return strcmp(op->word[i], "cwd") == 0 ? AT_FDCWD : (int)op->n[i]; }
 
 #endif
