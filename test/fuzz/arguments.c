@@ -243,6 +243,8 @@ static void run_call(const struct call *call) {
 	pid_t pid = fork();
 	if (pid == 0) {
 		make_state();
+		// No path leads out: natively, "/" is the machine's own, which calls here change the mode and owner of.
+		if (chroot(".") < 0) _exit(97);
 		for (int i = 0; i < 6; i++) args[i] = default_of(&call->args[i], i);
 		run_case(call, args, "good");
 		for (int i = 0; i < 6; i++) {
@@ -282,7 +284,9 @@ static void run_call(const struct call *call) {
 
 // arguments [FIRST LAST]: the calls of that part of the table.
 int main(int argc, char **argv) {
-	if (dup2(1, FD_OUTPUT) < 0 || setpgid(0, 0) < 0) return 98;
+	if (dup2(1, FD_OUTPUT) < 0) return 98;
+	// Fails for a session leader, which is what it is in the sandbox.
+	(void)!setpgid(0, 0);
 	syscall(SYS_close_range, 3, FD_OUTPUT - 1, 0);
 	syscall(SYS_close_range, FD_OUTPUT + 1, ~0U, 0);
 	char root[4096];
