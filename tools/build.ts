@@ -66,6 +66,8 @@ function train(dist: string, names: readonly string[]): void {
     stdio: ["ignore", "ignore", "pipe"],
     encoding: "latin1",
     timeout: 20_000,
+    // The command line passes SIGTERM on to its sandbox.
+    killSignal: "SIGKILL",
     maxBuffer: 64 * 1024 * 1024,
   });
   const caches = new Map<string, Buffer>();

@@ -138,12 +138,14 @@ class Sandbox {
       }
       const terminal = new RawTerminal(host);
       try {
-        return this.wait(sentry, gofer, signals, terminal);
+        const status = this.wait(sentry, gofer, signals, terminal);
+        // A training run's processes write their caches as they end: they get the time.
+        if (isTraining()) for (const child of this.children.slice()) this.exitStatus(child);
+        return status;
       } finally {
         terminal.restore();
       }
     } finally {
-      if (isTraining()) for (const child of this.children.slice()) this.exitStatus(child);
       for (const child of this.children) this.end(child);
     }
   }
