@@ -111,6 +111,33 @@ export class FilePages {
     return n;
   }
 
+  /**
+   * Makes all pages of [first, end) present, or leaves everything as it was: fallocate(2). 0 or -errno, which is at once
+   * when the machine has no such amount of memory.
+   */
+  reserve(first: number, end: number): number {
+    const least = end - first - this.count;
+    if (least > this.budget.limit - this.budget.used) return -ENOSPC;
+    if (least > CHUNK_PAGES && least * PAGE_SIZE > this.mem.ram - this.mem.committedTotal()) return -ENOSPC;
+    const made: number[] = [];
+    let page = first;
+    while (page < end) {
+      this.find(page, end - page);
+      let n = this.foundPages;
+      if (this.foundOffset < 0) {
+        n = this.fill(page, n, true);
+        if (n < 0) {
+          for (let i = 0; i < made.length; i += 2) this.free(made[i]!, made[i + 1]!);
+          return n;
+        }
+        if (made.at(-1) === page) made[made.length - 1] = page + n;
+        else made.push(page, page + n);
+      }
+      page += n;
+    }
+    return 0;
+  }
+
   /** Allocates for a hole of n pages within one table; pages filled, or -errno. */
   private fill(page: number, n: number, zeroed: boolean): number {
     const room = this.budget.limit - this.budget.used;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { EFAULT, EINVAL, ENOSPC, ENXIO, EPERM, EBUSY } from "../../../abi/errno.ts";
+import { EFAULT, EINVAL, ENOMEM, ENOSPC, ENXIO, EPERM, EBUSY } from "../../../abi/errno.ts";
 import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
@@ -26,7 +26,7 @@ import { mkdirAt, unlinkAt } from "../../vfs/operations.ts";
 import { TestContext, newTmpfs, readText, seqOf, writeText } from "./harness.testing.ts";
 import { MemfdFactory, sealable } from "./memfd.ts";
 import type { TmpfsRegular } from "./regular.ts";
-import { TmpfsFs, parseTmpfsOptions } from "./tmpfs.ts";
+import { TmpfsFs, TmpfsOptions, parseTmpfsOptions } from "./tmpfs.ts";
 
 test("property: reads, writes, truncation and holes behave as an array of bytes", () => {
   const SIZE = 6 * 4096;
@@ -116,6 +116,30 @@ test("sparse files: huge offsets, data and hole seeking", () => {
   assert.equal(f.truncate(6 * 4096), 0);
   assert.equal(f.seek(6 * 4096 - 1, SEEK_DATA), 6 * 4096 - 1);
   f.decRef();
+});
+
+test("fallocate: all or nothing", () => {
+  const limited = new TestContext(
+    4096,
+    (vfs, mem) => new TmpfsFs(vfs, mem, parseTmpfsOptions("size=32k", 1 << 30) as TmpfsOptions),
+  );
+  const f = limited.open("/f", O_CREAT | O_RDWR);
+  assert.equal(f.pwrite(seqOf(new Uint8Array(4096)), 8192), 4096);
+  assert.equal(f.allocate(0, 0, 9 * 4096), -ENOSPC);
+  assert.equal(f.allocate(0, 0, 6_944_915_148_800), -ENOSPC);
+  const s = new StatFs();
+  limited.root.mount.fs.statfs(s);
+  assert.deepEqual([s.blocks, s.bfree], [8, 7]);
+  assert.equal(f.allocate(0, 0, 8 * 4096), 0);
+  f.decRef();
+  // No limit but the memory there is.
+  const c = new TestContext(4096);
+  const g = c.open("/g", O_CREAT | O_RDWR);
+  assert.equal(g.allocate(FALLOC_FL_KEEP_SIZE, 4096, 4096), 0);
+  const used = c.mem.totalUsage();
+  assert.equal(g.allocate(0, 0, 5000 * 4096), -ENOMEM);
+  assert.equal(c.mem.totalUsage(), used);
+  g.decRef();
 });
 
 test("size limit: short write, then ENOSPC; freed space can be used again", () => {

@@ -231,12 +231,8 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
     if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && end > this.size && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
     const first = Math.floor(off / PAGE_SIZE);
     const last = Math.floor((end + PAGE_SIZE - 1) / PAGE_SIZE);
-    let page = first;
-    while (page < last) {
-      const n = this.pages.ensure(page, Math.min(last - page, 1 << 20), true);
-      if (n < 0) return n;
-      page += n;
-    }
+    const r = this.pages.reserve(first, last);
+    if (r < 0) return r;
     if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && end > this.size) this.size = end;
     this.touchModified();
     return 0;
