@@ -4,13 +4,12 @@
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TARGETS } from "./stats.ts";
 import type { TargetName } from "./stats.ts";
 
 const root = join(import.meta.dirname, "..");
-const tsvisor = join(root, "bin", "tsvisor");
 const ENV = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "LC_ALL=C"];
 /** A run that takes longer is given up, ms. */
 const RUN_LIMIT = 180_000;
@@ -39,6 +38,7 @@ export class Ground {
   private readonly dir: string;
   private readonly rootfs: string;
   private readonly runsc: string;
+  private readonly tsvisor: string;
   private serial = 0;
 
   /** `dir`: an empty directory on the host's disk. `wanted`: empty means all. */
@@ -48,9 +48,23 @@ export class Ground {
     this.runsc = process.env.RUNSC ?? "";
     this.data = join(dir, "data");
     this.programs = join(dir, "programs");
+    // Unprivileged processes of sandboxes find their programs in here.
+    chmodSync(dir, 0o755);
+    this.tsvisor = this.snapshot();
     for (const name of ["data", "programs", "native", "state", "bundles"]) mkdirSync(join(dir, name));
     this.targets = TARGETS.filter((t) => (wanted.length === 0 || wanted.includes(t)) && this.isThere(t));
     this.mountNative();
+  }
+
+  /** A copy of what was built, so that a build meanwhile changes nothing; the command in it. */
+  private snapshot(): string {
+    const copy = join(this.dir, "tsvisor");
+    for (const name of ["bin", "dist", "package.json"]) cpSync(join(root, name), join(copy, name), { recursive: true });
+    for (const name of readdirSync(join(root, "build"))) {
+      if (/\.(elf|so|node)$/.test(name)) cpSync(join(root, "build", name), join(copy, "build", name));
+    }
+    symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+    return join(copy, "bin", "tsvisor");
   }
 
   private isThere(target: TargetName): boolean {
@@ -144,7 +158,7 @@ export class Ground {
       const flags = ["--platform=systrap", "--network=none", "--ignore-cgroups", "--overlay2=none"];
       return { file: this.runsc, args: ["--root", join(state, "runsc"), ...flags, ...run], env };
     }
-    return { file: tsvisor, args: [`--platform=${target}`, ...run], env };
+    return { file: this.tsvisor, args: [`--platform=${target}`, ...run], env };
   }
 
   /** What a run left natively: the sandboxes' memory is gone with them. */
