@@ -2,7 +2,7 @@
  * The benchmark suite: the same programs natively, under runc, under runsc (RUNSC=/path) and under tsvisor's platforms,
  * interleaved, so that all of them see the same machine. Needs root.
  *
- *     npm run bench                      everything that is there (about 20 minutes on two processors)
+ *     npm run bench                      everything that is there (under 10 minutes on two processors)
  *     npm run bench -- --quick           small rows against native only, compared with baseline.json
  *     npm run bench -- --only=TEXT       rows whose name contains TEXT
  *
@@ -10,6 +10,9 @@
  * --parts=micro,programs,starts,idle measures only these  --into=FILE keeps the other rows of an earlier run
  * --idle=SECONDS (30)  --json=FILE (build/bench.json)  --docs writes docs/performance.md, --from=FILE takes its figures
  * from an earlier run  --save-baseline, with --quick
+ *
+ * A runsc that works: Debian's from bookworm-backports (`apt-get download runsc`, `dpkg-deb -x`); bookworm's own has no
+ * systrap.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
