@@ -9,6 +9,9 @@ import type { Case, Results, Suite } from "./suite.ts";
 
 const classes = ["cpu", "memory", "vm", "pipe", "scheduler", "filesystem", "interrupt", "os"];
 
+/** They allocate files of terabytes, which fills the machine's disk before it fails: not natively. */
+const fillsDisk = new Set(["forkheavy", "resources"]);
+
 /** Runs a stressor, then says how it ended, so that a dead Sentry (which says nothing) is told from a failed stressor. */
 const script = `seconds=$1 stressor=$2
 setpriv --reuid=65534 --regid=65534 --clear-groups stress-ng --temp-path . --oomable --verify -t "$seconds" \\
@@ -47,6 +50,7 @@ export const stressNg: Suite = {
       command: ["sh", "-c", script, "sh", process.env.SUITES_STRESS_SECONDS ?? "2", name],
       timeout: 40,
       parse: parse(name),
+      ...(fillsDisk.has(name) ? { assumed: new Map([[name, "ok"]]) } : {}),
       prepare: (cwd) => chmodSync(cwd, 0o777),
       isIgnored: (status) => status !== "ok",
     })),

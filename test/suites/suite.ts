@@ -17,6 +17,8 @@ export interface Case {
   readonly prepare?: (cwd: string) => void;
   /** Further words for `tsvisor do`. */
   readonly doFlags?: readonly string[];
+  /** What the native run would give, for a command that the machine itself must not run. */
+  readonly assumed?: Results;
   /** Native results that need no counterpart: what does not work outside is no measure. Default: none. */
   readonly isIgnored?: (status: string) => boolean;
 }
