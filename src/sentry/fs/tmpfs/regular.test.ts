@@ -26,7 +26,8 @@ import { mkdirAt, unlinkAt } from "../../vfs/operations.ts";
 import { TestContext, newTmpfs, readText, seqOf, writeText } from "./harness.testing.ts";
 import { MemfdFactory, sealable } from "./memfd.ts";
 import type { TmpfsRegular } from "./regular.ts";
-import { TmpfsFs, TmpfsOptions, parseTmpfsOptions } from "./tmpfs.ts";
+import { TmpfsFs, parseTmpfsOptions } from "./tmpfs.ts";
+import type { TmpfsOptions } from "./tmpfs.ts";
 
 test("property: reads, writes, truncation and holes behave as an array of bytes", () => {
   const SIZE = 6 * 4096;
