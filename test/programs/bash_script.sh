@@ -25,7 +25,7 @@ kill -TERM $$
 (kill -SEGV $BASHPID) 2>/dev/null; echo "segv $?"
 diff <(printf '1\n2\n3\n') <(printf '1\n2\n4\n'); echo "diff $?"
 paste <(seq 3) <(seq 4 6) <(seq 7 9)
-tee >(wc -c >count) <<<"12345678" >/dev/null; sleep 0.3; cat count
+tee >(wc -c >count) <<<"12345678" >/dev/null; until [ -s count ]; do sleep 0.05; done; cat count
 exec 3>out3; echo "to three" >&3; exec 3>&-; cat out3
 exec 4<<<"from four"; read -r line <&4; echo "$line"; exec 4<&-
 mkfifo fifo; (echo through fifo >fifo) & cat fifo; wait
