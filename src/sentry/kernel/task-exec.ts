@@ -4,7 +4,7 @@ import { O_RDONLY } from "../../abi/fcntl.ts";
 import { MS_NOSUID } from "../../abi/mount.ts";
 import { ADDR_NO_RANDOMIZE, SECBIT_KEEP_CAPS, SECBIT_NOROOT } from "../../abi/prctl.ts";
 import { S_ISGID, S_ISUID, S_IXGRP } from "../../abi/stat.ts";
-import { SIGCHLD, SIGKILL, SS_DISABLE } from "../../abi/signal.ts";
+import { SIGCHLD, SIGKILL } from "../../abi/signal.ts";
 import { signalStatus } from "../../abi/wait.ts";
 import { R_CS, R_EFLAGS, R_RIP, R_RSP, R_SS, REGS_WORDS, setReg } from "../../arch/amd64/registers.ts";
 import { EV_IN } from "../../base/waiter.ts";
@@ -335,11 +335,15 @@ export function startProgram(t: Task, image: PreparedExec): void {
   t.creds = image.creds;
   const raised = old.euid !== image.creds.euid || old.egid !== image.creds.egid;
   if (raised) t.pdeathSignal = 0;
-  t.group.dumpable = raised ? 0 : 1;
+  const isOther =
+    old.euid !== old.ruid ||
+    old.egid !== old.rgid ||
+    old.fsuid !== image.creds.fsuid ||
+    old.fsgid !== image.creds.fsgid;
+  t.group.dumpable = raised || isOther ? 0 : 1;
   t.comm = image.comm;
   t.altStackSp = 0;
   t.altStackSize = 0;
-  t.altStackFlags = SS_DISABLE;
   t.clearChildTid = 0;
   t.robustList = 0;
   t.restartFn = null;

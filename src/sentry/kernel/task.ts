@@ -151,7 +151,7 @@ export class Task implements WaitListener, TimerListener {
   waitSetHi = 0;
   altStackSp = 0;
   altStackSize = 0;
-  altStackFlags = 2; // SS_DISABLE
+  altStackFlags = 0;
 
   // --- thread attributes ---
   /** CLONE_CHILD_CLEARTID address, 0 = none. */

@@ -20,6 +20,8 @@ import {
 import { isolateVma, mergeAround, setVma } from "./vmas.ts";
 
 const HUGE = 2 ** 52;
+/** What ends behind it wraps around when it is rounded up to pages. */
+const LAST_PAGE = 2 ** 64 - 4096;
 /** Largest vector piece that mincore writes at once. */
 const CORE_CHUNK = 4096;
 const coreBytes = new Uint8Array(CORE_CHUNK);
@@ -27,9 +29,9 @@ const coreBytes = new Uint8Array(CORE_CHUNK);
 /** madvise(2). */
 export function madvise(mm: MemoryManager, addr: number, length: number, advice: number): number {
   if (!isKnown(advice)) return -EINVAL;
-  if (!isPageAligned(addr) || !(length >= 0) || length > HUGE) return -EINVAL;
+  if (!isPageAligned(addr) || !(length >= 0) || addr + length > LAST_PAGE) return -EINVAL;
   if (length === 0) return 0;
-  if (addr > HUGE) return -ENOMEM;
+  if (addr > HUGE || length > HUGE) return -ENOMEM;
   const end = addr + pageUp(length);
   if (advice === A.MADV_HWPOISON || advice === A.MADV_SOFT_OFFLINE) return -EPERM;
   if (advice === A.MADV_POPULATE_READ || advice === A.MADV_POPULATE_WRITE) {
@@ -74,9 +76,12 @@ function adviseVma(mm: MemoryManager, v: Vma, start: number, end: number, advice
       discard(mm, v, start, end);
       return 0;
     case A.MADV_FREE:
-      if (v.mappable !== null || v.name === USERTRAP) return -EINVAL;
+      if (v.mappable !== null || (v.flags & VMF_LOCKED) !== 0 || v.name === USERTRAP) return -EINVAL;
       discard(mm, v, start, end);
       return 0;
+    case A.MADV_COLD:
+    case A.MADV_PAGEOUT:
+      return (v.flags & VMF_LOCKED) !== 0 ? -EINVAL : 0;
     case A.MADV_REMOVE: {
       if ((v.flags & VMF_LOCKED) !== 0) return -EINVAL;
       if (v.mappable === null || v.file === null) return -EINVAL;
@@ -207,8 +212,8 @@ export function mlock(mm: MemoryManager, addr: number, length: number, flags: nu
   if ((flags & ~A.MLOCK_ONFAULT) !== 0) return -EINVAL;
   const limit = mm.limits.get(RLIMIT_MEMLOCK);
   if (!privileged && limit === 0) return -EPERM;
-  if (!(length >= 0) || length > HUGE) return -EINVAL;
-  if (addr > HUGE) return -ENOMEM;
+  if (!(length >= 0) || addr + length > LAST_PAGE) return -EINVAL;
+  if (addr > HUGE || length > HUGE) return -ENOMEM;
   const start = addr - (addr & (PAGE_SIZE - 1));
   const end = pageUp(addr + length);
   if (!privileged && mm.lockedVm + (end - start) > limit) {
@@ -220,8 +225,10 @@ export function mlock(mm: MemoryManager, addr: number, length: number, flags: nu
 
 /** munlock(2). */
 export function munlock(mm: MemoryManager, addr: number, length: number): number {
-  if (!(length >= 0) || length > HUGE) return -EINVAL;
-  if (addr > HUGE) return -ENOMEM;
+  // Rounded up to pages, such a length is nothing.
+  if (length > LAST_PAGE) return 0;
+  if (!(length >= 0) || addr + length > LAST_PAGE) return -EINVAL;
+  if (addr > HUGE || length > HUGE) return -ENOMEM;
   return lockRange(mm, addr - (addr & (PAGE_SIZE - 1)), pageUp(addr + length), 0);
 }
 

@@ -1,5 +1,6 @@
 /** Futex words: where they are, and atomic operations on them against guest threads that run at the same time. */
 import { EFAULT, EINVAL } from "../../abi/errno.ts";
+import { PROT_WRITE } from "../../abi/mman.ts";
 import { locate, readSmall, small, smallU32 } from "./access.ts";
 import type { FutexLocation, MemoryManager } from "./mm.ts";
 
@@ -38,6 +39,8 @@ export function futexLocate(mm: MemoryManager, addr: number, shared: boolean, ou
   if (locate(mm, addr, false, 4) === null) return -EFAULT;
   const vma = mm.vmas.find(addr);
   if (vma === null) return -EFAULT;
+  // Nobody could ever change it.
+  if (vma.mappable === null && (vma.prot & PROT_WRITE) === 0) return -EFAULT;
   if (vma.mappable !== null && vma.isShared) {
     out.id = idOf(vma.mappable);
     out.offset = vma.offset + (addr - vma.start);

@@ -106,8 +106,8 @@ export function ioVector(
     const n = ioSequence(mm, base, len, write, seq);
     if (n > 0) total += n;
     if (n < len) {
-      if (total === 0) return n;
       seq.isCut = true;
+      if (total === 0) return n;
       break;
     }
   }

@@ -24,19 +24,21 @@ export function mremap(
   const keepOld = (flags & MREMAP_DONTUNMAP) !== 0;
   if ((fixed || keepOld) && (flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
   if (!isPageAligned(addr)) return -EINVAL;
-  if (addr > HUGE || oldLength > HUGE) return -EFAULT;
+  if (addr > HUGE) return -EFAULT;
   if (newLength > HUGE) return fixed ? -EINVAL : -ENOMEM;
   if (Number.isNaN(oldLength) || oldLength < 0) return -EINVAL;
   const oldLen = pageUp(oldLength);
   const newLen = pageUp(newLength);
   if (!(newLen > 0)) return -EINVAL;
   if (keepOld && oldLen !== newLen) return -EINVAL;
-  if (fixed) {
+  if (fixed || keepOld) {
     if (!isPageAligned(newAddr) || newAddr > mm.taskSize - newLen) return -EINVAL;
     if (addr + oldLen > newAddr && newAddr + newLen > addr) return -EINVAL;
   }
   const vma = mm.vmas.find(addr);
   if (vma === null) return -EFAULT;
+  // Nothing beyond user space could be unmapped.
+  if (addr + oldLen > mm.taskSize) return newLen < oldLen ? -EINVAL : -EFAULT;
 
   if (oldLen === 0) {
     // A second mapping of the same shared pages.

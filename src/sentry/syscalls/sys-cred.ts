@@ -285,15 +285,18 @@ function capWords(version: number): number {
 function sysCapget(t: Task, a: SyscallArgs): number {
   const headAt = a.ptr(0);
   const dataAt = a.ptr(1);
-  if (t.copyInStruct(headAt, 8) !== 0) return -EFAULT;
+  const version = t.mm.readU32(headAt);
+  if (version < 0) return -EFAULT;
   const v = t.kernel.scratchView;
-  const words = capWords(v.getUint32(0, true));
-  const pid = v.getInt32(4, true);
+  const words = capWords(version);
   if (words < 0) {
     // Tell the version that is preferred; asking for it with no data is fine.
     const err = t.mm.writeU32(headAt, LINUX_CAPABILITY_VERSION_3);
     return err !== 0 ? err : dataAt === 0 ? 0 : -EINVAL;
   }
+  const rawPid = t.mm.readU32(headAt + 4);
+  if (rawPid < 0) return -EFAULT;
+  const pid = rawPid | 0;
   if (pid < 0) return -EINVAL;
   const target = pid === 0 ? t : t.kernel.tasks.get(pid);
   if (target === undefined) return -ESRCH;
@@ -310,14 +313,16 @@ function sysCapget(t: Task, a: SyscallArgs): number {
 
 function sysCapset(t: Task, a: SyscallArgs): number {
   const headAt = a.ptr(0);
-  if (t.copyInStruct(headAt, 8) !== 0) return -EFAULT;
+  const version = t.mm.readU32(headAt);
+  if (version < 0) return -EFAULT;
   const v = t.kernel.scratchView;
-  const words = capWords(v.getUint32(0, true));
-  const pid = v.getInt32(4, true);
+  const words = capWords(version);
   if (words < 0) {
     const err = t.mm.writeU32(headAt, LINUX_CAPABILITY_VERSION_3);
     return err !== 0 ? err : -EINVAL;
   }
+  const pid = t.mm.readU32(headAt + 4);
+  if (pid < 0) return -EFAULT;
   if (pid !== 0 && pid !== t.tid) return -EPERM;
   if (t.copyInStruct(a.ptr(1), 12 * words) !== 0) return -EFAULT;
   const known = (1 << (CAP_LAST_CAP + 1 - 32)) - 1;

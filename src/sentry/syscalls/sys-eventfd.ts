@@ -1,6 +1,6 @@
 /** Files made of nothing: pipe(2), eventfd(2), timerfd_create(2), signalfd(2), memfd_create(2). */
 import { CAP_WAKE_ALARM } from "../../abi/capability.ts";
-import { EBADF, EFAULT, EINVAL, EMFILE, EPERM } from "../../abi/errno.ts";
+import { EBADF, EFAULT, EINVAL, EMFILE, ENOPKG, EPERM } from "../../abi/errno.ts";
 import {
   EFD_CLOEXEC,
   EFD_NONBLOCK,
@@ -20,6 +20,7 @@ import {
   MFD_NOEXEC_SEAL,
   O_CLOEXEC,
   O_DIRECT,
+  O_EXCL,
   O_NONBLOCK,
 } from "../../abi/fcntl.ts";
 import { SIGSET_SIZE, UNBLOCKABLE_LO } from "../../abi/signal.ts";
@@ -66,6 +67,8 @@ function sourcesOf(k: Kernel): Sources {
 
 // --- pipes ---
 
+const O_NOTIFICATION_PIPE = O_EXCL;
+
 function pipeCommon(t: Task, addr: number, flags: number): number {
   if (!t.fds.canAlloc(2)) return -EMFILE;
   const pair = createPipe(t.kernel.vfs, flags, t.creds);
@@ -91,7 +94,9 @@ export function pipe(t: Task, a: SyscallArgs): number {
 /** int pipe2(int *fildes, int flags) */
 export function pipe2(t: Task, a: SyscallArgs): number {
   const flags = a.i32(1);
-  if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return -EINVAL;
+  if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT | O_NOTIFICATION_PIPE)) !== 0) return -EINVAL;
+  // A kernel without watch queues.
+  if ((flags & O_NOTIFICATION_PIPE) !== 0) return -ENOPKG;
   return pipeCommon(t, a.ptr(0), flags);
 }
 

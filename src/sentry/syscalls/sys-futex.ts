@@ -49,15 +49,20 @@ import { futexWaitv } from "./futex-waitv.ts";
 import { cmpRequeuePi, lockPi, tryLockPi, unlockPi, waitRequeuePi } from "./futex-pi.ts";
 import type { SyscallEntry } from "./entry.ts";
 
+/** A word's address; what is not aligned stays so, which a number beyond 2^53 could not tell. */
+function wordAddress(a: SyscallArgs, n: number): number {
+  return (a.lo(n) & 3) === 0 ? a.ptr(n) : (a.lo(n) & 3) + 4;
+}
+
 function sysFutex(t: Task, a: SyscallArgs): number {
   const op = a.i32(1);
   const cmd = op & FUTEX_CMD_MASK;
   const shared = (op & FUTEX_PRIVATE_FLAG) === 0;
-  const addr = a.ptr(0);
+  const addr = wordAddress(a, 0);
   const val = a.u32(2);
   if ((op & FUTEX_CLOCK_REALTIME) !== 0) {
-    const allowed =
-      cmd === FUTEX_WAIT_BITSET || cmd === FUTEX_WAIT || cmd === FUTEX_WAIT_REQUEUE_PI || cmd === FUTEX_LOCK_PI2;
+    // FUTEX_WAIT has been without it again since Linux 5.14.
+    const allowed = cmd === FUTEX_WAIT_BITSET || cmd === FUTEX_WAIT_REQUEUE_PI || cmd === FUTEX_LOCK_PI2;
     if (!allowed) return -ENOSYS;
   }
   switch (cmd) {
@@ -163,7 +168,7 @@ function restartWait(t: Task): number {
 
 function requeue(t: Task, a: SyscallArgs, addr: number, shared: boolean, nrWake: number, compare: boolean): number {
   const nrMove = a.i32(3);
-  const addr2 = a.ptr(4);
+  const addr2 = wordAddress(a, 4);
   if (nrWake < 0 || nrMove < 0) return -EINVAL;
   if (compare) {
     if (t.mm.atomicLoad32(addr) !== 0) return -EFAULT;
@@ -174,7 +179,7 @@ function requeue(t: Task, a: SyscallArgs, addr: number, shared: boolean, nrWake:
 
 function wakeOp(t: Task, a: SyscallArgs, addr: number, shared: boolean, nrWake: number): number {
   const nrWake2 = a.i32(3);
-  const addr2 = a.ptr(4);
+  const addr2 = wordAddress(a, 4);
   const encoded = a.u32(5);
   const opField = (encoded >>> 28) & 0xf;
   const op = opField & 7;

@@ -36,7 +36,7 @@ function sysMmap(t: Task, a: SyscallArgs): number {
   const flags = a.i32(3);
   const prot = a.i32(2);
   const offset = a.ptr(5);
-  if ((offset & 4095) !== 0) return -EINVAL;
+  if (!isAligned(a, 5)) return -EINVAL;
   // A hint that is no user address is no hint.
   o.addr = a.ptr(0);
   if (o.addr > t.kernel.platform.maxAddress && (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === 0) o.addr = 0;
@@ -56,6 +56,10 @@ function sysMmap(t: Task, a: SyscallArgs): number {
   if (o.len === 0) return -EINVAL;
   if (o.len > t.kernel.platform.maxAddress) return -ENOMEM;
   if (offset > Number.MAX_SAFE_INTEGER) return -EOVERFLOW;
+  if ((flags & MAP_FIXED_NOREPLACE) !== 0) {
+    const v = t.mm.vmas.lowerBound(o.addr);
+    if (v !== null && v.start < o.addr + o.len) return -EEXIST;
+  }
   o.offset = offset;
   const type = flags & MAP_TYPE;
   const isShared = type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
@@ -81,12 +85,8 @@ function sysMmap(t: Task, a: SyscallArgs): number {
   return r;
 }
 
-/** What cannot be mapped: the address and the protection are looked at before. */
+/** What cannot be mapped: the protection is looked at before. */
 function cannotMap(t: Task, file: FileDescription, err: number): number {
-  if ((options.flags & MAP_FIXED_NOREPLACE) !== 0) {
-    const v = t.mm.vmas.lowerBound(options.addr);
-    if (v !== null && v.start < options.addr + options.len) return -EEXIST;
-  }
   if ((options.prot & PROT_EXEC) !== 0 && file.inode instanceof AnonInode) return -EPERM;
   // Sockets refuse only when the place has been cleared for them.
   if (file instanceof UnixSocket && (options.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) === MAP_FIXED) {
@@ -107,16 +107,24 @@ function sysMunmap(t: Task, a: SyscallArgs): number {
   return t.mm.munmap(addr, len);
 }
 
+/** Whether argument `n` is a multiple of the page size, which a number beyond 2^53 cannot tell. */
+function isAligned(a: SyscallArgs, n: number): boolean {
+  return (a.lo(n) & 4095) === 0;
+}
+
 function sysMprotect(t: Task, a: SyscallArgs): number {
+  if (!isAligned(a, 0)) return -EINVAL;
   return t.mm.mprotect(a.ptr(0), a.size(1), a.i32(2));
 }
 
 function sysMremap(t: Task, a: SyscallArgs): number {
+  if (!isAligned(a, 0)) return -EINVAL;
   t.mm.lockPrivileged = t.creds.hasCap(CAP_IPC_LOCK);
   return t.mm.mremap(a.ptr(0), a.size(1), a.size(2), a.i32(3), a.ptr(4));
 }
 
 function sysMadvise(t: Task, a: SyscallArgs): number {
+  if (!isAligned(a, 0)) return -EINVAL;
   return t.mm.madvise(a.ptr(0), a.size(1), a.i32(2));
 }
 
@@ -125,6 +133,7 @@ function sysBrk(t: Task, a: SyscallArgs): number {
 }
 
 function sysMsync(t: Task, a: SyscallArgs): number {
+  if (!isAligned(a, 0)) return -EINVAL;
   return t.mm.msync(a.ptr(0), a.size(1), a.i32(2));
 }
 

@@ -162,10 +162,10 @@ export function readlinkat(t: Task, a: SyscallArgs): number {
 }
 
 function mknodCommon(t: Task, dirfd: number, addr: number, mode: number, dev: number): number {
-  const path = namedPathArg(t, addr);
-  if (typeof path === "number") return path;
   const wrong = checkNodeType(mode);
   if (wrong < 0) return wrong;
+  const path = namedPathArg(t, addr);
+  if (typeof path === "number") return path;
   const start = startPath(t, dirfd, path);
   if (typeof start === "number") return start;
   return mknodAt(t.pathContext, start, path, mode & 0xffff, dev);

@@ -131,6 +131,7 @@ function sysPrctl(t: Task, a: SyscallArgs): number {
     case PR_SET_NO_NEW_PRIVS:
       return setNoNewPrivs(t, a);
     case PR_GET_NO_NEW_PRIVS:
+      if (arg2 !== 0 || a.ptr(2) !== 0 || a.ptr(3) !== 0 || a.ptr(4) !== 0) return -EINVAL;
       return t.creds.noNewPrivs ? 1 : 0;
     case PR_GET_TID_ADDRESS:
       return mm.writePtr(arg2, t.clearChildTid);

@@ -276,9 +276,9 @@ export function execveat(t: Task, a: SyscallArgs): number {
   if (t.group.execTask !== null) return -EAGAIN;
   const dirfd = a.i32(0);
   const flags = a.i32(4);
-  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
   const path = t.mm.copyInString(a.ptr(1), PATH_MAX);
   if (typeof path === "number") return path;
+  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
   let walkFlags = (flags & AT_SYMLINK_NOFOLLOW) !== 0 ? 0 : WALK_FOLLOW;
   if ((flags & AT_EMPTY_PATH) !== 0) walkFlags |= WALK_EMPTY;
   let start: VfsPath | null = null;

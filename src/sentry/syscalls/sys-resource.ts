@@ -15,7 +15,15 @@ import {
   RUSAGE_SIZE,
   RUSAGE_THREAD,
 } from "../../abi/resource.ts";
-import { SCHED_BATCH, SCHED_FIFO, SCHED_IDLE, SCHED_OTHER, SCHED_RESET_ON_FORK, SCHED_RR } from "../../abi/sched.ts";
+import {
+  SCHED_BATCH,
+  SCHED_DEADLINE,
+  SCHED_FIFO,
+  SCHED_IDLE,
+  SCHED_OTHER,
+  SCHED_RESET_ON_FORK,
+  SCHED_RR,
+} from "../../abi/sched.ts";
 import { readU64, writeI64, writeTimespec, writeTimeval } from "../../abi/time.ts";
 import { groupUsage, taskUserNs } from "../kernel/cpu-time.ts";
 import { updateCpuWatch } from "../kernel/itimers.ts";
@@ -84,9 +92,9 @@ function sysPrlimit64(t: Task, a: SyscallArgs): number {
   const resource = a.u32(1);
   const newAt = a.ptr(2);
   const oldAt = a.ptr(3);
+  if (newAt !== 0 && t.copyInStruct(newAt, 16) !== 0) return -EFAULT;
   if (resource >= RLIM_NLIMITS) return -EINVAL;
   const target = pid === 0 ? t : t.kernel.tasks.get(pid);
-  if (newAt !== 0 && t.copyInStruct(newAt, 16) !== 0) return -EFAULT;
   const v = t.kernel.scratchView;
   const soft = newAt === 0 ? 0 : readLimit(v, 0);
   const hard = newAt === 0 ? 0 : readLimit(v, 8);
@@ -208,6 +216,7 @@ function maxPriority(policy: number): number {
     case SCHED_OTHER:
     case SCHED_BATCH:
     case SCHED_IDLE:
+    case SCHED_DEADLINE:
       return 0;
     default:
       return -EINVAL;
@@ -221,7 +230,7 @@ function schedTarget(t: Task, a: SyscallArgs): Task | number {
 }
 
 function setScheduler(t: Task, target: Task, policy: number, priority: number): number {
-  const max = maxPriority(policy);
+  const max = policy === SCHED_DEADLINE ? -EINVAL : maxPriority(policy);
   if (max < 0) return max;
   if (max === 0 ? priority !== 0 : priority < 1 || priority > max) return -EINVAL;
   if (max > 0 && !t.creds.hasCap(CAP_SYS_NICE)) return -EPERM;

@@ -84,7 +84,8 @@ function readFault(t: Task, file: FileDescription, len: number, pos: number): nu
     // Files of /proc have content and no size; what can be mapped has as much as it says.
     return sizeStat.size > 0 || typeof file.mappable() !== "number" ? 0 : -EFAULT;
   }
-  if (inode === null || (!inode.isDir && (file.readiness() & (EV_IN | EV_RDNORM)) !== 0)) return -EFAULT;
+  const isEmpty = file instanceof UnixSocket && !file.hasData;
+  if (inode === null || (!inode.isDir && !isEmpty && (file.readiness() & (EV_IN | EV_RDNORM)) !== 0)) return -EFAULT;
   // Nothing to be had: the answer does not depend on the buffer.
   seq.clear();
   seq.push(t.kernel.scratch, 0, len < t.kernel.scratch.length ? len : t.kernel.scratch.length);
@@ -104,7 +105,8 @@ function writeSeq(t: Task, file: FileDescription, pos: number, append: boolean, 
     seq.advance(done);
   }
   let at = pos;
-  const isRegular = file.countsAsWriter;
+  // Memory files have not been opened.
+  const isRegular = file.countsAsWriter || (file.inode !== null && file.inode.isRegular);
   if (isRegular && (append || pos !== AT_POSITION || t.group.limits.get(RLIMIT_FSIZE) !== RLIM_INFINITY)) {
     const err = prepareRegular(t, file, pos, append);
     if (err < 0) return err;
@@ -223,9 +225,12 @@ function writeBuffer(t: Task, file: FileDescription, addr: number, size: number,
 function readVector(t: Task, file: FileDescription, addr: number, count: number, pos: number, flags: number): number {
   seq.clear();
   const total = t.mm.ioVector(addr, count, true, seq);
-  if (total === -EFAULT) return orNoPosition(file, pos, readFault(t, file, MAX_RW_COUNT, pos));
+  if (total === -EFAULT && seq.isCut) return orNoPosition(file, pos, readFault(t, file, MAX_RW_COUNT, pos));
   if (total < 0) return total;
   if (seq.remaining === 0) return hasPosition(file, pos) ? 0 : -ESPIPE;
+  if (pos !== AT_POSITION && checkRange(pos, total) < 0) return hasPosition(file, pos) ? -EINVAL : -ESPIPE;
+  const bad = checkRwFlags(file, flags);
+  if (bad < 0) return hasPosition(file, pos) ? bad : -ESPIPE;
   seq.truncate(MAX_RW_COUNT);
   return readSeq(t, file, pos, (flags & RWF_NOWAIT) !== 0);
 }
@@ -233,18 +238,21 @@ function readVector(t: Task, file: FileDescription, addr: number, count: number,
 function writeVector(t: Task, file: FileDescription, addr: number, count: number, pos: number, flags: number): number {
   seq.clear();
   const total = t.mm.ioVector(addr, count, false, seq);
-  if (seq.isCut || total === -EFAULT) {
+  if (seq.isCut) {
     const err = takeWhole(t, file, total, pos);
     if (err < 0) return err;
   } else if (total < 0) return total;
   if (seq.remaining === 0) return hasPosition(file, pos) ? 0 : -ESPIPE;
+  if (pos !== AT_POSITION && checkRange(pos, total) < 0) return hasPosition(file, pos) ? -EINVAL : -ESPIPE;
+  const bad = checkRwFlags(file, flags);
+  if (bad < 0) return hasPosition(file, pos) ? bad : -ESPIPE;
   seq.truncate(MAX_RW_COUNT);
   let append = (flags & RWF_APPEND) !== 0;
   if ((file.statusFlags & O_APPEND) !== 0) append = pos !== AT_POSITION && (flags & RWF_NOAPPEND) === 0;
   if (!append || pos !== AT_POSITION) return writeSeq(t, file, pos, append, (flags & (RWF_SYNC | RWF_DSYNC)) !== 0);
   // RWF_APPEND with the file's own position, which moves to the new end.
   const r = writeSeq(t, file, 0, true, (flags & (RWF_SYNC | RWF_DSYNC)) !== 0);
-  if (r > 0 && file.countsAsWriter) file.offset = sizeStat.size + r;
+  if (r > 0 && file.inode !== null && file.inode.isRegular) file.offset = sizeStat.size + r;
   return r;
 }
 
@@ -319,8 +327,7 @@ export function preadv2(t: Task, a: SyscallArgs): number {
   if (pos !== -1) return positionedRead(t, a, pos, flags);
   const file = fileArg(t, a.i32(0));
   if (file === undefined || !file.readable) return -EBADF;
-  const bad = checkRwFlags(file, flags, false);
-  return bad < 0 ? bad : readVector(t, file, a.ptr(1), a.size(2), AT_POSITION, flags);
+  return readVector(t, file, a.ptr(1), a.size(2), AT_POSITION, flags);
 }
 
 /** ssize_t pwritev2(..., rwf_t flags) */
@@ -330,8 +337,7 @@ export function pwritev2(t: Task, a: SyscallArgs): number {
   if (pos !== -1) return positionedWrite(t, a, pos, flags);
   const file = fileArg(t, a.i32(0));
   if (file === undefined || !file.writable) return -EBADF;
-  const bad = checkRwFlags(file, flags, true);
-  return bad < 0 ? bad : writeVector(t, file, a.ptr(1), a.size(2), AT_POSITION, flags);
+  return writeVector(t, file, a.ptr(1), a.size(2), AT_POSITION, flags);
 }
 
 function positionedRead(t: Task, a: SyscallArgs, pos: number, flags: number): number {
@@ -339,8 +345,7 @@ function positionedRead(t: Task, a: SyscallArgs, pos: number, flags: number): nu
   const file = fileArg(t, a.i32(0));
   if (file === undefined || file.isPath) return -EBADF;
   if (!file.readable) return badMode(file);
-  const bad = checkRwFlags(file, flags, false);
-  return bad < 0 ? bad : readVector(t, file, a.ptr(1), a.size(2), pos, flags);
+  return readVector(t, file, a.ptr(1), a.size(2), pos, flags);
 }
 
 function positionedWrite(t: Task, a: SyscallArgs, pos: number, flags: number): number {
@@ -348,15 +353,14 @@ function positionedWrite(t: Task, a: SyscallArgs, pos: number, flags: number): n
   const file = fileArg(t, a.i32(0));
   if (file === undefined || file.isPath) return -EBADF;
   if (!file.writable) return badMode(file);
-  const bad = checkRwFlags(file, flags, true);
-  return bad < 0 ? bad : writeVector(t, file, a.ptr(1), a.size(2), pos, flags);
+  return writeVector(t, file, a.ptr(1), a.size(2), pos, flags);
 }
 
-function checkRwFlags(file: FileDescription, flags: number, write: boolean): number {
+function checkRwFlags(file: FileDescription, flags: number): number {
   if ((flags & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
   // Directories have no read with flags; without, they say EISDIR.
   if ((flags & ~RWF_HIPRI) !== 0 && file.inode !== null && file.inode.isDir) return -EOPNOTSUPP;
-  if (write && (flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0) return -EINVAL;
+  if ((flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0) return -EINVAL;
   return 0;
 }
 

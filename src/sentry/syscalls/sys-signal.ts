@@ -407,8 +407,12 @@ function sysSigaltstack(t: Task, a: SyscallArgs): number {
     if (onAltStack(t, sp)) return -EPERM;
     const mode = (flags & ~SS_AUTODISARM) >>> 0;
     if (mode !== SS_DISABLE && mode !== SS_ONSTACK && mode !== 0) return -EINVAL;
-    if (mode !== SS_DISABLE && size < MINSIGSTKSZ) return -ENOMEM;
-    setAltStack(t, ssSp, size, flags, sp);
+    // What it is already is not looked at again.
+    const isSame = ssSp === oldSp && size === oldSize && flags === t.altStackFlags;
+    if (!isSame) {
+      if (mode !== SS_DISABLE && size < MINSIGSTKSZ) return -ENOMEM;
+      setAltStack(t, ssSp, size, flags, sp);
+    }
   }
   if (oldAt !== 0) {
     writeI64(v, 0, oldSp);

@@ -12,8 +12,8 @@ import {
   EFAULT,
   EINVAL,
   EMFILE,
-  ENOTCONN,
   EPROTONOSUPPORT,
+  EPROTOTYPE,
   ESOCKTNOSUPPORT,
 } from "../../abi/errno.ts";
 import { CAP_NET_ADMIN } from "../../abi/capability.ts";
@@ -152,16 +152,21 @@ function listen(t: Task, a: SyscallArgs): number {
   return s.listen(wanted < 0 || wanted > SOMAXCONN ? SOMAXCONN : wanted);
 }
 
-/** The socket bound to an address, or -errno as connect(2) gives it. */
-export function findSocket(t: Task, address: UnixAddress): UnixSocket | number {
-  if (address.isAbstract) return t.kernel.unixNames.findAbstract(address.path) ?? -ECONNREFUSED;
+/** The socket of that type bound to an address, or -errno as connect(2) gives it. */
+export function findSocket(t: Task, address: UnixAddress, type: number): UnixSocket | number {
+  if (address.isAbstract) {
+    const found = t.kernel.unixNames.findAbstract(address.path);
+    return found === undefined || found.type !== type ? -ECONNREFUSED : found;
+  }
   const where = resolvePath(t.pathContext, null, address.path, WALK_FOLLOW);
   if (typeof where === "number") return where;
   const inode = where.dentry.inode!;
   const denied = inode.permission(t.creds, MAY_WRITE);
   if (denied < 0) return denied;
   if ((inode.mode & S_IFMT) !== S_IFSOCK) return -ECONNREFUSED;
-  return t.kernel.unixNames.findInode(inode) ?? -ECONNREFUSED;
+  const found = t.kernel.unixNames.findInode(inode);
+  if (found === undefined) return -ECONNREFUSED;
+  return found.type === type ? found : -EPROTOTYPE;
 }
 
 function connect(t: Task, a: SyscallArgs): number {
@@ -178,7 +183,7 @@ function connect(t: Task, a: SyscallArgs): number {
   const address = parseUnixAddress(addressBuf, len);
   if (typeof address === "number") return address;
   if (address === null) return -EINVAL;
-  const target = findSocket(t, address);
+  const target = findSocket(t, address, s.type);
   if (typeof target === "number") return target;
   s.ownCred.set(t.group.id, t.creds.euid, t.creds.egid);
   const r = s.connect(target);
@@ -226,8 +231,8 @@ function getpeername(t: Task, a: SyscallArgs): number {
   const s = socketOf(t, a.i32(0));
   if (typeof s === "number") return s;
   if (s.foreign !== null) return addressOut(t, s.foreign.peerName(), a.ptr(1), a.ptr(2));
-  if (s.peer === null) return -ENOTCONN;
-  return addressOut(t, s.peer.address, a.ptr(1), a.ptr(2));
+  const name = s.peerAddress();
+  return typeof name === "number" ? name : addressOut(t, name, a.ptr(1), a.ptr(2));
 }
 
 function shutdown(t: Task, a: SyscallArgs): number {

@@ -1,4 +1,5 @@
 /** Messages on sockets: send(2), recv(2), sendmsg(2), recvmsg(2), sendmmsg(2), recvmmsg(2), cmsg(3). */
+import { MAX_RW_COUNT } from "../../abi/limits.ts";
 import {
   EAGAIN,
   EBADF,
@@ -175,11 +176,11 @@ function sendOrWait(t: Task, s: UnixSocket, nameLen: number, flags: number): num
     const err = s.foreign.checkTarget(addressBuf, nameLen);
     if (err < 0) return err;
   } else if (nameLen > 0 && s.type !== SOCK_SEQPACKET) {
-    if (s.isConnectionBased) return s.peer !== null ? -EISCONN : -EOPNOTSUPP;
+    if (s.isConnectionBased) return s.isConnected ? -EISCONN : -EOPNOTSUPP;
     const address = parseUnixAddress(addressBuf, nameLen);
     if (typeof address === "number") return address;
     if (address === null) return -EINVAL;
-    const found = findSocket(t, address);
+    const found = findSocket(t, address, s.type);
     if (typeof found === "number") return found;
     target = found;
   }
@@ -206,14 +207,14 @@ function takeWhole(s: UnixSocket, have: number, nameLen: number): number {
 }
 
 function sendto(t: Task, a: SyscallArgs): number {
-  if (!isUserRange(a.ptr(1), a.size(2))) return -EFAULT;
+  if (!isUserRange(a.ptr(1), Math.min(a.size(2), MAX_RW_COUNT))) return -EFAULT;
   const s = socketOf(t, a.i32(0));
   if (typeof s === "number") return s;
   const nameLen = a.ptr(4) === 0 ? 0 : a.i32(5);
   const err = addressIn(t, a.ptr(4), nameLen);
   if (err < 0) return err;
   seq.clear();
-  const wanted = Math.min(a.size(2), 0x7ffff000);
+  const wanted = Math.min(a.size(2), MAX_RW_COUNT);
   const n = t.mm.ioSequence(a.ptr(1), wanted, false, seq);
   if (n < wanted) {
     const short = takeWhole(s, n, nameLen);
@@ -234,8 +235,8 @@ function sendHeader(t: Task, s: UnixSocket, addr: number, flags: number): number
   if (s.type === SOCK_SEQPACKET && s.foreign === null && s.sendError() === -ENOTCONN) return -ENOTCONN;
   seq.clear();
   const n = t.mm.ioVector(hdr.iov, hdr.iovLen, false, seq);
-  if (n < 0 && n !== -EFAULT) return n;
-  if (n < 0 || seq.isCut) {
+  if (n < 0 && !seq.isCut) return n;
+  if (seq.isCut) {
     const short = takeWhole(s, n, nameLen);
     if (short < 0) return short;
   }
@@ -290,12 +291,13 @@ function receiveAttempt(t: Task, s: UnixSocket, flags: number): number {
 }
 
 function recvfrom(t: Task, a: SyscallArgs): number {
-  if (!isUserRange(a.ptr(1), a.size(2))) return -EFAULT;
+  if (!isUserRange(a.ptr(1), Math.min(a.size(2), MAX_RW_COUNT))) return -EFAULT;
   const s = socketOf(t, a.i32(0));
   if (typeof s === "number") return s;
   seq.clear();
-  const n = t.mm.ioSequence(a.ptr(1), Math.min(a.size(2), 0x7ffff000), true, seq);
-  if (n < 0) return n;
+  const n = t.mm.ioSequence(a.ptr(1), Math.min(a.size(2), MAX_RW_COUNT), true, seq);
+  // Nothing to be had: the answer does not depend on the buffer.
+  if (n < 0 && (s.readiness() & EV_IN) !== 0) return n;
   const r = receiveAttempt(t, s, a.i32(3));
   if (r < 0) return r;
   dropRights(receiveInfo.rights);
@@ -358,7 +360,7 @@ function receiveHeader(t: Task, s: UnixSocket, addr: number, flags: number): num
   if (err < 0) return err;
   seq.clear();
   const n = t.mm.ioVector(hdr.iov, hdr.iovLen, true, seq);
-  if (n < 0) return n;
+  if (n < 0 && (!seq.isCut || (s.readiness() & EV_IN) !== 0)) return n;
   const r = receiveAttempt(t, s, flags);
   if (r < 0) return r;
   if (t.mm.finishIo(seq) < 0) return -EFAULT;
@@ -383,9 +385,6 @@ function recvmsg(t: Task, a: SyscallArgs): number {
 }
 
 function recvmmsg(t: Task, a: SyscallArgs): number {
-  const s = socketOf(t, a.i32(0));
-  if (typeof s === "number") return s;
-  const count = Math.min(a.u32(2), MMSG_MAX);
   if (t.attempt === 0) {
     t.state[0] = 0;
     if (a.ptr(4) !== 0) {
@@ -394,6 +393,9 @@ function recvmmsg(t: Task, a: SyscallArgs): number {
       t.setDeadline(t.kernel.clock.monotonicNs() + ns);
     }
   }
+  const s = socketOf(t, a.i32(0));
+  if (typeof s === "number") return s;
+  const count = Math.min(a.u32(2), MMSG_MAX);
   let flags = a.i32(3) & ~MSG_WAITFORONE;
   for (let i = t.state[0]!; i < count; i++) {
     const at = a.ptr(1) + i * MMSGHDR_SIZE;

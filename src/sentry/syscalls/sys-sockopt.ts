@@ -123,11 +123,11 @@ function value(t: Task, s: UnixSocket, option: number, room: number): number {
 function getsockopt(t: Task, a: SyscallArgs): number {
   const s = socketOf(t, a.i32(0));
   if (typeof s === "number") return s;
+  if (a.i32(1) !== SOL_SOCKET) return -EOPNOTSUPP;
   const raw = t.mm.readU32(a.ptr(4));
   if (raw < 0) return -EFAULT;
   const room = raw | 0;
   if (room < 0) return -EINVAL;
-  if (a.i32(1) !== SOL_SOCKET) return -EOPNOTSUPP;
   const size = value(t, s, a.i32(2), room);
   if (size < 0) return size;
   const n = Math.min(size, room);

@@ -215,9 +215,11 @@ export function splice(t: Task, a: SyscallArgs): number {
     nonblock ||= ((from.statusFlags | to.statusFlags) & O_NONBLOCK) !== 0;
     return pipeToPipe(t, inPipe, to, outPipe, len, nonblock, false);
   }
+  const isNegative = a.hi(4) > 0x7fffffff;
   if (inPipe !== null) {
     if (outAddr !== 0 && (!isSeekable(to) || outPos < 0)) return -EINVAL;
     if ((to.statusFlags & O_APPEND) !== 0 || !takesSplice(to)) return -EINVAL;
+    if (isNegative) return -EINVAL;
     nonblock ||= (from.statusFlags & O_NONBLOCK) !== 0;
     const n = pipeToFile(t, inPipe, to, outPos, len, nonblock);
     if (n > 0) moved(from, to);
@@ -226,7 +228,7 @@ export function splice(t: Task, a: SyscallArgs): number {
   }
   if (outPipe === null) return -EINVAL;
   if (inAddr !== 0 && (!isSeekable(from) || inPos < 0)) return -EINVAL;
-  if (!givesSplice(from)) return -EINVAL;
+  if (!givesSplice(from) || isNegative) return -EINVAL;
   nonblock ||= (to.statusFlags & O_NONBLOCK) !== 0;
   const n = spliceIn(t, from, inPos, to, outPipe, len, nonblock);
   if (n > 0) moved(from, to);
@@ -322,7 +324,7 @@ export function sendfile(t: Task, a: SyscallArgs): number {
     if (pos < 0) return -EINVAL;
   }
   const count = a.size(3);
-  if (addr !== 0 && pos + count >= LOFF_LIMIT) return -EINVAL;
+  if (a.hi(3) > 0x7fffffff || (addr !== 0 && pos > 0 && pos + count >= LOFF_LIMIT)) return -EINVAL;
   const to = ioFile(t, a.i32(0));
   if (to === undefined || !to.writable) return -EBADF;
   let len = Math.min(count, MAX_RW_COUNT);

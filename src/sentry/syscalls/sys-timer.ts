@@ -1,11 +1,14 @@
 /** Timers that send signals: alarm(2), setitimer(2), timer_create(2). */
-import { EAGAIN, EFAULT, EINVAL } from "../../abi/errno.ts";
+import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP } from "../../abi/errno.ts";
 import { NSIG, SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID } from "../../abi/signal.ts";
 import {
   CLOCK_BOOTTIME,
   CLOCK_MONOTONIC,
+  CLOCK_MONOTONIC_COARSE,
+  CLOCK_MONOTONIC_RAW,
   CLOCK_PROCESS_CPUTIME_ID,
   CLOCK_REALTIME,
+  CLOCK_REALTIME_COARSE,
   CLOCK_TAI,
   CLOCK_THREAD_CPUTIME_ID,
   ITIMER_PROF,
@@ -96,18 +99,24 @@ function timerClock(id: number): number {
       return TIMER_CLOCK_PROCESS_CPU;
     case CLOCK_THREAD_CPUTIME_ID:
       return TIMER_CLOCK_THREAD_CPU;
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_REALTIME_COARSE:
+    case CLOCK_MONOTONIC_COARSE:
+      return -EOPNOTSUPP;
     default:
-      // Dynamic ids: the caller's own CPU clocks only.
-      if (id < 0 && ~(id >> 3) === 0) return (id & 4) !== 0 ? TIMER_CLOCK_THREAD_CPU : TIMER_CLOCK_PROCESS_CPU;
+      // Dynamic ids: the caller's own CPU clocks only; 3 is no kind of them.
+      if (id < 0 && (id & 3) !== 3 && ~(id >> 3) === 0)
+        return (id & 4) !== 0 ? TIMER_CLOCK_THREAD_CPU : TIMER_CLOCK_PROCESS_CPU;
       return -EINVAL;
   }
 }
 
 function sysTimerCreate(t: Task, a: SyscallArgs): number {
-  const clock = timerClock(a.i32(0));
-  if (clock < 0) return clock;
   const g = t.group;
   const eventAt = a.ptr(1);
+  if (eventAt !== 0 && t.copyInStruct(eventAt, SIGEVENT_SIZE) !== 0) return -EFAULT;
+  const clock = timerClock(a.i32(0));
+  if (clock < 0) return clock;
   if (g.posixTimers.size >= TIMERS_MAX) return -EAGAIN;
   let notify = SIGEV_SIGNAL;
   let signo = SIGALRM;
@@ -116,7 +125,6 @@ function sysTimerCreate(t: Task, a: SyscallArgs): number {
   let valueHi = 0;
   let target: Task | null = null;
   if (eventAt !== 0) {
-    if (t.copyInStruct(eventAt, SIGEVENT_SIZE) !== 0) return -EFAULT;
     const v = t.kernel.scratchView;
     valueLo = v.getUint32(0, true);
     valueHi = v.getUint32(4, true);

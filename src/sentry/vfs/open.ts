@@ -25,6 +25,10 @@ import {
   O_PATH,
   O_TMPFILE,
   O_TRUNC,
+  RESOLVE_BENEATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
   __O_TMPFILE,
 } from "../../abi/fcntl.ts";
 import { CAP_FSETID } from "../../abi/capability.ts";
@@ -65,6 +69,9 @@ import {
 
 /** Flags that open consumes: F_GETFL does not show them. */
 const OPEN_ONLY = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+
+/** RESOLVE_* with which a link that a file would be created behind is not followed. */
+const CONFINED = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT;
 
 const truncation: SetAttr = new SetAttr();
 
@@ -189,10 +196,11 @@ function openCreate(
       if (sticky < 0) return sticky;
       return openFound(ctx, cm, cd, flags, false);
     }
-    if ((flags & O_NOFOLLOW) !== 0 || how >> WALK_RESOLVE_SHIFT !== 0) return -ELOOP;
+    if ((flags & O_NOFOLLOW) !== 0 || ((how >> WALK_RESOLVE_SHIFT) & CONFINED) !== 0) return -ELOOP;
     if (walked.links >= MAXSYMLINKS || (cm.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
     const denied = mayFollowLink(ctx.vfs, dir, inode, ctx.creds);
     if (denied < 0) return denied;
+    if (inode.isMagicLink && ((how >> WALK_RESOLVE_SHIFT) & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
     const target: VfsPath | string | number = inode.followLink(ctx);
     if (typeof target === "number") return target;
     if (typeof target !== "string") {

@@ -116,12 +116,13 @@ export function walkFrom(
     while (k < n && path.charCodeAt(k) === SLASH) k++;
     const isLast = k === n;
     const len = j - i;
-    if (len > NAME_MAX) return -ENAMETOOLONG;
     if (isLast && (flags & WALK_PARENT) !== 0) {
+      // How long it is, is seen when it is looked up: after what else may be wrong.
       walked.name = path.slice(i, j);
       walked.trailing = k > j;
       break;
     }
+    if (len > NAME_MAX) return -ENAMETOOLONG;
     const isDot = path.charCodeAt(i) === DOT;
     if (isDot && len === 1) {
       i = k;
@@ -252,6 +253,7 @@ export function lookupChild(ctx: PathContext, dir: Dentry, name: string, path: s
     c = undefined;
   }
   if (dir.deleted) return -ENOENT;
+  if (name.length > NAME_MAX) return -ENAMETOOLONG;
   if (rest < path.length && inode.canWalkAhead) {
     const first = walkAhead(dir, inode, name, path, rest);
     if (first !== 0) return first;

@@ -69,9 +69,9 @@ export class EventFile extends FileDescription {
 
   override readiness(): number {
     let ev = 0;
-    if (this.lo !== 0 || this.hi !== 0) ev |= EV_IN | EV_RDNORM;
+    if (this.lo !== 0 || this.hi !== 0) ev |= EV_IN;
     if (this.hi === MAX && this.lo === MAX) ev |= EV_ERR;
-    if (this.hi < MAX || this.lo < MAX - 1) ev |= EV_OUT | EV_WRNORM;
+    if (this.hi < MAX || this.lo < MAX - 1) ev |= EV_OUT;
     return ev;
   }
 

@@ -2,7 +2,7 @@
 import { EAGAIN, EINVAL } from "../../../abi/errno.ts";
 import { SFD_NONBLOCK, SIGNALFD_SIGINFO_SIZE } from "../../../abi/eventfd.ts";
 import { O_RDWR } from "../../../abi/fcntl.ts";
-import { EV_IN, EV_RDNORM } from "../../../base/waiter.ts";
+import { EV_IN } from "../../../base/waiter.ts";
 import type { WaitQueue } from "../../../base/waiter.ts";
 import type { IoSequence } from "../../usermem/io.ts";
 import { sharedAnonPath } from "../../vfs/anon.ts";
@@ -60,7 +60,7 @@ export class SignalFile extends FileDescription {
   }
 
   override readiness(): number {
-    return this.source.isPending(this.maskLo, this.maskHi) ? EV_IN | EV_RDNORM : 0;
+    return this.source.isPending(this.maskLo, this.maskHi) ? EV_IN : 0;
   }
 
   override waitQueue(): WaitQueue {

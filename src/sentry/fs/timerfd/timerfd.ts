@@ -127,7 +127,7 @@ export class TimerFile extends FileDescription implements TimerSink {
   }
 
   override readiness(): number {
-    return this.expired ? EV_IN | EV_RDNORM : 0;
+    return this.expired ? EV_IN : 0;
   }
 
   override waitQueue(): WaitQueue {

@@ -68,6 +68,8 @@ test("stream: a full buffer takes no more until it is read", () => {
   a.waitQueue().add(entry, EV_OUT);
   assert.equal(receive(b, 4), "0123");
   assert.equal(woken, 1);
+  assert.equal(a.readiness() & EV_OUT, 0, "poll waits until three quarters are free");
+  assert.equal(receive(b, 4), "4567");
   assert.equal(a.readiness() & EV_OUT, EV_OUT);
 });
 

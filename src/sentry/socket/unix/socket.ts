@@ -120,6 +120,8 @@ export class UnixSocket extends FileDescription {
   private writeShut = false;
   /** The stream's peer went away (its `peer` pointer is null by then). */
   private peerGone = false;
+  /** The name of the peer that went away. */
+  private goneAddress: UnixAddress | null = null;
   /** ECONNRESET to be told once. */
   private pendingError = 0;
   passCred = false;
@@ -218,6 +220,12 @@ export class UnixSocket extends FileDescription {
     return 0;
   }
 
+  /** getpeername(2): the peer's name (null: none), also when it has gone; -ENOTCONN. */
+  peerAddress(): UnixAddress | null | number {
+    if (this.peer !== null) return this.peer.address;
+    return this.peerGone ? this.goneAddress : -ENOTCONN;
+  }
+
   /** connect(2) with AF_UNSPEC on a datagram socket. */
   disconnect(): void {
     this.peer?.senders.delete(this);
@@ -245,9 +253,16 @@ export class UnixSocket extends FileDescription {
     return this.packets.bytes === 0 || this.packets.bytes + len <= this.receiveBuffer;
   }
 
+  /** Whether senders are told that there is room: at most a quarter of it is used. */
+  private get isWritable(): boolean {
+    if (this.type === SOCK_DGRAM && this.packets.count >= DGRAM_QUEUE) return false;
+    return 4 * this.packets.bytes <= this.receiveBuffer;
+  }
+
   /** Bytes sent or -errno; -EAGAIN: no room. `target`: datagram destination, null: the connected peer. */
   send(seq: IoSequence, target: UnixSocket | null, info: SendInfo): number {
     const to = target ?? this.peer;
+    if (this.writeShut && this.type === SOCK_DGRAM) return -EPIPE;
     if (to === null && !this.peerGone) return -ENOTCONN;
     if (this.writeShut) return -EPIPE;
     if (to === null) return this.type === SOCK_DGRAM ? -ECONNREFUSED : -EPIPE;
@@ -287,8 +302,19 @@ export class UnixSocket extends FileDescription {
     return this.type === SOCK_STREAM ? STREAM_PIECE : Infinity;
   }
 
+  /** Connected, even if the peer has gone since. */
+  get isConnected(): boolean {
+    return this.peer !== null || this.peerGone;
+  }
+
+  /** Something has come in, or somebody. */
+  get hasData(): boolean {
+    return this.listening || this.packets.count > 0;
+  }
+
   /** What send(2) says before it looks at the data: 0, -ENOTCONN, or -EPIPE of a stream. */
   sendError(): number {
+    if (this.type === SOCK_DGRAM) return 0;
     if (this.peer === null && !this.peerGone) return -ENOTCONN;
     return this.writeShut && this.type === SOCK_STREAM ? -EPIPE : 0;
   }
@@ -313,12 +339,13 @@ export class UnixSocket extends FileDescription {
   receive(seq: IoSequence, flags: number, info: ReceiveInfo): number {
     info.clear();
     if (this.listening) return this.type === SOCK_STREAM ? -EINVAL : -ENOTCONN;
-    if (this.pendingError !== 0) {
+    const p = this.packets.at(0);
+    // What has come is read first in a stream; messages wait behind the error.
+    if (this.pendingError !== 0 && (p === undefined || this.type !== SOCK_STREAM)) {
       const e = this.pendingError;
       this.pendingError = 0;
       return -e;
     }
-    const p = this.packets.at(0);
     if (p === undefined) {
       if (this.isConnectionBased && this.peer === null && !this.peerGone) {
         return this.type === SOCK_STREAM ? -EINVAL : -ENOTCONN;
@@ -420,7 +447,7 @@ export class UnixSocket extends FileDescription {
       if (this.peer === null && !this.peerGone) r |= EV_HUP;
     }
     const to = this.peer;
-    if (to === null || this.writeShut || to.roomFor(1)) r |= EV_OUT | EV_WRNORM | EV_WRBAND;
+    if (to === null || this.writeShut || to.isWritable) r |= EV_OUT | EV_WRNORM | EV_WRBAND;
     return r;
   }
 
@@ -492,6 +519,7 @@ export class UnixSocket extends FileDescription {
     if (peer !== null && peer.peer === this && this.isConnectionBased) {
       peer.peer = null;
       peer.peerGone = true;
+      peer.goneAddress = this.address;
       if (unread) peer.pendingError = ECONNRESET;
       peer.queue.notify(EV_IN | EV_OUT | EV_HUP | EV_RDHUP | (unread ? EV_ERR : 0));
     }
@@ -500,6 +528,7 @@ export class UnixSocket extends FileDescription {
       if (s.peer === this) {
         s.peer = null;
         s.peerGone = true;
+        s.goneAddress = this.address;
         s.queue.notify(EV_OUT | EV_ERR);
       }
     }
@@ -513,6 +542,7 @@ export class UnixSocket extends FileDescription {
     if (client !== null) {
       client.peer = null;
       client.peerGone = true;
+      client.goneAddress = this.address;
       client.pendingError = ECONNRESET;
       client.queue.notify(EV_IN | EV_OUT | EV_HUP | EV_ERR);
     }
