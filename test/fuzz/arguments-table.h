@@ -96,7 +96,7 @@ static const struct call calls[] = {
 	CALL(mmap, V(0), L(4096), V(PROT_READ | PROT_WRITE), V(MAP_SHARED), F(F_FILE), O(0)),
 	CALL(mprotect, R(8), L(4096), N(PROT_READ)),
 	CALL(munmap, R(8), L(4096)),
-	CALL(mremap, R(8), L(4096), V(4096), N(MREMAP_MAYMOVE), V(0)),
+	CALL(mremap, R(8), L(4096), V(4096), N(MREMAP_MAYMOVE), V(ARENA + (1L << 30))),
 	CALL(msync, R(8), V(4096), N(MS_SYNC)),
 	CALL(mincore, V(ARENA), V(8192), R(2)),
 	CALL(madvise, R(8), L(4096), V(MADV_NORMAL)),

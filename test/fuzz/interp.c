@@ -150,6 +150,7 @@ static void start_sequence(const char *directory, long from, long to) {
 	setrlimit(RLIMIT_FSIZE, &size);
 	setrlimit(RLIMIT_MEMLOCK, &lock);
 	umask(022);
+	setpriority(PRIO_PROCESS, 0, 0);
 	syscall(SYS_setgroups, 0, NULL);
 	run_sequence(from, to);
 	syscall(SYS_exit_group, 0);

@@ -92,7 +92,23 @@ static void op_preadv2(struct op *op) {
 	int count = vectors(op, 3, iov);
 	result_bytes(preadv2(FD(0), iov, count, ARG(1), FD(2)), buffer);
 }
+// How much fits into a pipe or socket that is nearly full depends on how their pieces are counted: they are kept emptier.
+static int is_filling(int fd, long length) {
+	struct stat st;
+	int used = 0;
+	if (fstat(fd, &st) < 0 || (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))) return 0;
+	if (S_ISFIFO(st.st_mode)) ioctl(fd, FIONREAD, &used);
+	if (used + length <= (S_ISFIFO(st.st_mode) ? 16384 : 4096)) return 0;
+	say("would fill it\n");
+	return 1;
+}
+static long vectors_length(const struct op *op, int from) {
+	long sum = 0;
+	for (int i = from; i + 1 < op->count; i++) sum += (long)clip(op->n[i + 1]) / 4;
+	return sum;
+}
 static void op_write(struct op *op) {
+	if (is_filling(FD(0), (long)clip(ARG(1)))) return;
 	fill(buffer, clip(ARG(1)), ARG(2));
 	result(write(FD(0), buffer, clip(ARG(1))));
 }
@@ -102,11 +118,13 @@ static void op_pwrite(struct op *op) {
 }
 static void op_writev(struct op *op) {
 	struct iovec iov[4];
+	if (is_filling(FD(0), vectors_length(op, 1))) return;
 	fill(buffer, BUFFER_SIZE, 5);
 	result(writev(FD(0), iov, vectors(op, 1, iov)));
 }
 static void op_pwritev2(struct op *op) {
 	struct iovec iov[4];
+	if (is_filling(FD(0), vectors_length(op, 3))) return;
 	fill(buffer, BUFFER_SIZE, 6);
 	int count = vectors(op, 3, iov);
 	result(pwritev2(FD(0), iov, count, ARG(1), FD(2)));
@@ -186,19 +204,24 @@ static void op_copyrange(struct op *op) {
 	result(value);
 }
 static void op_sendfile(struct op *op) {
+	if (is_filling(FD(0), (long)clip(ARG(3)))) return;
 	off_t offset = ARG(2);
 	long value = sendfile(FD(0), FD(1), offset < 0 ? NULL : &offset, clip(ARG(3)));
 	say("offset=%ld ", (long)offset);
 	result(value);
 }
 static void op_splice(struct op *op) {
+	if (is_filling(FD(1), (long)clip(ARG(4)))) return;
 	loff_t in = ARG(2), out = ARG(3);
 	long value = splice(FD(0), in < 0 ? NULL : &in, FD(1), out < 0 ? NULL : &out, clip(ARG(4)), (unsigned)ARG(5) | SPLICE_F_NONBLOCK);
 	say("in=%ld out=%ld ", (long)in, (long)out);
 	result(value);
 }
-static void op_tee(struct op *op) { result(tee(FD(0), FD(1), clip(ARG(2)), SPLICE_F_NONBLOCK)); }
+static void op_tee(struct op *op) {
+	if (!is_filling(FD(1), (long)clip(ARG(2)))) result(tee(FD(0), FD(1), clip(ARG(2)), SPLICE_F_NONBLOCK));
+}
 static void op_vmsplice(struct op *op) {
+	if (is_filling(FD(0), (long)clip(ARG(1)))) return;
 	fill(buffer, clip(ARG(1)), 9);
 	struct iovec iov = {buffer, clip(ARG(1))};
 	result(vmsplice(FD(0), &iov, 1, SPLICE_F_NONBLOCK));
@@ -228,9 +251,20 @@ static void op_readlink(struct op *op) {
 static void op_mknod(struct op *op) { result(mknodat(DIRFD(0), PATH(1), (mode_t)ARG(2), 0)); }
 static void op_chmod(struct op *op) { result(syscall(SYS_fchmodat, DIRFD(0), PATH(1), (mode_t)ARG(2))); }
 static void op_fchmodat2(struct op *op) { result(syscall(452, DIRFD(0), PATH(1), (mode_t)ARG(2), FD(3))); }
-static void op_fchmod(struct op *op) { result(fchmod(FD(0), (mode_t)ARG(1))); }
+// Epoll and its like refuse modes and owners since Linux 6.17.
+static int is_nameless(int fd) {
+	struct stat st;
+	if (fstat(fd, &st) < 0 || (st.st_mode & S_IFMT) != 0) return 0;
+	say("nameless\n");
+	return 1;
+}
+static void op_fchmod(struct op *op) {
+	if (!is_nameless(FD(0))) result(fchmod(FD(0), (mode_t)ARG(1)));
+}
 static void op_chown(struct op *op) { result(fchownat(DIRFD(0), PATH(1), (uid_t)ARG(2), (gid_t)ARG(3), FD(4))); }
-static void op_fchown(struct op *op) { result(fchown(FD(0), (uid_t)ARG(1), (gid_t)ARG(2))); }
+static void op_fchown(struct op *op) {
+	if (!is_nameless(FD(0))) result(fchown(FD(0), (uid_t)ARG(1), (gid_t)ARG(2)));
+}
 static void op_utimens(struct op *op) {
 	struct timespec times[2] = {{ARG(2), ARG(3)}, {ARG(4), ARG(5)}};
 	result(syscall(SYS_utimensat, DIRFD(0), strcmp(op->word[2], "null") == 0 ? NULL : PATH(1), times, FD(6)));

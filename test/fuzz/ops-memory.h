@@ -36,10 +36,27 @@ static void op_mmap(struct op *op) {
 }
 static void op_munmap(struct op *op) { result(munmap(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE))); }
 static void op_mprotect(struct op *op) { result(mprotect(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2))); }
+// Whether one line of /proc/self/maps has all of it.
+static int is_one_mapping(const char *at, long length) {
+	char line[512];
+	int found = 0, fd = openat(FD_PROC, "self/maps", O_RDONLY | O_CLOEXEC);
+	FILE *maps = fd < 0 ? NULL : fdopen(fd, "r");
+	while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+		unsigned long start, end;
+		if (sscanf(line, "%lx-%lx", &start, &end) == 2 && start <= (unsigned long)at && end >= (unsigned long)at + (unsigned long)length) found = 1;
+	}
+	if (maps != NULL) fclose(maps);
+	return found;
+}
 static void op_mremap(struct op *op) {
 	// old page, old pages, new pages, flags, new page
 	char *old = arena(ARG(0), 0);
 	long pages = ARG(2);
+	// Several mappings can be moved at once since Linux 6.17.
+	if ((FD(3) & MREMAP_FIXED) && ARG(1) > 1 && !is_one_mapping(old, ARG(1) * PAGE)) {
+		say("not one mapping\n");
+		return;
+	}
 	void *at = mremap(old, (size_t)(ARG(1) * PAGE), (size_t)(pages * PAGE), FD(3), arena(ARG(4), 0));
 	if (at == MAP_FAILED) result(-1);
 	else if ((char *)at >= arena(0, 0) && (char *)at < arena(2 * ARENA_PAGES, 0)) say("page %ld\n", ((char *)at - arena(0, 0)) / PAGE);
@@ -96,18 +113,31 @@ static void op_peek(struct op *op) {
 
 // System calls on the arena: fd, page, offset, length. Whether a bad buffer or a seal is told first has changed.
 static int is_sealed(struct op *op) {
+	if (is_filling(FD(0), ARG(3) + ARG(6))) return 1;
 	int seals = fcntl(FD(0), F_GET_SEALS);
 	if (seals == -1 || (seals & (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)) == 0) return 0;
 	say("sealed\n");
 	return 1;
 }
-static void op_mread(struct op *op) { result(read(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3))); }
-static void op_mwrite(struct op *op) {
-	if (!is_sealed(op)) result(write(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3)));
+static size_t length_of(long length) { return length < 0 ? 1 << 20 : (size_t)length; }
+static void op_mread(struct op *op) { result(read(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)))); }
+static void op_mpread(struct op *op) { result(pread(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)), ARG(4))); }
+// Linux makes a file longer up to the position even if nothing could be written there.
+static void write_result(int fd, long value, const struct stat *before) {
+	result(value);
+	if (value == -1 && S_ISREG(before->st_mode)) (void)!ftruncate(fd, before->st_size);
 }
-static void op_mpread(struct op *op) { result(pread(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3), ARG(4))); }
+static void op_mwrite(struct op *op) {
+	struct stat st = {0};
+	if (is_sealed(op)) return;
+	fstat(FD(0), &st);
+	write_result(FD(0), write(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3))), &st);
+}
 static void op_mpwrite(struct op *op) {
-	if (!is_sealed(op)) result(pwrite(FD(0), arena(ARG(1), ARG(2)), (size_t)ARG(3), ARG(4)));
+	struct stat st = {0};
+	if (is_sealed(op)) return;
+	fstat(FD(0), &st);
+	write_result(FD(0), pwrite(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)), ARG(4)), &st);
 }
 static void op_mstat(struct op *op) {
 	struct stat *st = (struct stat *)arena(ARG(1), ARG(2));
@@ -122,7 +152,10 @@ static void op_mreadv(struct op *op) {
 }
 static void op_mwritev(struct op *op) {
 	struct iovec iov[2] = {{arena(ARG(1), ARG(2)), (size_t)ARG(3)}, {arena(ARG(4), ARG(5)), (size_t)ARG(6)}};
-	if (!is_sealed(op)) result(writev(FD(0), iov, 2));
+	struct stat st = {0};
+	if (is_sealed(op)) return;
+	fstat(FD(0), &st);
+	write_result(FD(0), writev(FD(0), iov, 2), &st);
 }
 static void op_mcopy(struct op *op) {
 	// process_vm_readv/writev on itself: page, offset, length, to page, to offset

@@ -73,12 +73,14 @@ static void op_names(struct op *op) {
 }
 static void op_shutdown(struct op *op) { result(shutdown(FD(0), FD(1))); }
 static void op_send(struct op *op) {
+	if (is_filling(FD(0), (long)clip(ARG(1)))) return;
 	fill(buffer, clip(ARG(1)), ARG(3));
 	result(send(FD(0), buffer, clip(ARG(1)), FD(2) | MSG_DONTWAIT));
 }
 static void op_sendto(struct op *op) {
 	struct sockaddr_un address;
 	socklen_t length = address_of(op, 2, &address);
+	if (is_filling(FD(0), (long)clip(ARG(2)))) return;
 	fill(buffer, clip(ARG(2)), 2);
 	result(sendto(FD(0), buffer, clip(ARG(2)), FD(3) | MSG_DONTWAIT, (struct sockaddr *)&address, length));
 }
@@ -97,6 +99,7 @@ static void op_recv(struct op *op) {
 // fd, length, flags, and descriptors to pass; the descriptor "creds" passes credentials.
 static void op_sendmsg(struct op *op) {
 	char control[256] __attribute__((aligned(8)));
+	if (is_filling(FD(0), (long)clip(ARG(1)))) return;
 	fill(buffer, clip(ARG(1)), 8);
 	struct iovec iov = {buffer, clip(ARG(1))};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control};

@@ -6,9 +6,9 @@ import { compareBatch } from "./batch.ts";
 import type { Bench, Difference } from "./batch.ts";
 import type { Sequence } from "./generate.ts";
 
-/** What kind of failure it is: the operation whose line differs. Shrinking must not wander to another one. */
+/** What kind of failure it is: the operation whose line differs, and both answers. Shrinking must not wander to another. */
 function kindOf(difference: Difference): string {
-  return /^(?:\d+ )?(\S*)/.exec(difference.first[0])?.[1] ?? "";
+  return difference.first.map((line) => line.replace(/[0-9a-f]*\d[0-9a-f]*/g, "N")).join(" | ");
 }
 
 /** Candidates that lack some lines. */
