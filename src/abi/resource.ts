@@ -17,6 +17,10 @@ export const RLIMIT_RTPRIO = 14;
 export const RLIMIT_RTTIME = 15;
 export const RLIM_NLIMITS = 16;
 
+/** /proc/PID/oom_score_adj: never killed for lack of memory; the range's other end. */
+export const OOM_SCORE_ADJ_MIN: number = -1000;
+export const OOM_SCORE_ADJ_MAX = 1000;
+
 /** RLIM_INFINITY inside the kernel (all ones in the ABI). */
 export const RLIM_INFINITY: number = Infinity;
 

@@ -64,6 +64,7 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
   const store = HostMemoryStore.create(host, "tsvisor-memory", MEMORY_SIZE);
   if (typeof store === "number") throw new BootError(`cannot make the memory file: ${errnoName(-store)}`);
   const memory = new MemoryFile(store);
+  if (config.memoryLimit >= 0) memory.limit = config.memoryLimit;
   const random = {
     fill(buf: Uint8Array, off: number, len: number): void {
       host.getrandom(buf, off, len);
@@ -71,7 +72,7 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
   };
   const clock = new HostClock(host, facts.tscUsable);
   const vfs = new VirtualFileSystem(clock);
-  const totalRam = host.sysinfoTotalRam();
+  const totalRam = Math.min(host.sysinfoTotalRam(), memory.limit);
   let vdso: VdsoImage | null = null;
   if (config.vdsoFd >= 0) {
     const image = VdsoImage.create(memory, readAll(host, config.vdsoFd));
@@ -96,6 +97,8 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
     cpuCount,
     cpuInfo: facts.cpuInfo,
     totalRam,
+    memoryLimit: memory.limit,
+    maxTasks: config.pidsLimit >= 0 ? config.pidsLimit : Infinity,
     hostname: config.hostname,
     allowSetuid: config.allowSetuid,
     stubAnswers: tracer === null && profiler === null && !config.systrapDisable.includes("answers"),

@@ -72,6 +72,10 @@ export interface BootConfig {
   /** Debug log, or -1. */
   readonly logFd: number;
   readonly debug: boolean;
+  /** Bytes of memory that the sandbox may use, -1: no limit. */
+  readonly memoryLimit: number;
+  /** Threads that it may have, -1: no limit. */
+  readonly pidsLimit: number;
   /** Honour set-user-ID and set-group-ID bits at execve. */
   readonly allowSetuid: boolean;
   /** Means of systrap that are turned off: patching, answers. */

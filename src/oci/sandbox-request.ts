@@ -32,6 +32,9 @@ export interface SandboxRequest {
   readonly strace: boolean;
   readonly profile: boolean;
   readonly debug: boolean;
+  /** Bytes of memory inside, and threads; -1: no limit. */
+  readonly memoryLimit: number;
+  readonly pidsLimit: number;
   readonly allowSetuid: boolean;
   /** File that logs are appended to; undefined: stderr. */
   readonly debugLog: string | undefined;

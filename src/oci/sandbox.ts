@@ -266,6 +266,8 @@ class Sandbox {
       vdsoFd: VDSO_FD,
       logFd: hasLog ? LOG_FD : -1,
       debug: request.debug,
+      memoryLimit: request.memoryLimit,
+      pidsLimit: request.pidsLimit,
       allowSetuid: request.allowSetuid,
       systrapDisable: request.systrapDisable,
       strace: request.strace,

@@ -3,6 +3,7 @@
  * behind. Each case is a piece of bash for isolated.ts.
  */
 import { existsSync } from "node:fs";
+import { limits } from "./limits.ts";
 import { bundleConfig } from "./places.ts";
 import { terminalCases } from "./terminal.ts";
 
@@ -474,4 +475,5 @@ export const faultGroups: readonly {
   { name: "promise", isStarted: true, faults: promises },
   { name: "kill", isStarted: true, faults: kills },
   { name: "terminal", isStarted: true, faults: terminalCases },
+  { name: "limit", isStarted: true, faults: limits },
 ];

@@ -1,5 +1,6 @@
 /** Flags that every command accepts, before or after the command's name. */
 import { CliError, EXIT_USAGE } from "../errors.ts";
+import { MIN_MEMORY } from "../spec/validate.ts";
 import type { FlagSpec, FlagValues } from "./flags.ts";
 
 export const GLOBAL_FLAGS: readonly FlagSpec[] = [
@@ -37,6 +38,28 @@ export function systrapDisableFlag(flags: FlagValues): readonly string[] {
     }
   }
   return words;
+}
+
+/** `--memory`: bytes, -1 when not given. */
+export function memoryFlag(flags: FlagValues): number {
+  const text = flags.string("memory");
+  if (text === undefined) return -1;
+  const m = /^(\d+)([kmgt]?)(?:i?b)?$/i.exec(text);
+  const bytes = m === null ? NaN : Number(m[1]) * 1024 ** "_kmgt".indexOf(m[2] === "" ? "_" : m[2]!.toLowerCase());
+  if (!Number.isSafeInteger(bytes)) {
+    throw new CliError(`--memory '${text}': expected a size like 512m or 2g`, EXIT_USAGE);
+  }
+  if (bytes < MIN_MEMORY) throw new CliError(`--memory '${text}': at least 4m`, EXIT_USAGE);
+  return bytes;
+}
+
+/** `--pids-limit`: a number above 0, -1 when not given. */
+export function pidsFlag(flags: FlagValues): number {
+  const text = flags.string("pids-limit");
+  if (text === undefined) return -1;
+  const n = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (n === 0) throw new CliError(`--pids-limit '${text}': expected a number from 1 on`, EXIT_USAGE);
+  return n;
 }
 
 /** The platform asked for; null: not given (fallback allowed). */

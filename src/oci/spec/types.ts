@@ -42,11 +42,22 @@ export interface OciMount {
   options?: string[];
 }
 
+/** Limits; -1 is no limit. Other controllers are not honoured. */
+export interface OciResources {
+  memory?: { limit?: number };
+  pids?: { limit?: number };
+}
+
+export interface OciLinux {
+  resources?: OciResources;
+}
+
 export interface OciSpec {
   ociVersion: string;
   process: OciProcess;
   root: { path: string; readonly?: boolean };
   hostname?: string;
   mounts?: OciMount[];
+  linux?: OciLinux;
   annotations?: { [key: string]: string };
 }

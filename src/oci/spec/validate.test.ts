@@ -42,12 +42,24 @@ test("validateSpec() names the field that is wrong", () => {
     ["root.path", (s) => (s["root"] = { path: "" })],
     ["mounts[0].destination", (s) => (s["mounts"] = [{ destination: "proc" }])],
     ["hostname", (s) => (s["hostname"] = 5)],
+    ["linux.resources.memory.limit", (s) => (s["linux"] = { resources: { memory: { limit: "1g" } } })],
+    ["linux.resources.memory.limit", (s) => (s["linux"] = { resources: { memory: { limit: 1024 } } })],
+    ["linux.resources.pids", (s) => (s["linux"] = { resources: { pids: 7 } })],
   ];
   for (const [field, spoil] of cases) {
     const spec = good();
     spoil(spec);
     assert.ok(problem(spec).startsWith(`config.json: ${field}: `), `${field}: got '${problem(spec)}'`);
   }
+});
+
+test("limits of memory and threads; 0 or less is none", () => {
+  const limits = (memory: number, pids: number): unknown => {
+    const resources = { memory: { limit: memory }, pids: { limit: pids }, cpu: { shares: 2 } };
+    return validateSpec({ ...sampleSpec(["sh"], "/"), linux: { resources } }, "config.json").linux;
+  };
+  assert.deepEqual(limits(2 ** 26, 100), { resources: { memory: { limit: 2 ** 26 }, pids: { limit: 100 } } });
+  assert.deepEqual(limits(-1, 0), { resources: { memory: { limit: -1 }, pids: { limit: -1 } } });
 });
 
 test("validateSpec() refuses any JSON with one line, never with another exception", () => {

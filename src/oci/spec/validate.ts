@@ -3,7 +3,7 @@
  */
 import { rlimitNames } from "../../abi/resource.ts";
 import { CliError } from "../errors.ts";
-import type { OciCapabilities, OciMount, OciProcess, OciRlimit, OciSpec, OciUser } from "./types.ts";
+import type { OciCapabilities, OciLinux, OciMount, OciProcess, OciRlimit, OciSpec, OciUser } from "./types.ts";
 
 const RLIMITS = new Set(rlimitNames.map((n) => `RLIMIT_${n}`));
 
@@ -134,6 +134,29 @@ function checkMount(c: Checker, value: unknown, field: string): OciMount {
   return mount;
 }
 
+/** linux.resources.memory.limit and linux.resources.pids.limit; 0 or less is no limit, as for runc. */
+function checkLinux(c: Checker, value: unknown): OciLinux | undefined {
+  if (value === undefined || value === null) return undefined;
+  const resources = c.object(value, "linux")["resources"];
+  if (resources === undefined || resources === null) return undefined;
+  const o = c.object(resources, "linux.resources");
+  const limit = (controller: string, least: number): { limit?: number } => {
+    const field = `linux.resources.${controller}`;
+    const v = o[controller];
+    if (v === undefined || v === null) return {};
+    const n = c.object(v, field)["limit"];
+    if (n === undefined || n === null) return {};
+    if (typeof n !== "number" || !Number.isInteger(n)) c.fail(`${field}.limit`, "must be an integer");
+    if (n <= 0 || n >= Number.MAX_SAFE_INTEGER) return { limit: -1 };
+    if (n < least) c.fail(`${field}.limit`, `must be at least ${least}`);
+    return { limit: n };
+  };
+  return { resources: { memory: limit("memory", MIN_MEMORY), pids: limit("pids", 1) } };
+}
+
+/** Least memory that a sandbox can have, bytes. */
+export const MIN_MEMORY: number = 4 * 1024 * 1024;
+
 /** Validates the parsed JSON of `file` (its name is for messages). Throws CliError naming the field. */
 export function validateSpec(value: unknown, file: string): OciSpec {
   const c = new Checker(file);
@@ -155,5 +178,7 @@ export function validateSpec(value: unknown, file: string): OciSpec {
     if (hostname.length > 64) c.fail("hostname", "must not be longer than 64 bytes");
     spec.hostname = hostname;
   }
+  const linux = checkLinux(c, o["linux"]);
+  if (linux !== undefined) spec.linux = linux;
   return spec;
 }

@@ -27,6 +27,7 @@ import type { IpcEnv } from "../ipc/ipc.ts";
 import { FutexTable } from "./futex.ts";
 import { HostWatch } from "./host-watch.ts";
 import { createInitProcess } from "./init-process.ts";
+import { MemoryLimit } from "./memory-limit.ts";
 import type { ControllingTerminal, ProcessGroup, Session } from "./sessions.ts";
 import { RUN_BLOCKED, RUN_EXITED, RUN_GUEST, RUN_READY, RUN_STOPPED } from "./task.ts";
 import type { Task } from "./task.ts";
@@ -65,6 +66,10 @@ export interface KernelOptions {
   readonly cpuInfo?: string;
   /** Bytes of memory that sysinfo and /proc/meminfo show as total. */
   readonly totalRam: number;
+  /** Most memory that the sandbox may use, bytes; absent: no limit. */
+  readonly memoryLimit?: number;
+  /** Most threads (pids cgroup); absent: no limit. */
+  readonly maxTasks?: number;
   readonly hostname: string;
   /** Honour set-user-ID and set-group-ID bits at execve. Off by default. */
   readonly allowSetuid?: boolean;
@@ -129,6 +134,9 @@ export class Kernel {
   readonly cpuCount: number;
   readonly cpuInfo: string;
   readonly totalRam: number;
+  readonly memoryLimit: MemoryLimit;
+  /** Threads that may exist at a time, dead ones that nobody waited for included. */
+  readonly maxTasks: number = Infinity;
   readonly allowSetuid: boolean;
   readonly stubAnswers: boolean;
   /** execve does not give init's missing capabilities back. */
@@ -197,6 +205,8 @@ export class Kernel {
     this.cpuCount = o.cpuCount;
     this.cpuInfo = o.cpuInfo ?? "";
     this.totalRam = o.totalRam;
+    this.memoryLimit = new MemoryLimit(this, o.memoryLimit ?? Infinity);
+    this.maxTasks = o.maxTasks ?? Infinity;
     this.hostname = o.hostname;
     this.allowSetuid = o.allowSetuid ?? false;
     this.stubAnswers = o.stubAnswers ?? false;
@@ -234,7 +244,7 @@ export class Kernel {
     const { platform, timers } = this;
     let timeout = 0;
     if (this.ready.length === 0) {
-      const next = Math.min(timers.nextNs, untilNs);
+      const next = Math.min(timers.nextNs, this.memoryLimit.dueNs, untilNs);
       timeout = next === Infinity ? -1 : Math.max(0, next - this.clock.monotonicNs());
     }
     platform.wait(timeout);
@@ -256,6 +266,7 @@ export class Kernel {
     }
     for (let i = 0; i < r.readyCount; i++) this.hostWatch.ready(r.ready[2 * i]!, r.ready[2 * i + 1]!);
     if (timers.nextNs <= now) timers.fire(now);
+    if (this.memoryLimit.dueNs <= now) this.memoryLimit.check(now);
     this.runReady(now);
   }
 
@@ -286,6 +297,7 @@ export class Kernel {
       if (t.run === RUN_GUEST) t.resumedNs = endNs;
     }
     list.length = 0;
+    if (this.memoryLimit.isDormant) this.memoryLimit.wake(endNs);
   }
 
   /** An exception is a bug of ours: the process that met it dies, the sandbox goes on. */
@@ -363,10 +375,8 @@ export class Kernel {
 
   /** Bytes of guest memory that are not in use, as sysinfo and /proc/meminfo tell. */
   freeRam(): number {
-    const { memory } = this.mmEnv;
-    const [own, shared] = [memory.privateFile(), memory.sharedFile()];
-    const used = own.committedTotal() + (shared === own ? 0 : shared.committedTotal());
-    return Math.max(this.totalRam - used, Math.floor(this.totalRam / 64));
+    const least = this.memoryLimit.bytes === Infinity ? Math.floor(this.totalRam / 64) : 0;
+    return Math.max(this.totalRam - this.memoryLimit.used(), least);
   }
 
   /** Kills everything. `run` then returns once init is gone. */

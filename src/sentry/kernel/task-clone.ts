@@ -162,8 +162,9 @@ function checkFlags(t: Task, a: CloneArgs): number {
   return 0;
 }
 
-/** RLIMIT_NPROC: counted per real user, not for the privileged. */
+/** RLIMIT_NPROC: counted per real user, not for the privileged. The sandbox's own limit is for everybody. */
 function mayFork(t: Task): boolean {
+  if (t.kernel.tasks.size >= t.kernel.maxTasks) return false;
   const limit = t.group.limits.get(RLIMIT_NPROC);
   if (limit === Infinity || t.creds.ruid === 0 || t.creds.hasCap(CAP_SYS_RESOURCE) || t.creds.hasCap(CAP_SYS_ADMIN)) {
     return true;

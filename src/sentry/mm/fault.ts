@@ -116,7 +116,9 @@ export function fillAnon(mm: MemoryManager, vma: Vma, start: number, end: number
     const hint = below !== null && below.end === pos && below.anon ? below.off + (below.end - below.start) : -1;
     const off = mm.memory.allocate(to - pos, MEM_ANON, true, hint);
     if (off < 0) return off;
-    addPages(mm, vma, pos, to - pos, mm.memory, off, false, true, 7, populate, hot);
+    // What would go past the limit at once is left to be touched piece by piece: somebody may have to die for it.
+    const touch = populate && to - pos <= mm.memory.room();
+    addPages(mm, vma, pos, to - pos, mm.memory, off, false, true, 7, touch, hot);
     // addPages may have joined p's neighbours: find the place again.
     pos = to;
     p = mm.pmas.lowerBound(pos);

@@ -13,6 +13,9 @@ const BOUNCE_MAX = 64 * 1024 * 1024;
 /** Largest buffer of one piece. */
 const BOUNCE_PIECE = 1024 * 1024;
 
+/** Near the sandbox's memory limit, a call fills at most this much more than is left: it is short, and looked at after. */
+const LIMITED_PIECE = 1024 * 1024;
+
 const iovecs = new Uint8Array(IOV_MAX * 16);
 const iovecView = new DataView(iovecs.buffer);
 
@@ -49,7 +52,8 @@ const fileSink = new FileSink();
 /** Appends the accessible prefix of [addr, addr+len): bytes appended, or -EFAULT if none (0 when len is 0). @hot */
 export function ioSequence(mm: MemoryManager, addr: number, len: number, write: boolean, seq: IoSequence): number {
   const room = MAX_RW_COUNT - (seq.remaining + seq.done);
-  const want = len < room ? len : room;
+  let want = len < room ? len : room;
+  if (write && want > LIMITED_PIECE) want = Math.min(want, LIMITED_PIECE + mm.memory.room());
   let done = 0;
   let bounced = 0;
   while (done < want) {

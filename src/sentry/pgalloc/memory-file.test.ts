@@ -87,3 +87,28 @@ test("space that only lies on the stack of kept pages is found", () => {
   assert.equal(f.allocate(8 * P, MEM_ANON, true, -1), 0);
   assert.equal(f.allocate(P, MEM_ANON, true, -1), -12);
 });
+
+test("a limit leaves room beside files, and is measured again when it seems reached", () => {
+  const store = new FakeStore(64);
+  let committed = 0;
+  const f = new MemoryFile({
+    backing: store.backing,
+    window: store.window,
+    punch: (offset: number, len: number) => store.punch(offset, len),
+    committedTotal: () => committed,
+  });
+  assert.equal(f.admit(1e12), true);
+  assert.equal(f.room(), Infinity);
+  f.limit = 800 * P;
+  committed = 100 * P;
+  assert.equal(f.room(), 700 * P);
+  assert.equal(f.admit(601 * P), false);
+  assert.equal(f.admit(600 * P), true);
+  // Nothing was used after all.
+  assert.equal(f.admit(10 * P), true);
+  committed = 700 * P;
+  assert.equal(f.admit(1000 * P), false);
+  assert.equal(f.admit(P), false);
+  committed = 900 * P;
+  assert.equal(f.room(), 0);
+});

@@ -43,6 +43,12 @@ const FILL_RUN = 16;
 /** Below this many pages, decommit fills with zeros instead of punching. */
 const ZERO_RUN = 4;
 
+/** Bytes handed out between two measurements while there is a limit. */
+const LIMIT_STEP: number = 4 * 1024 * 1024;
+/** Largest part of a limit, and most bytes of it, that file pages leave to processes. */
+const LIMIT_RESERVE = 1 / 8;
+const LIMIT_RESERVE_MAX: number = 64 * 1024 * 1024;
+
 /** A file of pages. All offsets and lengths are page multiples unless said otherwise. */
 export class MemoryFile implements MappedFile {
   readonly backing: HostBacking;
@@ -52,6 +58,10 @@ export class MemoryFile implements MappedFile {
   readonly words: Int32Array;
   /** Memory of the machine, bytes; Infinity: not known. */
   readonly ram: number = Infinity;
+  /** Bytes that the sandbox may use; Infinity: no limit. See {@link admit}. */
+  limit: number = Infinity;
+  /** Bytes that {@link admit} lets pass before it measures. */
+  private slack = 0;
   private readonly store: MemoryStore;
   private readonly runs: PageRuns;
   /** References and MEM_* kind of each page below `runs.top`. */
@@ -257,6 +267,40 @@ export class MemoryFile implements MappedFile {
   /** Bytes that are in the host's memory. */
   committedTotal(): number {
     return this.store.committedTotal === undefined ? this.totalUsage() : this.store.committedTotal();
+  }
+
+  /**
+   * Whether `bytes` more may go into pages that the kernel fills itself: files, above all. Part of the limit stays free, so
+   * that a full file system does not cost a process its life. (Memory that guests touch is not asked for:
+   * kernel/memory-limit.ts.)
+   */
+  admit(bytes: number): boolean {
+    if (this.limit === Infinity) return true;
+    if (bytes <= this.slack) {
+      this.slack -= bytes;
+      return true;
+    }
+    let room = this.fileRoom();
+    if (room < bytes && this.keptCount > 0) {
+      this.trim();
+      room = this.fileRoom();
+    }
+    if (room < bytes) {
+      this.slack = 0;
+      return false;
+    }
+    this.slack = Math.min(room - bytes, LIMIT_STEP);
+    return true;
+  }
+
+  /** Bytes below the limit, measured now: at least 0, Infinity without one. */
+  room(): number {
+    return this.limit === Infinity ? Infinity : Math.max(0, this.limit - this.committedTotal());
+  }
+
+  private fileRoom(): number {
+    const reserve = Math.min(this.limit * LIMIT_RESERVE, LIMIT_RESERVE_MAX);
+    return this.limit - reserve - this.committedTotal();
   }
 
   private freeRun(p: number, n: number): void {

@@ -10,7 +10,7 @@ import type { MountRequest } from "../../sandbox-request.ts";
 import { runSandbox } from "../../sandbox.ts";
 import type { Command } from "../command.ts";
 import type { FlagValues } from "../flags.ts";
-import { platformFlag, systrapDisableFlag } from "../global-flags.ts";
+import { memoryFlag, pidsFlag, platformFlag, systrapDisableFlag } from "../global-flags.ts";
 
 /** `SRC:DST[:ro]`, both absolute (SRC may be relative to the current directory). */
 function parseVolume(text: string): MountRequest {
@@ -71,6 +71,8 @@ function run(flags: FlagValues, args: readonly string[]): number {
     strace: flags.bool("strace"),
     profile: flags.bool("profile"),
     debug: flags.bool("debug"),
+    memoryLimit: memoryFlag(flags),
+    pidsLimit: pidsFlag(flags),
     allowSetuid: flags.bool("allow-suid"),
     debugLog: flags.string("debug-log"),
   });
@@ -90,6 +92,14 @@ export const doCommand: Command = {
       defaultText: "the current one, or / with --rootfs",
     },
     { name: "env", kind: "list", value: "K=V", help: "set an environment variable (repeatable)" },
+    {
+      name: "memory",
+      kind: "string",
+      value: "SIZE",
+      help: "memory that the sandbox may use, files in memory included: bytes, or with k, m, g",
+      defaultText: "no limit",
+    },
+    { name: "pids-limit", kind: "string", value: "N", help: "threads that may exist inside", defaultText: "no limit" },
     {
       name: "volume",
       kind: "list",

@@ -82,6 +82,8 @@ function run(flags: FlagValues, args: readonly string[]): number {
     strace: flags.bool("strace"),
     profile: flags.bool("profile"),
     debug: flags.bool("debug"),
+    memoryLimit: spec.linux?.resources?.memory?.limit ?? -1,
+    pidsLimit: spec.linux?.resources?.pids?.limit ?? -1,
     allowSetuid: flags.bool("allow-suid"),
     debugLog: flags.string("debug-log"),
   });

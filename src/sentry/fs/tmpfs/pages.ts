@@ -118,7 +118,8 @@ export class FilePages {
   reserve(first: number, end: number): number {
     const least = end - first - this.count;
     if (least > this.budget.limit - this.budget.used) return -ENOSPC;
-    if (least > CHUNK_PAGES && least * PAGE_SIZE > this.mem.ram - this.mem.committedTotal()) return -ENOSPC;
+    const most = Math.min(this.mem.ram, this.mem.limit);
+    if (least > CHUNK_PAGES && least * PAGE_SIZE > most - this.mem.committedTotal()) return -ENOSPC;
     const made: number[] = [];
     let page = first;
     while (page < end) {
@@ -143,6 +144,10 @@ export class FilePages {
     const room = this.budget.limit - this.budget.used;
     let want = n < room ? n : room;
     if (want <= 0) return -ENOSPC;
+    while (!this.mem.admit(want * PAGE_SIZE)) {
+      if (want === 1) return -ENOSPC;
+      want = want >> 1;
+    }
     const hint = this.hintFor(page);
     let off = this.mem.allocate(want * PAGE_SIZE, MEM_TMPFS, zeroed, hint);
     while (off < 0 && want > 1) {

@@ -49,7 +49,8 @@ export class TmpfsFs extends FileSystem {
 
   override statfs(out: StatFs): number {
     const limit = this.budget.limit;
-    const blocks = limit === Infinity ? NOMINAL_SIZE / PAGE_SIZE : limit;
+    const nominal = this.mem.limit === Infinity ? NOMINAL_SIZE : this.mem.limit;
+    const blocks = limit === Infinity ? Math.floor(nominal / PAGE_SIZE) : limit;
     const free = Math.max(0, blocks - this.budget.used);
     const files = this.maxInodes === Infinity ? 1 << 20 : this.maxInodes;
     out.type = TMPFS_MAGIC;

@@ -1,10 +1,12 @@
 /** The files of /proc/PID and /proc/PID/task/TID. */
 import { EACCES, EINVAL, ENOENT, EPERM, ESRCH } from "../../../abi/errno.ts";
 import { CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../../../abi/capability.ts";
+import { OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN } from "../../../abi/resource.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../abi/stat.ts";
 import { EV_IN, EV_RDNORM } from "../../../base/waiter.ts";
 import { KernfsDir, KernfsFile, KernfsInode, KernfsMagicLink } from "../../fs/kernfs/kernfs.ts";
 import { FileVma } from "../../kernel/file-mapping.ts";
+import { residentMemory } from "../../kernel/memory-limit.ts";
 import { RUN_EXITED } from "../../kernel/task.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { MemoryManager } from "../../mm/mm.ts";
@@ -259,7 +261,7 @@ function writeComm(t: Task, data: string, ctx: PathContext): number {
 
 function writeOomScoreAdj(t: Task, data: string, ctx: PathContext): number {
   const v = parseNumber(data);
-  if (Number.isNaN(v) || v < -1000 || v > 1000) return -EINVAL;
+  if (Number.isNaN(v) || v < OOM_SCORE_ADJ_MIN || v > OOM_SCORE_ADJ_MAX) return -EINVAL;
   if (v < t.group.oomScoreAdj && !ctx.creds.hasCap(CAP_SYS_RESOURCE)) return -EACCES;
   t.group.oomScoreAdj = v;
   return 0;
@@ -270,6 +272,15 @@ function writeOomAdj(t: Task, data: string, ctx: PathContext): number {
   const v = parseNumber(data);
   if (Number.isNaN(v) || v < -17 || v > 15) return -EINVAL;
   return writeOomScoreAdj(t, String(v === 15 ? 1000 : Math.trunc((v * 1000) / 17)), ctx);
+}
+
+/** How likely the process is to be killed for lack of memory, 0 to 2000. */
+function oomScore(t: Task): string {
+  const mm = memoryOf(t);
+  const adj = t.group.oomScoreAdj;
+  if (mm === null || adj === OOM_SCORE_ADJ_MIN) return "0\n";
+  const points = adj + (residentMemory(mm) * 1000) / t.kernel.totalRam;
+  return `${Math.max(0, Math.floor(((1000 + points) * 2) / 3))}\n`;
 }
 
 function oomAdj(t: Task): string {
@@ -372,7 +383,7 @@ export const taskEntries: readonly TaskEntry[] = [
   text("schedstat", 0o444, { read: schedstatText }),
   text("cpuset", 0o444, { read: () => "/\n" }),
   text("cgroup", 0o444, { read: () => "0::/\n" }),
-  text("oom_score", 0o444, { read: (t) => `${Math.floor(((1000 + t.group.oomScoreAdj) * 2) / 3)}\n` }),
+  text("oom_score", 0o444, { read: oomScore }),
   text("oom_adj", 0o644, { read: oomAdj, write: writeOomAdj }),
   text("oom_score_adj", 0o644, { read: (t) => `${t.group.oomScoreAdj}\n`, write: writeOomScoreAdj }),
   text("loginuid", 0o644, { read: (t) => String(t.group.loginUid), write: writeLoginUid }),
