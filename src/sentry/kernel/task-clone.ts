@@ -71,6 +71,15 @@ export function cloneTask(t: Task, a: CloneArgs): Task | number {
   const mm = sharesMemory ? t.mm : forkMemory(t, limits);
   if (typeof mm === "number") return mm;
   if (sharesMemory) mm.incUsers();
+  else {
+    // Before the child's mappings are made: what is written by then goes with them.
+    if ((flags & CLONE_CHILD_SETTID) !== 0) mm.writeU32(a.childTid, tid);
+    const failed = mm.flush();
+    if (failed < 0) {
+      mm.decUsers();
+      return failed;
+    }
+  }
   const ctx = mm.as.newContext();
   if (ctx < 0) {
     mm.decUsers();
@@ -133,7 +142,7 @@ export function cloneTask(t: Task, a: CloneArgs): Task | number {
   k.forkCount++;
 
   if ((flags & CLONE_PARENT_SETTID) !== 0) t.mm.writeU32(a.parentTid, tid);
-  if ((flags & CLONE_CHILD_SETTID) !== 0) mm.writeU32(a.childTid, tid);
+  if (sharesMemory && (flags & CLONE_CHILD_SETTID) !== 0) mm.writeU32(a.childTid, tid);
   if ((flags & CLONE_PIDFD) !== 0) {
     const fd = openPidFd(t, childGroup, 0);
     // Room for it was made sure of before; a bad pointer costs only the number.

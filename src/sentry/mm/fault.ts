@@ -5,7 +5,7 @@ import { RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_STACK } from "../../abi/resource.ts";
 import { PAGE_SIZE, Translation } from "../memmap/memmap.ts";
 import { MEM_ANON } from "../pgalloc/memory-file.ts";
 import type { MemoryManager } from "./mm.ts";
-import { addPages, dropPages, isolate, linkPages, takePma } from "./pmas.ts";
+import { addPages, dropPages, heatShared, isolate, linkPages, takePma } from "./pmas.ts";
 import { hostProt, isPatched, type Pma, STACK_GUARD, VMF_GROWSDOWN, VMF_LOCKED, type Vma } from "./vma.ts";
 import { resizeVma } from "./vmas.ts";
 
@@ -245,6 +245,7 @@ function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: numbe
       mm.memory.window.fill(0, to + n, to + len);
     }
   }
+  if (mm.origin !== null) heatShared(mm.origin, start, len, p.file, from);
   dropPages(mm, start, end, false);
   addPages(mm, vma, start, len, mm.memory, to, false, true, 7, false, true);
   mm.lastCowStart = start;

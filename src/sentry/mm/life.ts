@@ -17,15 +17,13 @@ const HOT_FORKS = 16;
 const HOT_STACK = 8192;
 
 /**
- * Pages that were written soon after an earlier fork will be so again, by both sides: copying them in advance is cheaper
- * than two faults for each. Only where no other thread can write to them meanwhile. Whether this fork does so.
+ * Pages that were written soon after an earlier fork, by whichever side, will be so again: copying them in advance is cheaper
+ * than a fault or two for each. Only where no other thread can write to them meanwhile. Whether this fork does so.
  */
 function copiesHot(mm: MemoryManager): boolean {
   if (mm.users > 1 || ++mm.forks % HOT_FORKS === 0) return false;
   let sum = 0;
-  for (let p = mm.pmas.first; p !== null; p = p.next) {
-    if (p.hot && (p.prot & PROT_WRITE) !== 0) sum += p.end - p.start;
-  }
+  for (let p = mm.pmas.first; p !== null; p = p.next) if (p.hot) sum += p.end - p.start;
   return sum <= HOT_MAX;
 }
 
@@ -43,16 +41,20 @@ function copyHot(mm: MemoryManager, child: MemoryManager, c: Vma, p: Pma): boole
   const len = p.end - p.start;
   const to = child.memory.allocate(len, MEM_ANON, false, -1);
   if (to < 0) return false;
-  if (child.memory === mm.memory) mm.memory.window.copyWithin(to, p.off, p.off + len);
-  else mm.memory.readAt(child.memory.window, to, len, p.off);
+  const { window } = child.memory;
+  if (p.mem === child.memory) window.copyWithin(to, p.off, p.off + len);
+  else {
+    const n = Math.max(0, p.file.readAt(window, to, len, p.off));
+    if (n < len) window.fill(0, to + n, to + len);
+  }
   addPages(child, c, p.start, len, child.memory, to, false, true, 7, false, true);
   return true;
 }
 
 /**
  * Fills the empty `child` with a copy of `mm`: the same VMAs, the same pages; private pages become copy-on-write on both
- * sides. Both are flushed, so that no thread of the parent can write to a shared page any more. 0 or -errno (the caller
- * drops the child). `sp`: the stack pointer of the thread that forks.
+ * sides. `mm` is flushed, so that no thread of the parent can write to a shared page any more; the child is the caller's to
+ * flush. 0 or -errno (the caller drops the child). `sp`: the stack pointer of the thread that forks.
  */
 export function copyAddressSpace(mm: MemoryManager, child: MemoryManager, sp: number): number {
   const hot = copiesHot(mm);
@@ -68,9 +70,10 @@ export function copyAddressSpace(mm: MemoryManager, child: MemoryManager, sp: nu
       }
       continue;
     }
-    if (!v.isShared) makeCow(mm, v.start, v.end, hot);
+    const keepHot = hot && (v.prot & PROT_WRITE) !== 0;
+    if (!v.isShared) makeCow(mm, v.start, v.end, keepHot);
     for (let p = mm.pmas.lowerBound(v.start); p !== null && p.start < v.end; p = p.next) {
-      if (p.hot) {
+      if (p.hot && keepHot && !isPatched(p)) {
         if (copyHot(mm, child, c, p)) continue;
         return -ENOMEM;
       }
@@ -83,8 +86,8 @@ export function copyAddressSpace(mm: MemoryManager, child: MemoryManager, sp: nu
     }
   }
   mm.patches?.copyTo(child);
-  const r = mm.flush();
-  return r < 0 ? r : child.flush();
+  child.origin = mm;
+  return mm.flush();
 }
 
 /** Undoes a copy that failed half-way: everything unmapped, the host address space kept. */
@@ -102,6 +105,7 @@ export function releaseAddressSpace(mm: MemoryManager): void {
   for (let p = mm.pmas.first; p !== null; p = p.next) p.file.decRef(p.off, p.end - p.start);
   mm.pmas.clear();
   mm.lastPma = null;
+  mm.origin = null;
   mm.rssAnon = 0;
   mm.rssFile = 0;
   mm.rssShmem = 0;

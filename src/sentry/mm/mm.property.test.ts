@@ -233,6 +233,7 @@ class Model {
         assert.ok(typeof as !== "number");
         const child = mm.fork(as, this.world.limits);
         assert.ok(typeof child !== "number");
+        assert.equal(child.flush(), 0);
         this.procs.push({
           mm: child,
           pages: pages.map((p) =>

@@ -251,9 +251,9 @@ test("fork: copy on write on both sides, taken over in place when the other is g
   assert.equal(w.memory.totalUsage(), 16 * P);
   const ops = hostOf(mm).ops;
   assert.equal(write(mm, a + 9 * P, 3), 3);
-  assert.equal(hostOf(mm).ops, ops + 1, "one mprotect for the whole range");
+  assert.equal(hostOf(mm).ops, ops + 1, "one mprotect for everything that the child did not write to");
   assert.equal(write(mm, a, 4), 4);
-  assert.equal(hostOf(mm).ops, ops + 1);
+  assert.equal(hostOf(mm).ops, ops + 2);
   assert.equal(w.memory.totalUsage(), 16 * P);
   checkMm(mm);
 });
@@ -267,6 +267,7 @@ test("fork: pages written after an earlier fork are copied by the next one", () 
     assert.ok(typeof as !== "number");
     const child = mm.fork(as, w.limits);
     assert.ok(typeof child !== "number");
+    assert.equal(child.flush(), 0);
     return child;
   };
   write(mm, a, 1);
@@ -289,6 +290,43 @@ test("fork: pages written after an earlier fork are copied by the next one", () 
   third.decUsers();
   mm.decUsers();
   mm.decUsers();
+  assert.equal(w.memory.totalUsage(), 0);
+});
+
+test("fork: pages that a child wrote to are copied for the next one", () => {
+  const w = new FakeWorld(256);
+  const mm = w.newMm();
+  const a = mmap(mm, 0x10000000, 64 * P, RW, ANON);
+  const fork = (): MemoryManager => {
+    const as = w.platform.newAddressSpace();
+    assert.ok(typeof as !== "number");
+    const child = mm.fork(as, w.limits);
+    assert.ok(typeof child !== "number");
+    assert.equal(child.flush(), 0);
+    return child;
+  };
+  write(mm, a + 32 * P, 1);
+  const first = fork();
+  write(first, a + 32 * P, 2);
+  first.decUsers();
+  const second = fork();
+  checkMm(mm);
+  checkMm(second);
+  assert.ok(hostOf(second).access(a + 32 * P, 2) !== null, "the child may write at once");
+  assert.equal(hostOf(mm).access(a + 32 * P, 2), null, "the parent has not asked to");
+  assert.equal(read(second, a + 32 * P), 1);
+  assert.equal(hostOf(second).access(a, 2), null);
+  // A read-only part is shared again, whoever wrote to it earlier.
+  assert.equal(mm.mprotect(a + 32 * P, P, 1), 0);
+  const third = fork();
+  assert.equal(mm.mprotect(a + 32 * P, P, RW), 0);
+  write(mm, a + 32 * P, 3);
+  assert.equal(read(third, a + 32 * P), 1);
+  assert.equal(read(mm, a + 32 * P), 3);
+  for (const m of [mm, second, third]) {
+    checkMm(m);
+    m.decUsers();
+  }
   assert.equal(w.memory.totalUsage(), 0);
 });
 

@@ -155,6 +155,8 @@ export class MemoryManager implements MappingOwner {
   cowRun = 0;
   /** How often it was forked. */
   forks = 0;
+  /** What it is a copy of, as long as it lives. */
+  origin: MemoryManager | null = null;
   /** Guest faults in a row on a page that is there. */
   stuckPage = -1;
   stuckCount = 0;
@@ -403,8 +405,8 @@ export class MemoryManager implements MappingOwner {
   // --- life ---
 
   /**
-   * fork(2): a copy in `childAs`, everything private copy-on-write on both sides. On failure the caller still has
-   * `childAs`, with nothing in it. `sp`: the caller's stack pointer, a hint.
+   * fork(2): a copy in `childAs`, everything private copy-on-write on both sides. The child is to be flushed before it runs. On
+   * failure the caller still has `childAs`, with nothing in it. `sp`: the caller's stack pointer, a hint.
    */
   fork(childAs: AddressSpace, childLimits: LimitSet, sp = 0): MemoryManager | number {
     const child = new MemoryManager(this.platform, childAs, this.env, childLimits);

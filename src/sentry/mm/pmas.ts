@@ -2,7 +2,7 @@
 import { PROT_WRITE } from "../../abi/mman.ts";
 import type { MappedFile } from "../memmap/memmap.ts";
 import type { MemoryManager } from "./mm.ts";
-import { hostProt, memoryOf, Pma, type Vma } from "./vma.ts";
+import { hostProt, isPatched, memoryOf, Pma, type Vma } from "./vma.ts";
 
 /**
  * Adds pages [start, start+len) = file from `off` and queues their host mapping. The caller holds the page references,
@@ -215,14 +215,14 @@ export function mergePages(mm: MemoryManager, vma: Vma, start: number, end: numb
 
 /**
  * fork: takes the write bit from all private pages in [start, end) and marks them copy-on-write. `keepHot`: hot ones stay as
- * they are, since the child gets copies.
+ * they are, since the child gets copies; else they must show anew that they are.
  */
 export function makeCow(mm: MemoryManager, start: number, end: number, keepHot: boolean): void {
   let from = 0;
   let to = 0;
   let prot = -1;
   for (let p = mm.pmas.lowerBound(start); p !== null && p.start < end; p = p.next) {
-    if (p.hot && keepHot && (p.prot & PROT_WRITE) !== 0) continue;
+    if (p.hot && keepHot && !isPatched(p)) continue;
     p.hot = false;
     p.cow = true;
     if ((p.prot & PROT_WRITE) === 0) continue;
@@ -237,4 +237,11 @@ export function makeCow(mm: MemoryManager, start: number, end: number, keepHot: 
     prot = p.prot;
   }
   if (prot >= 0) mm.as.protect(from, to - from, prot);
+}
+
+/** A child was the first to write to [start, start+len), which it shares with `mm` (its pages from `off`): they are hot. */
+export function heatShared(mm: MemoryManager, start: number, len: number, file: MappedFile, off: number): void {
+  const p = mm.pmas.find(start);
+  if (p === null || p.hot || !p.cow || p.file !== file || p.off + (start - p.start) !== off) return;
+  isolate(mm, p, start, Math.min(p.end, start + len)).hot = true;
 }
