@@ -13,6 +13,7 @@
 #define OP_UNMAP 2
 #define OP_PROTECT 3
 #define OP_MOVE 4
+#define OP_CLEAR 5
 #define MAP_OP_SHARED 8
 #define MAP_OP_POPULATE 16
 #define OPS_CAPACITY 4096
@@ -23,6 +24,10 @@
 static int put_js_op(struct space *space, int i, const double *op) {
   int kind = (int)op[0];
   uint64_t addr = (uint64_t)op[1], len = (uint64_t)op[2];
+  if (kind == OP_CLEAR) {
+    put_op(space, i, SYS_munmap, 0, STUB_BASE, 0, 0, 0, 0);
+    return 0;
+  }
   if (((addr | len) & 4095) != 0 || len == 0 || addr < GUEST_MIN || len > GUEST_MAX || addr > GUEST_MAX - len)
     return -EINVAL;
   switch (kind) {

@@ -64,6 +64,8 @@ export interface AddressSpace {
   ): void;
   /** Queue: remove all host mappings of the range. */
   unmap(addr: number, len: number): void;
+  /** Queue: remove all that {@link mapFile} and others mapped. */
+  clear(): void;
   /** Queue: host mprotect of a range that is wholly mapped. */
   protect(addr: number, len: number, prot: number): void;
   /** Queue: host mremap of a mapped range (MREMAP_MAYMOVE|MREMAP_FIXED) to newAddr, same length. */

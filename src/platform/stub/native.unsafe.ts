@@ -26,6 +26,7 @@ export const OP_MAP = 1; // fd, offset, prot | MAP_OP_*
 export const OP_UNMAP = 2;
 export const OP_PROTECT = 3; // prot
 export const OP_MOVE = 4; // newAddr
+export const OP_CLEAR = 5;
 export const MAP_OP_SHARED = 8;
 export const MAP_OP_POPULATE = 16;
 

@@ -14,6 +14,7 @@ import {
   MAP_OP_POPULATE,
   MAP_OP_SHARED,
   OPS_CAPACITY,
+  OP_CLEAR,
   OP_MAP,
   OP_MOVE,
   OP_PROTECT,
@@ -93,6 +94,10 @@ class StubAddressSpace implements AddressSpace {
 
   unmap(addr: number, len: number): void {
     this.#queue.push(OP_UNMAP, addr, len, 0, 0, 0);
+  }
+
+  clear(): void {
+    this.#queue.push(OP_CLEAR, 0, 0, 0, 0, 0);
   }
 
   protect(addr: number, len: number, prot: number): void {

@@ -281,9 +281,16 @@ function moveIn(t: Task, image: PreparedExec): number {
   if (!oldMm.wasShared && isSameIdentity(t.creds, image.creds)) {
     mm.settle(oldMm.giveUpSpace());
     const flushed = mm.flush();
+    if (flushed !== 0) {
+      // What was there before may still be: it goes after the host process.
+      k.releaseContext(t);
+      mm.decUsers();
+      oldMm.decUsers();
+      return flushed;
+    }
     oldMm.decUsers();
-    if (flushed === 0) k.platform.resetFpState(t.ctx);
-    return flushed;
+    k.platform.resetFpState(t.ctx);
+    return 0;
   }
   const as = k.platform.newAddressSpace();
   if (typeof as === "number") {
@@ -304,8 +311,11 @@ function moveIn(t: Task, image: PreparedExec): number {
   return 0;
 }
 
+/** Whether a thread of the old program that did not stop could gain nothing in the new one. */
 function isSameIdentity(a: Credentials, b: Credentials): boolean {
-  return a.ruid === b.ruid && a.euid === b.euid && a.rgid === b.rgid && a.egid === b.egid;
+  if (a.ruid !== b.ruid || a.euid !== b.euid || a.suid !== b.suid) return false;
+  if (a.rgid !== b.rgid || a.egid !== b.egid || a.sgid !== b.sgid) return false;
+  return a.permittedLo === b.permittedLo && a.permittedHi === b.permittedHi;
 }
 
 /** A thread that is not the leader takes the process's number over from the (dead) leader. */

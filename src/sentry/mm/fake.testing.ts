@@ -67,6 +67,10 @@ export class FakeAddressSpace implements AddressSpace {
     });
   }
 
+  clear(): void {
+    this.queue.push(() => this.pages.clear());
+  }
+
   protect(addr: number, len: number, prot: number): void {
     aligned(addr, len, 0);
     this.queue.push(() => {
@@ -350,6 +354,12 @@ export function checkMm(mm: MemoryManager): void {
       if (h.backing !== p.file.backing || h.offset !== p.off + (a - p.start))
         throw new Error("host shows another page");
       if (h.prot !== p.prot) throw new Error(`host protection ${h.prot}, ours ${p.prot}`);
+      if (h.shared !== p.shared) throw new Error("shared on the host, or not, unlike ours");
+      // Guest code could make what is shared on the host writable.
+      if (p.shared && p.cow && p.mem !== null && p.mem.isOwned(h.offset) && p.mem.poolOf(h.offset) !== mm.pool) {
+        throw new Error("memory of another address space could be written");
+      }
+      if (!p.shared && (p.prot & 2) !== 0) throw new Error("writable private host mapping");
       if ((p.prot & 2) !== 0 && (p.cow || (v.prot & 2) === 0)) throw new Error("writable, but should not be");
       pages++;
     }

@@ -79,7 +79,7 @@ export function noteStuck(mm: MemoryManager, p: Pma, page: number): number {
   if (++mm.stuckCount >= STUCK_FAIL) return -EFAULT;
   if (mm.stuckCount % STUCK_REMAP === 0) {
     const off = p.off + (page - p.start);
-    mm.as.mapFile(page, PAGE_SIZE, p.file.backing, off, p.prot, p.mem !== null || !p.cow, false);
+    mm.as.mapFile(page, PAGE_SIZE, p.file.backing, off, p.prot, p.shared, false);
   }
   return 0;
 }
@@ -114,7 +114,7 @@ export function fillAnon(mm: MemoryManager, vma: Vma, start: number, end: number
     const below = p === null ? mm.pmas.last : p.prev;
     // Continue in the file where the neighbour ends, so that both stay one range, here and on the host.
     const hint = below !== null && below.end === pos && below.anon ? below.off + (below.end - below.start) : -1;
-    const off = mm.memory.allocate(to - pos, MEM_ANON, true, hint);
+    const off = mm.pool.allocate(to - pos, MEM_ANON, true, hint);
     if (off < 0) return off;
     // What would go past the limit at once is left to be touched piece by piece: somebody may have to die for it.
     const touch = populate && to - pos <= mm.memory.room();
@@ -186,8 +186,9 @@ function upgradeShared(mm: MemoryManager, vma: Vma, p: Pma, page: number): numbe
     const q = isolate(mm, p, page, page + len);
     const prot = hostProt(vma.prot, false, t.maxProt);
     takePma(mm, q);
-    mm.as.protect(page, len, prot);
-    linkPages(mm, vma, page, len, file, t.offset, prot, false, false, t.maxProt);
+    if (q.shared) mm.as.protect(page, len, prot);
+    else mm.as.mapFile(page, len, file.backing, t.offset, prot, true, false);
+    linkPages(mm, vma, page, len, file, t.offset, prot, true, false, false, t.maxProt);
     return 0;
   }
   file.incRef(t.offset, len);
@@ -200,7 +201,8 @@ function upgradeShared(mm: MemoryManager, vma: Vma, p: Pma, page: number): numbe
 function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: number): number {
   const mem = p.mem;
   const pageOff = p.off + (page - p.start);
-  if (mem !== null && mem.isExclusive(pageOff)) {
+  // What lies in the memory of somebody else who is there stays there: that one may see it for as long as it likes.
+  if (mem !== null && mem.isExclusive(pageOff) && (!mem.isOwned(pageOff) || mem.poolOf(pageOff) === mm.pool)) {
     const up = mem.exclusiveBytes(pageOff, Math.min(p.end - page, REUSE_MAX));
     let start = page;
     while (start > p.start && page - start < REUSE_MAX && mem.isExclusive(p.off + (start - PAGE_SIZE - p.start))) {
@@ -210,9 +212,10 @@ function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: numbe
     const len = page + up - start;
     const q = isolate(mm, p, start, start + len);
     const prot = hostProt(vma.prot, false, 7);
-    if (prot !== q.prot) mm.as.protect(start, len, prot);
+    if (!q.shared) mm.as.mapFile(start, len, mem.backing, off, prot, true, false);
+    else if (prot !== q.prot) mm.as.protect(start, len, prot);
     takePma(mm, q);
-    linkPages(mm, vma, start, len, mem, off, prot, false, true, 7, true);
+    linkPages(mm, vma, start, len, mem, off, prot, true, false, true, 7, true);
     return 0;
   }
   const size = cowWindow(mm, vma, p, page);
@@ -225,11 +228,11 @@ function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: numbe
   const below = p.start === start ? p.prev : null;
   const hint =
     below !== null && below.end === start && below.anon && !below.cow ? below.off + (below.end - below.start) : -1;
-  let to = mm.memory.allocate(end - start, MEM_ANON, false, hint);
+  let to = mm.pool.allocate(end - start, MEM_ANON, false, hint);
   if (to < 0 && end - start > PAGE_SIZE) {
     start = page;
     end = page + PAGE_SIZE;
-    to = mm.memory.allocate(PAGE_SIZE, MEM_ANON, false, -1);
+    to = mm.pool.allocate(PAGE_SIZE, MEM_ANON, false, -1);
   }
   if (to < 0) return to;
   const len = end - start;

@@ -39,7 +39,7 @@ function heatStack(mm: MemoryManager, sp: number): void {
 /** Gives the child its own copy of p; false when there is no memory for it. */
 function copyHot(mm: MemoryManager, child: MemoryManager, c: Vma, p: Pma): boolean {
   const len = p.end - p.start;
-  const to = child.memory.allocate(len, MEM_ANON, false, -1);
+  const to = child.pool.allocate(len, MEM_ANON, false, -1);
   if (to < 0) return false;
   const { window } = child.memory;
   if (p.mem === child.memory) window.copyWithin(to, p.off, p.off + len);
@@ -80,8 +80,8 @@ export function copyAddressSpace(mm: MemoryManager, child: MemoryManager, sp: nu
       const len = p.end - p.start;
       p.file.incRef(p.off, len);
       if (isPatched(p)) {
-        child.as.mapFile(p.start, len, p.file.backing, p.off, p.prot, true, false);
-        linkPages(child, c, p.start, len, p.file, p.off, p.prot, p.cow, p.anon, p.maxProt);
+        child.as.mapFile(p.start, len, p.file.backing, p.off, p.prot, false, false);
+        linkPages(child, c, p.start, len, p.file, p.off, p.prot, false, p.cow, p.anon, p.maxProt);
       } else addPages(child, c, p.start, len, p.file, p.off, p.cow, p.anon, p.maxProt, false);
     }
   }
@@ -93,7 +93,8 @@ export function copyAddressSpace(mm: MemoryManager, child: MemoryManager, sp: nu
 /** Undoes a copy that failed half-way: everything unmapped, the host address space kept. */
 export function abandon(child: MemoryManager): void {
   removeRange(child, 0, child.taskSize, true);
-  child.flush();
+  if (child.flush() >= 0) child.pool.close();
+  else child.pool.retire();
 }
 
 /** Gives everything back: first the host address space, then the pages, which no guest can reach any more. */
@@ -111,6 +112,7 @@ export function releaseAddressSpace(mm: MemoryManager): void {
   mm.rssShmem = 0;
   for (let v = mm.vmas.first; v !== null; v = mm.vmas.first) dropVma(mm, v);
   for (const f of files) f.endFree();
+  mm.pool.close();
 }
 
 const translation = new Translation();

@@ -21,6 +21,7 @@ import type { LimitSet } from "../limits/limits.ts";
 import { type Mappable, type MappedFile, type MappingOwner, PAGE_SIZE } from "../memmap/memmap.ts";
 import type { VmaFile } from "../memmap/vma-file.ts";
 import { MEM_SYSTEM, MemoryFile, type MemoryProvider } from "../pgalloc/memory-file.ts";
+import type { PagePool } from "../pgalloc/page-pool.ts";
 import type { IoSequence } from "../usermem/io.ts";
 import * as access from "./access.ts";
 import { AddrTree } from "./addr-tree.ts";
@@ -135,6 +136,8 @@ export class MemoryManager implements MappingOwner {
   readonly pmas: AddrTree<Pma> = new AddrTree<Pma>();
   /** Where private memory comes from. */
   readonly memory: MemoryFile;
+  /** The pages of it that only this address space gets. */
+  readonly pool: PagePool;
   readonly taskSize: number = TASK_SIZE;
   /** Nothing is mapped below; top of the top-down area; bottom of the area used when that is full. */
   minAddress: number = MMAP_MIN_ADDR;
@@ -165,6 +168,8 @@ export class MemoryManager implements MappingOwner {
   private readonly freeOffs: number[] = [];
   private readonly freeLens: number[] = [];
   private freeCount = 0;
+  /** The error of a flush that failed. */
+  private broken = 0;
   /** Result of readI64, atomicLoad32, atomicCas32, atomicRmw32. */
   value = 0;
 
@@ -175,6 +180,7 @@ export class MemoryManager implements MappingOwner {
     this.env = env;
     this.limits = limits;
     this.memory = env.memory.privateFile();
+    this.pool = this.memory.openPool();
     this.layOut();
   }
 
@@ -198,7 +204,7 @@ export class MemoryManager implements MappingOwner {
   /** Parts with the host address space; everything will be unmapped in it by its next flush, before pages are freed here. */
   giveUpSpace(): AddressSpace {
     const { as } = this;
-    as.unmap(this.platform.minAddress, this.platform.maxAddress - this.platform.minAddress);
+    as.clear();
     this.as = new PendingSpace();
     return as;
   }
@@ -438,7 +444,7 @@ export class MemoryManager implements MappingOwner {
 
   /** Something must be flushed before a context of this address space is resumed. */
   get needsFlush(): boolean {
-    return this.freeCount > 0 || this.as.dirty;
+    return this.freeCount > 0 || this.as.dirty || this.broken !== 0;
   }
 
   /**
@@ -449,6 +455,9 @@ export class MemoryManager implements MappingOwner {
     // While there is no host address space, the queue refers to all pages.
     if (this.as instanceof PendingSpace) return 0;
     const r = this.as.flush();
+    // Who knows what is still mapped: then nothing is freed before the host address space is gone.
+    if (r < 0) this.broken = r;
+    if (this.broken !== 0) return this.broken;
     if (this.freeCount > 0) {
       this.memory.beginFree();
       this.freeDeferred();

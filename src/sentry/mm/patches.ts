@@ -251,12 +251,12 @@ export class CodePatches {
   /** Puts a page with the bytes of `code` in place of the one at `page`. */
   private replacePage(vma: Vma, page: number, prot: number): boolean {
     const { mm } = this;
-    const off = mm.memory.allocate(PAGE_SIZE, MEM_ANON, false, -1);
+    const off = mm.pool.allocate(PAGE_SIZE, MEM_ANON, false, -1);
     if (off < 0) return false;
     mm.memory.window.set(code, off);
     dropPages(mm, page, page + PAGE_SIZE, false);
     mm.as.mapFile(page, PAGE_SIZE, mm.memory.backing, off, prot, true, false);
-    linkPages(mm, vma, page, PAGE_SIZE, mm.memory, off, prot, false, true, 7);
+    linkPages(mm, vma, page, PAGE_SIZE, mm.memory, off, prot, true, false, true, 7);
     return true;
   }
 
@@ -276,12 +276,12 @@ export class CodePatches {
       p.mem.window.set(code, p.off + (page - p.start));
     }
     const off = p.off + (page - p.start);
-    const { file } = p;
+    const { file, shared } = p;
     file.incRef(off, PAGE_SIZE);
     const prot = hostProt(vma.prot, false, 7);
     dropPages(mm, page, page + PAGE_SIZE, false);
-    mm.as.mapFile(page, PAGE_SIZE, file.backing, off, prot, true, false);
-    linkPages(mm, vma, page, PAGE_SIZE, file, off, prot, false, true, 7);
+    mm.as.mapFile(page, PAGE_SIZE, file.backing, off, prot, shared, false);
+    linkPages(mm, vma, page, PAGE_SIZE, file, off, prot, shared, false, true, 7);
   }
 
   /** Forgets the sites of a page. Their slots stay, for threads that are in them. */

@@ -41,6 +41,11 @@ export class PendingSpace implements AddressSpace {
     this.backings.push(null);
   }
 
+  clear(): void {
+    this.ops.length = 0;
+    this.backings.length = 0;
+  }
+
   protect(addr: number, len: number, prot: number): void {
     this.ops.push(PROTECT, addr, len, prot, 0, 0);
     this.backings.push(null);

@@ -2,7 +2,7 @@
 import { PROT_WRITE } from "../../abi/mman.ts";
 import type { MappedFile } from "../memmap/memmap.ts";
 import type { MemoryManager } from "./mm.ts";
-import { hostProt, isPatched, memoryOf, Pma, type Vma } from "./vma.ts";
+import { hostProt, isPatched, memoryOf, Pma, sharesPages, type Vma } from "./vma.ts";
 
 /**
  * Adds pages [start, start+len) = file from `off` and queues their host mapping. The caller holds the page references,
@@ -22,9 +22,9 @@ export function addPages(
   hot = false,
 ): Pma {
   const prot = hostProt(vma.prot, cow, maxProt);
-  const mem = memoryOf(file);
-  mm.as.mapFile(start, len, file.backing, off, prot, mem !== null || !cow, populate);
-  return linkPages(mm, vma, start, len, file, off, prot, cow, anon, maxProt, hot);
+  const shared = sharesPages(mm, vma, file, off, cow, maxProt);
+  mm.as.mapFile(start, len, file.backing, off, prot, shared, populate);
+  return linkPages(mm, vma, start, len, file, off, prot, shared, cow, anon, maxProt, hot);
 }
 
 /** Like {@link addPages} for pages that the host shows already. */
@@ -36,6 +36,7 @@ export function linkPages(
   file: MappedFile,
   off: number,
   prot: number,
+  shared: boolean,
   cow: boolean,
   anon: boolean,
   maxProt: number,
@@ -49,14 +50,15 @@ export function linkPages(
     prev !== null &&
     prev.end === start &&
     start > vma.start &&
-    alike(prev, file, prot, cow, anon, maxProt, hot) &&
-    prev.off + (prev.end - prev.start) === off;
+    alike(prev, file, prot, shared, cow, anon, maxProt, hot) &&
+    follows(prev, off);
   const joinsNext =
     next !== null &&
     next.start === end &&
     end < vma.end &&
-    alike(next, file, prot, cow, anon, maxProt, hot) &&
-    off + len === next.off;
+    alike(next, file, prot, shared, cow, anon, maxProt, hot) &&
+    off + len === next.off &&
+    (next.mem === null || next.mem.joins(next.off));
   if (joinsPrev) {
     const to = joinsNext ? next.end : end;
     if (joinsNext) forget(mm, next);
@@ -73,6 +75,7 @@ export function linkPages(
   p.end = end;
   p.off = off;
   p.prot = prot;
+  p.shared = shared;
   p.cow = cow;
   p.anon = anon;
   p.maxProt = maxProt;
@@ -81,17 +84,29 @@ export function linkPages(
   return p;
 }
 
+/** Whether file offset `off` directly follows p's pages; all pages of a PMA belong to one pool. */
+function follows(p: Pma, off: number): boolean {
+  return p.off + (p.end - p.start) === off && (p.mem === null || p.mem.joins(off));
+}
+
 function alike(
   p: Pma,
   file: MappedFile,
   prot: number,
+  shared: boolean,
   cow: boolean,
   anon: boolean,
   maxProt: number,
   hot: boolean,
 ): boolean {
   return (
-    p.file === file && p.prot === prot && p.cow === cow && p.anon === anon && p.maxProt === maxProt && p.hot === hot
+    p.file === file &&
+    p.prot === prot &&
+    p.shared === shared &&
+    p.cow === cow &&
+    p.anon === anon &&
+    p.maxProt === maxProt &&
+    p.hot === hot
   );
 }
 
@@ -122,6 +137,7 @@ export function splitPma(mm: MemoryManager, p: Pma, addr: number): Pma {
   q.end = p.end;
   q.off = p.off + (addr - p.start);
   q.prot = p.prot;
+  q.shared = p.shared;
   q.cow = p.cow;
   q.anon = p.anon;
   q.maxProt = p.maxProt;
@@ -181,6 +197,10 @@ export function reprotect(mm: MemoryManager, vma: Vma, start: number, end: numbe
     const want = hostProt(vma.prot, p.cow, p.maxProt);
     if (want === p.prot) continue;
     p.prot = want;
+    if (!p.shared && (want & PROT_WRITE) !== 0) {
+      showShared(mm, p);
+      continue;
+    }
     if (prot === want && to === p.start) {
       to = p.end;
       continue;
@@ -193,6 +213,12 @@ export function reprotect(mm: MemoryManager, vma: Vma, start: number, end: numbe
   if (prot >= 0) mm.as.protect(from, to - from, prot);
 }
 
+/** Maps a PMA anew, so that it can be written. */
+export function showShared(mm: MemoryManager, p: Pma): void {
+  p.shared = true;
+  mm.as.mapFile(p.start, p.end - p.start, p.file.backing, p.off, p.prot, true, false);
+}
+
 /** Joins the PMAs of a VMA in [start, end), and with their neighbours, where they have become alike. */
 export function mergePages(mm: MemoryManager, vma: Vma, start: number, end: number): void {
   let p = mm.pmas.lowerBound(start);
@@ -203,8 +229,8 @@ export function mergePages(mm: MemoryManager, vma: Vma, start: number, end: numb
       next !== null &&
       next.start === p.end &&
       next.start < vma.end &&
-      p.off + (p.end - p.start) === next.off &&
-      alike(p, next.file, next.prot, next.cow, next.anon, next.maxProt, next.hot)
+      follows(p, next.off) &&
+      alike(p, next.file, next.prot, next.shared, next.cow, next.anon, next.maxProt, next.hot)
     ) {
       const to = next.end;
       forget(mm, next);

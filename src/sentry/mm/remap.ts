@@ -147,7 +147,7 @@ function moveRange(
   let p = mm.pmas.lowerBound(addr);
   while (p !== null && p.start < addr + moved) {
     const next: Pma | null = p.next;
-    const { start, off, prot: shown, cow, anon, maxProt: most } = p;
+    const { start, off, prot: shown, shared, cow, anon, maxProt: most } = p;
     const { file: pages, mem } = p;
     const len = p.end - start;
     const at = to + (start - addr);
@@ -155,10 +155,10 @@ function moveRange(
     // The host joins neighbouring ranges of a memory file, so that each of ours can be moved as one; other files' it may not.
     if (mem !== null) mm.as.move(start, len, at);
     else {
-      mm.as.mapFile(at, len, pages.backing, off, shown, !cow, false);
+      mm.as.mapFile(at, len, pages.backing, off, shown, shared, false);
       mm.as.unmap(start, len);
     }
-    linkPages(mm, dst, at, len, pages, off, shown, cow, anon, most);
+    linkPages(mm, dst, at, len, pages, off, shown, shared, cow, anon, most);
     p = next;
   }
   if (keepOld) {

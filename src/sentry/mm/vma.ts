@@ -4,6 +4,7 @@ import type { Mappable, MappedFile } from "../memmap/memmap.ts";
 import type { VmaFile } from "../memmap/vma-file.ts";
 import { MemoryFile } from "../pgalloc/memory-file.ts";
 import { AddrNode } from "./addr-tree.ts";
+import type { MemoryManager } from "./mm.ts";
 
 /** MAP_SHARED. */
 export const VMF_SHARED = 1;
@@ -67,6 +68,11 @@ export class Pma extends AddrNode {
   anon = false;
   /** Shared mappings: what Mappable.translate allows so far. */
   maxProt = 7;
+  /**
+   * The host mapping is MAP_SHARED: guest code could give itself write permission there. Otherwise it is MAP_PRIVATE, and never
+   * writable: nothing that a guest does to it reaches the pages. See {@link sharesPages}.
+   */
+  shared = false;
   /** Private pages that are likely to be written soon after a fork: that copies them at once. */
   hot = false;
 
@@ -96,4 +102,20 @@ export function hostProt(vmaProt: number, cow: boolean, maxProt: number): number
   if (p !== 0) p |= PROT_READ;
   if (cow || (maxProt & PROT_WRITE) === 0) p &= ~PROT_WRITE;
   return p;
+}
+
+/**
+ * Whether the host mapping of pages may be MAP_SHARED: memory that the guest may write there now or after an mprotect, and all
+ * memory of its own. What others have too, or what it may only read, must not depend on protections that guest code could change.
+ */
+export function sharesPages(
+  mm: MemoryManager,
+  vma: Vma,
+  file: MappedFile,
+  off: number,
+  cow: boolean,
+  maxProt: number,
+): boolean {
+  if (!cow && (maxProt & vma.maxProt & PROT_WRITE) !== 0) return true;
+  return file === mm.memory && mm.memory.poolOf(off) === mm.pool;
 }

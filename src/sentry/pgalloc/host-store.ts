@@ -47,6 +47,12 @@ export class HostMemoryStore implements MemoryStore {
     return this.host.fallocate(this.backing.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, len);
   }
 
+  isHole(offset: number, len: number): boolean {
+    // Without data behind `offset` it is an error.
+    const data = this.host.lseek(this.backing.fd, offset, SEEK_DATA);
+    return data < 0 || data >= offset + len;
+  }
+
   /** Of a range in very many pieces the rest is estimated from its beginning. */
   committed(offset: number, len: number): number {
     const { fd } = this.backing;

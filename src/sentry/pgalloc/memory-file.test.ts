@@ -53,7 +53,7 @@ test("references, exclusiveness and accounts by kind", () => {
 });
 
 test("long runs are punched at once, batches in merged runs, short ones on trim", () => {
-  const store = new FakeStore(256);
+  const store = new FakeStore(1024);
   const f = new MemoryFile(store);
   const a = f.allocate(40 * P, MEM_ANON, true, -1);
   const b = f.allocate(40 * P, MEM_ANON, true, -1);
@@ -111,4 +111,73 @@ test("a limit leaves room beside files, and is measured again when it seems reac
   assert.equal(f.admit(P), false);
   committed = 900 * P;
   assert.equal(f.room(), 0);
+});
+
+test("pages of an address space go back to it alone until its pool is closed", () => {
+  const f = new MemoryFile(new FakeStore(1024));
+  const one = f.openPool();
+  const two = f.openPool();
+  const mine: number[] = [];
+  for (let i = 0; i < 20; i++) mine.push(one.allocate(3 * P, MEM_ANON, true, -1));
+  for (const a of mine) {
+    assert.equal(f.poolOf(a), one);
+    assert.ok(f.isOwned(a));
+  }
+  const others = [two.allocate(P, MEM_ANON, true, -1), f.allocate(P, MEM_TMPFS, true, -1)];
+  assert.ok(!f.isOwned(others[1]!));
+  for (const a of mine) f.decRef(a, 3 * P);
+  const taken = new Set(mine);
+  for (const pool of [two, f]) {
+    for (let i = 0; i < 30; i++) assert.ok(!taken.has(pool.allocate(3 * P, MEM_ANON, true, -1)));
+  }
+  assert.ok(taken.has(one.allocate(3 * P, MEM_ANON, true, -1)));
+});
+
+test("a closed pool's unused pages are there for everybody, used ones when they are freed", () => {
+  const f = new MemoryFile(new FakeStore(64));
+  const one = f.openPool();
+  const held = one.allocate(P, MEM_ANON, true, -1);
+  f.window[held] = 5;
+  while (one.allocate(4 * P, MEM_ANON, true, -1) >= 0) continue;
+  assert.equal(f.allocate(P, MEM_TMPFS, true, -1), -12);
+  for (let a = 0; a < 64 * P; a += P) if (a !== held && f.refCount(a) > 0) f.decRef(a, P);
+  one.close();
+  assert.equal(f.window[held], 5);
+  assert.ok(!f.isOwned(held));
+  let n = 0;
+  while (f.allocate(P, MEM_TMPFS, true, -1) >= 0) n++;
+  assert.equal(n, 63);
+  f.decRef(held, P);
+  assert.equal(f.allocate(P, MEM_TMPFS, true, -1), held);
+  assert.equal(f.window[held], 0);
+});
+
+test("a retired pool keeps what is freed until it is closed", () => {
+  const f = new MemoryFile(new FakeStore(64));
+  const one = f.openPool();
+  const a = one.allocate(2 * P, MEM_ANON, true, -1);
+  one.retire();
+  f.decRef(a, 2 * P);
+  let n = 0;
+  while (f.allocate(P, MEM_TMPFS, true, -1) >= 0) n++;
+  assert.equal(n, 64 - f.chunkPages);
+  one.close();
+  assert.ok(f.allocate(P, MEM_TMPFS, true, -1) >= 0);
+});
+
+test("the pool of a space that ended without leaving pages serves the next one", () => {
+  const f = new MemoryFile(new FakeStore(1024));
+  const one = f.openPool();
+  const a = one.allocate(2 * P, MEM_ANON, true, -1);
+  f.window.fill(9, a, a + 2 * P);
+  f.decRef(a, 2 * P);
+  one.close();
+  const next = f.openPool();
+  const b = next.allocate(2 * P, MEM_ANON, true, -1);
+  assert.equal(b, a);
+  assert.ok(f.window.subarray(b, b + 2 * P).every((x) => x === 0));
+  f.decRef(b, 2 * P);
+  next.close();
+  f.trim();
+  assert.equal(f.totalUsage(), 0);
 });

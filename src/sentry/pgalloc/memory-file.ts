@@ -2,15 +2,15 @@
  * MemoryFile: guest memory. One sparse host file (a memfd) whose pages are handed out, counted and given back; all of it
  * is visible to the Sentry through one window, so kernel copies are typed-array copies.
  *
- * A page in use always has a reference count > 0. A page without references goes back: long runs are punched out of the
- * host file at once; short ones wait, with their old contents, for the next request of the same length (copy-on-write
- * copies overwrite them anyway), and are punched in sorted runs when there are too many.
+ * A page in use always has a reference count > 0. A page without references goes back to its pool (page-pool.ts): long runs are
+ * punched out of the host file at once; short ones wait, with their old contents, for the next request of the same length
+ * (copy-on-write copies overwrite them anyway), and are punched in sorted runs when there are too many.
  */
-import { ENOMEM } from "../../abi/errno.ts";
 import type { HostBacking } from "../../platform/platform.ts";
 import { type MappedFile, PAGE_SIZE } from "../memmap/memmap.ts";
 import { copyBytes } from "../usermem/io.ts";
-import { PageRuns } from "./page-runs.ts";
+import { PagePool } from "./page-pool.ts";
+import { PageRuns, RunTags } from "./page-runs.ts";
 
 /** What a page is used for (accounting). */
 export const MEM_ANON = 0;
@@ -29,17 +29,14 @@ export interface MemoryStore {
   readonly ram?: number;
   /** Gives the host's memory of [offset, offset+len) back; it reads as zeros afterwards. 0 or -errno. */
   punch(offset: number, len: number): number;
+  /** Whether the host has no page of [offset, offset+len): all zeros, cheaply told. Absent: nobody knows. */
+  isHole?(offset: number, len: number): boolean;
   /** Bytes of [offset, offset+len) that the host has pages for. Absent: all. */
   committed?(offset: number, len: number): number;
   /** The same for the whole file, cheaply. */
   committedTotal?(): number;
 }
 
-/** Longest run (pages) that is kept for re-use instead of being punched, and how many pages are kept. */
-const KEEP_RUN = 64;
-const KEEP_PAGES = 2048;
-/** Longest run that is filled with zeros for re-use; for longer ones new pages are cheaper. */
-const FILL_RUN = 16;
 /** Below this many pages, decommit fills with zeros instead of punching. */
 const ZERO_RUN = 4;
 
@@ -48,6 +45,12 @@ const LIMIT_STEP: number = 4 * 1024 * 1024;
 /** Largest part of a limit, and most bytes of it, that file pages leave to processes. */
 const LIMIT_RESERVE = 1 / 8;
 const LIMIT_RESERVE_MAX: number = 64 * 1024 * 1024;
+
+/** Pages of a chunk: what pools are made of. Fewer in a small file. */
+const CHUNK_PAGES = 1024;
+/** Pools that are kept for their next owner, each with so many chunks at most. */
+const SPARE_POOLS = 8;
+const SPARE_CHUNKS = 4;
 
 /** A file of pages. All offsets and lengths are page multiples unless said otherwise. */
 export class MemoryFile implements MappedFile {
@@ -63,15 +66,23 @@ export class MemoryFile implements MappedFile {
   /** Bytes that {@link admit} lets pass before it measures. */
   private slack = 0;
   private readonly store: MemoryStore;
-  private readonly runs: PageRuns;
-  /** References and MEM_* kind of each page below `runs.top`. */
+  /** Pages in all; pages of a chunk (a power of two). */
+  readonly capacity: number;
+  readonly chunkPages: number;
+  private readonly chunkShift: number;
+  /** Which chunks belong to nobody. */
+  private readonly freeChunks: PageRuns;
+  /** The pool of each chunk that has one. */
+  private readonly owners: (PagePool | undefined)[] = [];
+  private readonly tags: RunTags;
+  /** For what has no owner of its own. */
+  private readonly common: PagePool;
+  /** Closed pools without pages in use. */
+  private readonly spare: PagePool[] = [];
+  /** References and MEM_* kind of each page that a pool has had. */
   private refs: Int32Array = new Int32Array(4096);
   private kinds: Uint8Array = new Uint8Array(4096);
   private readonly pagesByKind: Float64Array = new Float64Array(MEM_KINDS);
-  /** Freed runs with old contents by length: their first pages. */
-  private readonly kept: number[][] = Array.from({ length: KEEP_RUN + 1 }, () => []);
-  /** Pages in `kept`. */
-  private keptCount = 0;
   /** > 0 between beginFree and endFree: freed runs are collected as pairs (page, count). */
   private batchDepth = 0;
   private batch: Float64Array = new Float64Array(256);
@@ -85,40 +96,41 @@ export class MemoryFile implements MappedFile {
     if (store.ram !== undefined) this.ram = store.ram;
     this.view = new DataView(w.buffer, w.byteOffset, w.byteLength);
     this.words = new Int32Array(w.buffer, w.byteOffset, w.byteLength / 4);
-    this.runs = new PageRuns(w.byteLength / PAGE_SIZE);
+    const pages = w.byteLength / PAGE_SIZE;
+    this.chunkShift = Math.min(31 - Math.clz32(CHUNK_PAGES), Math.max(0, Math.floor(Math.log2(pages)) - 3));
+    this.chunkPages = 2 ** this.chunkShift;
+    this.freeChunks = new PageRuns(Math.floor(pages / this.chunkPages));
+    this.capacity = this.freeChunks.capacity * this.chunkPages;
+    this.tags = new RunTags(this.chunkPages);
+    this.common = new PagePool(this, this.tags, false);
   }
 
-  /**
-   * A contiguous range of `len` bytes, every page with one reference. `zeroed` false: the contents may be anything (the
-   * caller overwrites all of it at once). `hint` >= 0: offset that is taken if it is free. The offset, or -ENOMEM.
-   * @hot
-   */
+  /** {@link PagePool.allocate} for memory without an owner of its own. */
   allocate(len: number, kind: number, zeroed: boolean, hint: number): number {
-    const n = len / PAGE_SIZE;
-    let p = -1;
-    if (this.keptCount > 0 && hint < 0 && n <= (zeroed ? FILL_RUN : KEEP_RUN) && this.kept[n]!.length > 0) {
-      p = this.kept[n]!.pop()!;
-      this.keptCount -= n;
-      if (zeroed) this.window.fill(0, p * PAGE_SIZE, (p + n) * PAGE_SIZE);
-    } else {
-      if (n <= 0 || n > this.runs.capacity) return -ENOMEM;
-      p = this.runs.allocate(n, hint < 0 ? -1 : hint / PAGE_SIZE);
-      if (p < 0 && this.keptCount > 0) {
-        this.trim();
-        p = this.runs.allocate(n, -1);
-      }
-      if (p < 0) return -ENOMEM;
-      if (p + n > this.refs.length) this.growRefs(p + n);
-    }
-    if (n === 1) {
-      this.refs[p] = 1;
-      this.kinds[p] = kind;
-    } else {
-      this.refs.fill(1, p, p + n);
-      this.kinds.fill(kind, p, p + n);
-    }
-    this.pagesByKind[kind] = this.pagesByKind[kind]! + n;
-    return p * PAGE_SIZE;
+    return this.common.allocate(len, kind, zeroed, hint);
+  }
+
+  /** A pool for one address space; to be closed at its end. */
+  openPool(): PagePool {
+    return this.spare.pop() ?? new PagePool(this, this.tags, true);
+  }
+
+  /** The pool of the page at `offset`, which is in use. */
+  poolOf(offset: number): PagePool | undefined {
+    return this.owners[(offset / PAGE_SIZE) >>> this.chunkShift];
+  }
+
+  /** Whether the page at `offset` belongs to an address space. */
+  isOwned(offset: number): boolean {
+    const pool = this.poolOf(offset);
+    return pool !== undefined && pool.owned;
+  }
+
+  /** Whether the pages before and at `offset` belong to the same pool: then they may be parts of one range. */
+  joins(offset: number): boolean {
+    const p = offset / PAGE_SIZE;
+    if ((p & (this.chunkPages - 1)) !== 0) return true;
+    return this.owners[(p >>> this.chunkShift) - 1] === this.owners[p >>> this.chunkShift];
   }
 
   incRef(offset: number, len: number): void {
@@ -209,26 +221,17 @@ export class MemoryFile implements MappedFile {
     this.giveBack(start, count);
   }
 
-  /** Gives kept pages back to the host: when the sandbox becomes idle. */
+  /** Gives pages that are kept for re-use back to the host. */
   trim(): void {
-    if (this.keptCount === 0) return;
-    this.keptCount = 0;
-    const runs: { start: number; count: number }[] = [];
-    for (const [count, starts] of this.kept.entries()) {
-      for (const start of starts) runs.push({ start, count });
-      starts.length = 0;
+    this.dropSpare();
+    this.common.trim();
+  }
+
+  private dropSpare(): void {
+    for (const pool of this.spare.splice(0)) {
+      pool.trim();
+      pool.moveTo(this.common);
     }
-    runs.sort((a, b) => a.start - b.start);
-    let { start, count } = runs[0]!;
-    for (const run of runs.slice(1)) {
-      if (run.start === start + count) count += run.count;
-      else {
-        this.punchAndFree(start, count);
-        start = run.start;
-        count = run.count;
-      }
-    }
-    this.punchAndFree(start, count);
   }
 
   /** Any offset and length; bytes read. */
@@ -320,19 +323,88 @@ export class MemoryFile implements MappedFile {
   }
 
   private giveBack(p: number, n: number): void {
-    if (n > KEEP_RUN) {
-      this.punchAndFree(p, n);
-      return;
+    const shift = this.chunkShift;
+    for (let at = p; at < p + n;) {
+      const pool = this.owners[at >>> shift]!;
+      let end = ((at >>> shift) + 1) << shift;
+      while (end < p + n && this.owners[end >>> shift] === pool) end += this.chunkPages;
+      if (end > p + n) end = p + n;
+      pool.giveBack(at, end - at);
+      at = end;
     }
-    if (this.keptCount + n > KEEP_PAGES) this.trim();
-    this.kept[n]!.push(p);
-    this.keptCount += n;
   }
 
-  private punchAndFree(p: number, n: number): void {
+  // --- for pools ---
+
+  /** The pool of a page. */
+  poolOfPage(p: number): PagePool | undefined {
+    return this.owners[p >>> this.chunkShift];
+  }
+
+  /** Pages [p, p+n) are in use now, with one reference each. */
+  noteUse(p: number, n: number, kind: number): void {
+    if (n === 1) {
+      this.refs[p] = 1;
+      this.kinds[p] = kind;
+    } else {
+      this.refs.fill(1, p, p + n);
+      this.kinds.fill(kind, p, p + n);
+    }
+    this.pagesByKind[kind] = this.pagesByKind[kind]! + n;
+  }
+
+  /** Whether the host has none of these pages. */
+  isHole(p: number, n: number): boolean {
+    return this.store.isHole !== undefined && this.store.isHole(p * PAGE_SIZE, n * PAGE_SIZE);
+  }
+
+  punchPages(p: number, n: number): void {
     const off = p * PAGE_SIZE;
+    if (this.isHole(p, n)) return;
     if (this.store.punch(off, n * PAGE_SIZE) < 0) this.window.fill(0, off, off + n * PAGE_SIZE);
-    this.runs.free(p, n);
+  }
+
+  /** Chunks of `n` pages together for a pool: the first page, or -1. */
+  takeChunks(pool: PagePool, n: number): number {
+    const count = n / this.chunkPages;
+    let first = this.freeChunks.allocate(count, -1);
+    if (first < 0 && this.spare.length > 0) {
+      this.dropSpare();
+      first = this.freeChunks.allocate(count, -1);
+    }
+    if (first < 0) return -1;
+    for (let i = first; i < first + count; i++) this.owners[i] = pool;
+    pool.chunks += count;
+    const end = (first + count) * this.chunkPages;
+    this.tags.grow(end);
+    if (end > this.refs.length) this.growRefs(end);
+    return first * this.chunkPages;
+  }
+
+  /** The chunks of pages [p, p+n), all of them clean, belong to nobody. */
+  returnChunks(pool: PagePool, p: number, n: number): void {
+    const first = p / this.chunkPages;
+    const count = n / this.chunkPages;
+    this.owners.fill(undefined, first, first + count);
+    pool.chunks -= count;
+    this.freeChunks.free(first, count);
+  }
+
+  /** All chunks of one pool become another's. */
+  giveChunks(from: PagePool, to: PagePool): void {
+    for (let i = 0; from.chunks > 0; i++) {
+      if (this.owners[i] !== from) continue;
+      this.owners[i] = to;
+      from.chunks--;
+      to.chunks++;
+    }
+  }
+
+  /** See {@link PagePool.close}. */
+  closePool(pool: PagePool): void {
+    if (!pool.retired && pool.chunks <= SPARE_CHUNKS && this.spare.length < SPARE_POOLS && pool.isUnused) {
+      this.spare.push(pool);
+    } else pool.moveTo(this.common);
   }
 
   private growRefs(need: number): void {
