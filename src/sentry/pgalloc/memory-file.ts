@@ -77,6 +77,8 @@ export class MemoryFile implements MappedFile {
   private readonly tags: RunTags;
   /** For what has no owner of its own. */
   private readonly common: PagePool;
+  /** Pools of address spaces. */
+  private readonly owned: Set<PagePool> = new Set();
   /** Closed pools without pages in use. */
   private readonly spare: PagePool[] = [];
   /** References and MEM_* kind of each page that a pool has had. */
@@ -112,7 +114,9 @@ export class MemoryFile implements MappedFile {
 
   /** A pool for one address space; to be closed at its end. */
   openPool(): PagePool {
-    return this.spare.pop() ?? new PagePool(this, this.tags, true);
+    const pool = this.spare.pop() ?? new PagePool(this, this.tags, true);
+    this.owned.add(pool);
+    return pool;
   }
 
   /** The pool of the page at `offset`, which is in use. */
@@ -224,6 +228,7 @@ export class MemoryFile implements MappedFile {
   /** Gives pages that are kept for re-use back to the host. */
   trim(): void {
     this.dropSpare();
+    for (const pool of this.owned) pool.trim();
     this.common.trim();
   }
 
@@ -284,7 +289,7 @@ export class MemoryFile implements MappedFile {
       return true;
     }
     let room = this.fileRoom();
-    if (room < bytes && this.keptCount > 0) {
+    if (room < bytes) {
       this.trim();
       room = this.fileRoom();
     }
@@ -402,6 +407,7 @@ export class MemoryFile implements MappedFile {
 
   /** See {@link PagePool.close}. */
   closePool(pool: PagePool): void {
+    this.owned.delete(pool);
     if (!pool.retired && pool.chunks <= SPARE_CHUNKS && this.spare.length < SPARE_POOLS && pool.isUnused) {
       this.spare.push(pool);
     } else pool.moveTo(this.common);
