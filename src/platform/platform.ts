@@ -38,6 +38,11 @@ export const PROT_READ = 1;
 export const PROT_WRITE = 2;
 export const PROT_EXEC = 4;
 
+/** Of {@link Platform.cpuTime}; the numbers are those of the kernel's CPU clocks. */
+export const CPU_BOTH = 0;
+export const CPU_USER = 1;
+export const CPU_TOTAL = 2;
+
 /** Something on the host that can be mapped: a memory file or a donated host file. */
 export interface HostBacking {
   /** The Sentry's fd; stays open and keeps its meaning until {@link Platform.forgetBacking}. */
@@ -196,6 +201,14 @@ export interface Platform {
     gid: number,
     egid: number,
   ): void;
+  /**
+   * CPU time that the host has given to the process of an address space since that began, ns: guest threads, whatever they
+   * spend parked and not asleep, and the work on mappings. `which`: CPU_TOTAL, exact; CPU_USER and CPU_BOTH, samples of the
+   * part in user mode and of all. -errno when the process is gone. Absent: not known.
+   */
+  cpuTime?(space: AddressSpace, which: number): number;
+  /** How long a stopped guest thread stays awake at most, waiting for its resumption, ns. Absent: not at all. */
+  readonly parkedSpinNs?: number;
   /** The backing's fd will be closed: drop the stubs' copy of it. */
   forgetBacking(backing: HostBacking): void;
   /** End every stub process and free everything. */

@@ -32,6 +32,15 @@ int main(void) {
 	YES("peak memory not 0", usage.ru_maxrss > 0);
 	MUST(getrusage(RUSAGE_CHILDREN, &after));
 	YES("reaped child counted", micros(after.ru_utime) + micros(after.ru_stime) - micros(before.ru_utime) - micros(before.ru_stime) >= 80000);
+	// Mapped is not resident.
+	pid = fork();
+	if (pid == 0) {
+		volatile char *p = mmap(NULL, 60 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		for (long i = 0; i < 20 << 20; i += PAGE) p[i] = 1;
+		_exit(0);
+	}
+	MUST(wait4(pid, NULL, 0, &usage));
+	YES("what was touched counts", usage.ru_maxrss > 20000 && usage.ru_maxrss < 32000);
 	// A grandchild counts when the child that reaped it is reaped.
 	MUST(getrusage(RUSAGE_CHILDREN, &before));
 	pid = fork();

@@ -33,6 +33,9 @@ const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLL_CTL_MOD = 3;
 const EINVAL = 22;
+/** `guest_spin` of native/addon/poller.c. */
+const GUEST_SPIN_NS = 20000;
+const ESRCH = 3;
 
 /** What {@link StubPlatform.start} gives when the platform cannot run here. */
 export interface Unusable {
@@ -145,6 +148,7 @@ export class StubPlatform implements Platform {
   readonly minAddress: number;
   readonly maxAddress: number;
   readonly fpStateSize: number;
+  readonly parkedSpinNs: number;
   readonly regs: Uint32Array;
   readonly result: WaitResult;
   /** The addon's functions. */
@@ -164,6 +168,7 @@ export class StubPlatform implements Platform {
     this.minAddress = native.platformFact(FACT_GUEST_MIN);
     this.maxAddress = native.platformFact(FACT_GUEST_MAX);
     this.fpStateSize = native.platformFact(FACT_FP_SIZE);
+    this.parkedSpinNs = name === "systrap" ? GUEST_SPIN_NS : 0;
     this.regs = views.regs;
     this.ops = views.ops;
     this.#counts = views.counts;
@@ -279,6 +284,12 @@ export class StubPlatform implements Platform {
     egid: number,
   ): void {
     if (this.name === "systrap") this.native.platformFacts(id, pid, tid, ppid, uid, euid, gid, egid);
+  }
+
+  /** The clock of another process: its number with the kind in the low bits, clock_getcpuclockid(3). */
+  cpuTime(space: AddressSpace, which: number): number {
+    const pid = this.native.platformSpacePid((space as StubAddressSpace).index);
+    return pid <= 0 ? -ESRCH : this.native.clockNs((~pid << 3) | which);
   }
 
   forgetBacking(backing: HostBacking): void {

@@ -1,49 +1,181 @@
 /**
  * CPU time of threads and processes: getrusage(2), clock_gettime(2) CLOCK_PROCESS_CPUTIME_ID, times(2).
  *
- * User time is the time from each resume to the next stop. The platform does not tell the host's own count for a thread, so
- * this includes waiting for a host CPU when more threads are busy than there are CPUs. System time is the time the
- * kernel's one thread spent on the task's steps.
+ * On the way of system calls only the time from each resume to the next stop is added up (`ranNs`), which includes waiting
+ * for a CPU of the host. When somebody asks, or a thread ends, the host's own count for the guest's process is read and what
+ * was gathered since the last time is brought in line with it: the host's count less what threads spent spinning while
+ * they were stopped, and never more than `ranNs`, is shared out among the threads of the address space in proportion to
+ * their `ranNs`. So figures of processes are the host's; those of threads are exact while one of them runs at a time, and
+ * a fair share otherwise.
+ *
+ * What the host spent in its kernel for the guest (page faults, traps) is system time, and so is the time that our one
+ * thread spent on the task's steps. Where that thread gets less CPU time than its steps last (it waits for a CPU, or for
+ * the gofer), they count less by as much.
  */
-import { RUN_GUEST } from "./task.ts";
+import { CPU_BOTH, CPU_TOTAL, CPU_USER } from "../../platform/platform.ts";
+import type { MemoryManager } from "../mm/mm.ts";
+import { RUN_EXITED, RUN_GUEST } from "./task.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread-group.ts";
 import type { Usage } from "./usage.ts";
 
-/** User time of a thread up to now, ns. */
+/** The host samples at its ticks (some ms) where time goes; over shorter times than this the samples say little, ns. */
+const SAMPLE_NS = 1e8;
+
+/** Shortest time of steps that is compared with CPU time, ns. */
+const SERVED_LEAST_NS = 1e6;
+
+/** What of an address space's time on the host has been accounted; ns. Lives as the address space's owner. */
+class CpuAccount {
+  total = 0;
+  /** The last samples of user mode and all, and the part of user mode then. */
+  user = 0;
+  both = 0;
+  userPart = 1;
+  /** `total` at the last sample. */
+  sampled = 0;
+}
+
+/** Relation of the kernel thread's CPU time to the time that its steps lasted. */
+export class ServingCpu {
+  private cpuNs = 0;
+  private servedNs = 0;
+  private lastPart = 1;
+
+  /** At most 1, for the time since the last question (or longer, when that was very short). */
+  part(t: Task): number {
+    const { clock, servedNs } = t.kernel;
+    const lasted = servedNs - this.servedNs;
+    if (lasted < SERVED_LEAST_NS || clock.threadCpuNs === undefined) return this.lastPart;
+    const cpu = clock.threadCpuNs();
+    this.lastPart = Math.min(1, (cpu - this.cpuNs) / lasted);
+    this.cpuNs = cpu;
+    this.servedNs = servedNs;
+    return this.lastPart;
+  }
+}
+
+/** Brings the figures of the threads that share the task's memory up to date. */
+export function syncCpu(t: Task): void {
+  if (t.run === RUN_EXITED) return;
+  const { mm, kernel } = t;
+  const { tasks } = t.group;
+  if (mm.users <= tasks.length) {
+    account(t, mm, tasks);
+    return;
+  }
+  const all: Task[] = [];
+  for (const other of kernel.tasks.values()) if (other.mm === mm && other.run !== RUN_EXITED) all.push(other);
+  account(t, mm, all);
+}
+
+function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
+  const k = asker.kernel;
+  let now = -1;
+  let ran = 0;
+  let spun = 0;
+  let served = 0;
+  for (const t of tasks) {
+    if (t.mm !== mm) continue;
+    if (t.run === RUN_GUEST) {
+      if (now < 0) now = k.clock.monotonicNs();
+      const running = now - t.resumedNs;
+      if (running > 0) {
+        t.ranNs += running;
+        t.resumedNs = now;
+      }
+    }
+    ran += t.ranNs;
+    spun += t.spunNs;
+    served += t.servedNs;
+  }
+  if (ran === 0 && served === 0) return;
+  const servedPart = k.serving.part(asker);
+  let part = 1;
+  let userPart = 1;
+  const total = k.platform.cpuTime === undefined ? -1 : k.platform.cpuTime(mm.as, CPU_TOTAL);
+  if (total >= 0) {
+    let acc = mm.as.owner as CpuAccount | undefined;
+    if (acc === undefined) {
+      acc = new CpuAccount();
+      mm.as.owner = acc;
+    }
+    const used = total - acc.total;
+    acc.total = total;
+    part = ran === 0 ? 0 : Math.min(Math.max(0, (used - spun) / ran), 1);
+    if (total - acc.sampled >= SAMPLE_NS) sample(asker, mm, acc);
+    // Spinning is user mode too: of the rest, the kernel's part is larger.
+    const kernelNs = used * (1 - acc.userPart);
+    userPart = part === 0 ? 1 : Math.max(0, 1 - kernelNs / (part * ran));
+  }
+  for (const t of tasks) {
+    if (t.mm !== mm) continue;
+    const ns = t.ranNs * part;
+    t.usage.userNs += ns * userPart;
+    t.usage.systemNs += ns * (1 - userPart) + t.servedNs * servedPart;
+    t.servedNs = 0;
+    t.ranNs = 0;
+    t.spunNs = 0;
+  }
+}
+
+/** Looks at how the host's time divides into user and kernel mode. */
+function sample(t: Task, mm: MemoryManager, acc: CpuAccount): void {
+  const { platform } = t.kernel;
+  acc.sampled = acc.total;
+  const user = platform.cpuTime!(mm.as, CPU_USER);
+  const both = platform.cpuTime!(mm.as, CPU_BOTH);
+  const sampled = both - acc.both;
+  if (user < 0 || sampled <= 0) return;
+  acc.userPart = Math.min(Math.max(0, (user - acc.user) / sampled), 1);
+  acc.user = user;
+  acc.both = both;
+}
+
+/** Up-to-date user time of a thread, ns. */
 export function taskUserNs(t: Task): number {
-  if (t.run !== RUN_GUEST) return t.usage.userNs;
-  const running = t.kernel.clock.monotonicNs() - t.resumedNs;
-  return t.usage.userNs + (running > 0 ? running : 0);
+  syncCpu(t);
+  return t.usage.userNs;
 }
 
 /** CPU time (user and system) of a thread, ns. */
 export function taskCpuNs(t: Task): number {
-  return taskUserNs(t) + t.usage.systemNs;
+  syncCpu(t);
+  return t.usage.userNs + t.usage.systemNs;
+}
+
+function syncGroup(g: ThreadGroup): void {
+  const t = g.tasks[0];
+  if (t !== undefined) syncCpu(t);
 }
 
 /** User time of a process: its exited and living threads, ns. */
 export function groupUserNs(g: ThreadGroup): number {
+  syncGroup(g);
   let ns = g.usage.userNs;
-  for (const t of g.tasks) ns += taskUserNs(t);
+  for (const t of g.tasks) ns += t.usage.userNs;
   return ns;
 }
 
+/** System time of a process, ns. */
 export function groupSystemNs(g: ThreadGroup): number {
+  syncGroup(g);
   let ns = g.usage.systemNs;
   for (const t of g.tasks) ns += t.usage.systemNs;
   return ns;
 }
 
+/** CPU time of a process, ns. */
 export function groupCpuNs(g: ThreadGroup): number {
-  return groupUserNs(g) + groupSystemNs(g);
+  syncGroup(g);
+  let ns = g.usage.userNs + g.usage.systemNs;
+  for (const t of g.tasks) ns += t.usage.userNs + t.usage.systemNs;
+  return ns;
 }
 
 /** All figures of a process so far, into `out` (which starts empty). */
 export function groupUsage(g: ThreadGroup, out: Usage): void {
+  syncGroup(g);
   out.add(g.usage);
-  for (const t of g.tasks) {
-    out.add(t.usage);
-    out.userNs += taskUserNs(t) - t.usage.userNs;
-  }
+  for (const t of g.tasks) out.add(t.usage);
 }

@@ -24,6 +24,7 @@ import { MqueueFs } from "../fs/mqueue/mqueue.ts";
 import { InotifyLimits } from "../fs/inotify/inotify.ts";
 import { IpcNamespace } from "../ipc/ipc.ts";
 import type { IpcEnv } from "../ipc/ipc.ts";
+import { ServingCpu } from "./cpu-time.ts";
 import { FutexTable } from "./futex.ts";
 import { HostWatch } from "./host-watch.ts";
 import { createInitProcess } from "./init-process.ts";
@@ -186,6 +187,11 @@ export class Kernel {
   deadUserNs = 0;
   deadSystemNs = 0;
 
+  /** Time that steps of tasks have taken, ns. */
+  servedNs = 0;
+  readonly serving: ServingCpu = new ServingCpu();
+
+  private readonly parkedSpinNs: number = 0;
   private readonly byContext: (Task | undefined)[] = [];
   private ready: Task[] = [];
   private readyNext: Task[] = [];
@@ -193,6 +199,7 @@ export class Kernel {
 
   constructor(o: KernelOptions) {
     this.platform = o.platform;
+    this.parkedSpinNs = o.platform.parkedSpinNs ?? 0;
     this.clock = o.clock;
     this.vfs = o.vfs;
     this.mmEnv = o.mmEnv;
@@ -255,7 +262,7 @@ export class Kernel {
       const t = this.byContext[r.stopped[i]!];
       if (t === undefined) continue;
       const ran = now - t.resumedNs;
-      if (t.run === RUN_GUEST && ran > 0) t.usage.userNs += ran;
+      if (t.run === RUN_GUEST && ran > 0) t.ranNs += ran;
       this.stopCount++;
       takeEvent(t);
       if (!this.stopQueue.isEmpty) this.stopQueue.notify(EV_IN);
@@ -290,10 +297,14 @@ export class Kernel {
     }
     // One clock reading serves all: what this turn took is system time, shared evenly; from here on the guests run.
     const endNs = this.clock.monotonicNs();
-    const each = (endNs - startNs) / n;
+    const took = endNs - startNs;
+    const each = took / n;
+    const spun = took < this.parkedSpinNs ? took : this.parkedSpinNs;
+    this.servedNs += took;
     for (let i = 0; i < n; i++) {
       const t = list[i]!;
-      t.usage.systemNs += each;
+      t.servedNs += each;
+      t.spunNs += spun;
       if (t.run === RUN_GUEST) t.resumedNs = endNs;
     }
     list.length = 0;

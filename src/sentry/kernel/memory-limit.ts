@@ -12,9 +12,9 @@
 import { OOM_SCORE_ADJ_MIN } from "../../abi/resource.ts";
 import { SIGKILL } from "../../abi/signal.ts";
 import { signalStatus } from "../../abi/wait.ts";
-import type { MemoryManager } from "../mm/mm.ts";
 import type { MemoryFile } from "../pgalloc/memory-file.ts";
 import type { Kernel } from "./kernel.ts";
+import { residentMemory } from "./resident.ts";
 import { RUN_EXITED, RUN_GUEST } from "./task.ts";
 import { killGroup } from "./task-signals.ts";
 import type { ThreadGroup } from "./thread-group.ts";
@@ -37,28 +37,6 @@ export interface OomEvent {
   /** Bytes in use, and the limit. */
   readonly used: number;
   readonly limit: number;
-}
-
-/** Resident bytes of an address space: pages of memory files that the host has, all of them. */
-export function residentMemory(mm: MemoryManager): number {
-  let sum = 0;
-  let file: MemoryFile | null = null;
-  let off = 0;
-  let len = 0;
-  // Neighbours in the same memory file are counted together.
-  for (let p = mm.pmas.first; p !== null; p = p.next) {
-    if (p.mem === null) continue;
-    const size = p.end - p.start;
-    if (p.mem === file && p.off === off + len) {
-      len += size;
-      continue;
-    }
-    if (file !== null) sum += file.committedBytes(off, len);
-    file = p.mem;
-    off = p.off;
-    len = size;
-  }
-  return file === null ? sum : sum + file.committedBytes(off, len);
 }
 
 /** See the header. One per kernel. */

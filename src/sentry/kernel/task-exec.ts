@@ -19,8 +19,10 @@ import { mayExecute, openPath } from "../vfs/open.ts";
 import type { PathContext, VfsPath } from "../vfs/path.ts";
 import { resolvePath, WALK_FOLLOW } from "../vfs/walk.ts";
 import { updateCpuWatch } from "./itimers.ts";
+import { syncCpu } from "./cpu-time.ts";
 import type { Kernel } from "./kernel.ts";
 import { ExecFile } from "./file-mapping.ts";
+import { noteResident } from "./resident.ts";
 import { exitPiLocks, exitRobustList } from "./robust-list.ts";
 import { NO_RETURN_VALUE } from "./task.ts";
 import type { ExecImage, Task } from "./task.ts";
@@ -276,7 +278,8 @@ function moveIn(t: Task, image: PreparedExec): number {
   const k = t.kernel;
   const { mm } = image.program;
   const oldMm = t.mm;
-  t.usage.maxRssKb = Math.max(t.usage.maxRssKb, Math.floor(oldMm.residentBytes() / 1024));
+  syncCpu(t);
+  noteResident(t.usage, oldMm);
   t.mm = mm;
   if (!oldMm.wasShared && isSameIdentity(t.creds, image.creds)) {
     mm.settle(oldMm.giveUpSpace());

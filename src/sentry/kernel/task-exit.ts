@@ -2,10 +2,12 @@
 import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD, SIGKILL } from "../../abi/signal.ts";
 import { signalStatus } from "../../abi/wait.ts";
 import { EV_HUP, EV_IN } from "../../base/waiter.ts";
+import { syncCpu } from "./cpu-time.ts";
 import { FdTable } from "./fd-table.ts";
 import { exitPiLocks, exitRobustList } from "./robust-list.ts";
 import { leaveGroup, leaveSession, signalOrphanedChildren, signalOrphanedGroup } from "./job-control.ts";
 import type { Kernel } from "./kernel.ts";
+import { noteResident } from "./resident.ts";
 import { RUN_EXITED } from "./task.ts";
 import type { Task } from "./task.ts";
 import { checkGroupStopped, childSignal, kernelSignal, killGroup, sendToGroup } from "./task-signals.ts";
@@ -25,6 +27,7 @@ export function exitTask(t: Task, status: number): void {
     t.execImage = null;
   }
   if (g.execTask === t) g.execTask = null;
+  syncCpu(t);
   t.exitStatus = status;
   t.run = RUN_EXITED;
   releaseMemory(t);
@@ -65,7 +68,7 @@ function releaseMemory(t: Task): void {
   clearChildTid(t);
   releaseVfork(t);
   k.releaseContext(t);
-  t.usage.maxRssKb = Math.max(t.usage.maxRssKb, Math.floor(t.mm.residentBytes() / 1024));
+  noteResident(t.usage, t.mm);
   t.mm.decUsers();
 }
 

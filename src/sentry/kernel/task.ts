@@ -193,6 +193,11 @@ export class Task implements WaitListener, TimerListener {
   stops = 0;
   /** Monotonic ns at the last resume. */
   resumedNs = 0;
+  /** Time between resumes and stops, and at most spent spinning while stopped, not yet accounted: cpu-time.ts. ns */
+  ranNs = 0;
+  spunNs = 0;
+  /** Time that the kernel's steps for it took, not yet accounted, ns. */
+  servedNs = 0;
 
   constructor(
     kernel: Kernel,

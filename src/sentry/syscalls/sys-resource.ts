@@ -25,8 +25,9 @@ import {
   SCHED_RR,
 } from "../../abi/sched.ts";
 import { readU64, writeI64, writeTimespec, writeTimeval } from "../../abi/time.ts";
-import { groupUsage, taskUserNs } from "../kernel/cpu-time.ts";
+import { groupUsage, syncCpu } from "../kernel/cpu-time.ts";
 import { updateCpuWatch } from "../kernel/itimers.ts";
+import { noteResident } from "../kernel/resident.ts";
 import type { Task } from "../kernel/task.ts";
 import type { ThreadGroup } from "../kernel/thread-group.ts";
 import { Usage } from "../kernel/usage.ts";
@@ -147,15 +148,15 @@ function sysGetrusage(t: Task, a: SyscallArgs): number {
   switch (a.i32(0)) {
     case RUSAGE_SELF:
       groupUsage(t.group, u);
-      u.maxRssKb = Math.max(u.maxRssKb, Math.floor(t.mm.residentBytes() / 1024));
+      noteResident(u, t.mm);
       break;
     case RUSAGE_CHILDREN:
       u.add(t.group.childUsage);
       break;
     case RUSAGE_THREAD:
+      syncCpu(t);
       u.add(t.usage);
-      u.userNs = taskUserNs(t);
-      u.maxRssKb = Math.max(u.maxRssKb, Math.floor(t.mm.residentBytes() / 1024));
+      noteResident(u, t.mm);
       break;
     default:
       return -EINVAL;

@@ -12,6 +12,8 @@ export interface Clock {
   realtime(out: TimeValue): void;
   /** CLOCK_BOOTTIME. */
   boottimeNs(): number;
+  /** CPU time of the thread that runs the kernel. Absent: not known. */
+  threadCpuNs?(): number;
 }
 
 /** Seconds and nanoseconds (0 <= nsec < 1e9); reused by the caller. */

@@ -19,6 +19,7 @@ export interface ClockSource {
 }
 
 const CLOCK_MONOTONIC = 1;
+const CLOCK_THREAD_CPUTIME_ID = 3;
 const TWO32 = 4294967296;
 /** Guest time when the clock is made. */
 const START_NS = 1e9;
@@ -101,6 +102,10 @@ export class HostClock implements Clock {
 
   boottimeNs(): number {
     return this.monotonicNs() + this.params.bootOffset;
+  }
+
+  threadCpuNs(): number {
+    return this.source.clockNs(CLOCK_THREAD_CPUTIME_ID);
   }
 
   /**

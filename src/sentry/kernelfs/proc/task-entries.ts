@@ -6,7 +6,7 @@ import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../abi/stat.ts";
 import { EV_IN, EV_RDNORM } from "../../../base/waiter.ts";
 import { KernfsDir, KernfsFile, KernfsInode, KernfsMagicLink } from "../../fs/kernfs/kernfs.ts";
 import { FileVma } from "../../kernel/file-mapping.ts";
-import { residentMemory } from "../../kernel/memory-limit.ts";
+import { residentMemory } from "../../kernel/resident.ts";
 import { RUN_EXITED } from "../../kernel/task.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { MemoryManager } from "../../mm/mm.ts";
