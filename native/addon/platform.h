@@ -58,6 +58,8 @@ struct context {
   bool interrupted; /* systrap: interrupt() came while it was starting */
   bool spread;      /* ptrace: may run on every CPU, until it stops */
   bool call;        /* systrap: it stopped by ENTRY_CALL */
+  bool unborn;      /* its thread starts with the next batch of its space */
+  bool mapped;      /* ... in which its area is mapped already */
   int32_t space;
   int32_t area;
   int32_t next; /* in its space's idle list */
@@ -68,6 +70,7 @@ struct context {
   uint64_t fs_base; /* systrap: what the thread has loaded */
   uint64_t gs_base;
   uint64_t call_rip; /* ENTRY_CALL: where it goes on by itself; UINT64_MAX: nowhere */
+  uint8_t *early_fp; /* systrap, malloc'ed: the FP state that it gets when it has parked for the first time; or NULL */
   uint64_t interrupt_ns; /* when the unanswered interrupt was last sent; 0: none */
   int32_t interrupt_tries;
 };
@@ -75,7 +78,7 @@ struct context {
 struct space {
   bool used;
   bool dead;     /* its process is gone (and reaped) */
-  bool released; /* killed, its guest memory unmapped: free it when it is dead */
+  bool released; /* its guest memory unmapped: killed, free it when it is dead; or kept for the next fork_space */
   pid_t pid; /* also the helper's thread id */
   int32_t area;
   uint32_t seq;
@@ -84,7 +87,14 @@ struct space {
   int32_t idle_count;
   int32_t broken; /* list of contexts that could not be made */
   int32_t contexts; /* threads made */
+  int32_t unborn;   /* the context whose thread starts with the next batch; -1: none */
+  int32_t spare;    /* the area of a thread that was, which is mapped still; -1: none */
+  pid_t spare_tid;  /* that thread, if it may still be about to exit; 0: none */
+  uint64_t kept_ns; /* when it was told to */
 };
+
+/* Empty stub processes that are kept for the next fork_space. */
+#define MAX_KEPT 8
 
 enum kind { SYSTRAP, PTRACE };
 
@@ -97,6 +107,8 @@ struct platform {
   struct space *spaces; /* 0 is the template, which never runs guest code */
   struct context *contexts;
   int32_t space_count, context_count;
+  int32_t kept[MAX_KEPT]; /* the one released last is at the end */
+  int32_t kept_count;
   int32_t free_spaces[MAX_SPACES];
   int32_t free_space_count;
   int32_t free_contexts[MAX_CONTEXTS];
@@ -159,6 +171,15 @@ void put_op(struct space *space, int i, uint64_t nr, uint64_t a, uint64_t b, uin
  * failed (the others are done), or -ESRCH when the process died.
  */
 int run_batch(struct space *space, int count);
+/*
+ * The first thread of a process starts with its first batch, so that both need one hand-off. A batch for a space begins with
+ * batch_start(), which gives the number of ops that are there already, and ends with run_batch() and thread_started().
+ */
+int batch_start(struct space *space);
+/* 0, or -errno when there was a thread to be started and it was not: `error` is that of the batch. */
+int thread_started(struct space *space, int error);
+/* Starts that thread if it is still to be started; 0 or -errno. */
+int start_thread(struct space *space);
 /* The results of the last batch; trusted in the template only. */
 uint64_t *result_page(const struct space *space);
 /* Takes `id` off the running list and reports it as stopped with this event. */

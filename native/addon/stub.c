@@ -20,6 +20,9 @@
 
 struct platform P;
 
+/* Threads that are told to exit do so within microseconds; on a busy machine, when they get a CPU. In times of interrupt_retry_ns. */
+#define EXIT_LIMIT 4
+
 /* Added to the completion eventfd when a child changed state, so that a flush never waits for a dead helper. */
 #define CHILD_CHANGED ((uint64_t)1 << 32)
 
@@ -157,6 +160,7 @@ int run_batch(struct space *space, int count) {
 static void free_space(int32_t index) {
   struct space *space = &P.spaces[index];
   free_area(space->area);
+  if (space->spare >= 0) free_area(space->spare);
   space->used = false;
   P.free_spaces[P.free_space_count++] = index;
 }
@@ -164,6 +168,8 @@ static void free_space(int32_t index) {
 static void free_context(int32_t id) {
   struct context *c = &P.contexts[id];
   free_area(c->area);
+  free(c->early_fp);
+  c->early_fp = NULL;
   c->status = CTX_FREE;
   P.free_contexts[P.free_context_count++] = id;
 }
@@ -177,6 +183,8 @@ static void free_list(int32_t id) {
 }
 
 static void free_space_of_dead(int32_t index) {
+  for (int32_t i = 0; i < P.kept_count; i++)
+    if (P.kept[i] == index) P.kept[i--] = P.kept[--P.kept_count];
   free_list(P.spaces[index].idle);
   free_list(P.spaces[index].broken);
   free_space(index);
@@ -244,13 +252,74 @@ static int32_t take_space(void) {
     return area;
   }
   struct space *space = &P.spaces[index];
-  *space = (struct space){.used = true, .dead = true, .area = area, .cpu = -1, .idle = -1, .broken = -1};
+  *space = (struct space){
+      .used = true, .dead = true, .area = area, .cpu = -1, .idle = -1, .broken = -1, .unborn = -1, .spare = -1};
   return index;
 }
 
-/* Forks a stub process off the template, whose results nobody else can write. */
+/* --- stub processes that are used again --- */
+
+/*
+ * A process is as good as new when nothing is mapped any more and none of the threads that ran guest code is left: what those
+ * may call affects them alone. So only what had one thread, which can be told to exit, is kept.
+ */
+static bool can_keep(const struct space *space) {
+  if (P.kind != SYSTRAP || P.kept_count == MAX_KEPT || space->dead || space->broken >= 0) return false;
+  if (space->contexts == 0) return space->idle < 0;
+  return space->contexts == 1 && space->idle >= 0 && !P.contexts[space->idle].starting;
+}
+
+/* The only context goes; its area stays with the process. */
+static void forget_thread(struct space *space) {
+  int32_t id = space->idle;
+  struct context *c = &P.contexts[id];
+  space->spare = c->area;
+  space->idle = -1;
+  space->idle_count = 0;
+  space->contexts = 0;
+  free(c->early_fp);
+  c->early_fp = NULL;
+  c->status = CTX_FREE;
+  P.free_contexts[P.free_context_count++] = id;
+}
+
+/* Its thread is told to exit. */
+static void dismiss_thread(struct space *space) {
+  int32_t id = space->idle;
+  if (id < 0) return;
+  struct context *c = &P.contexts[id];
+  struct area *area = area_of(c);
+  if (__atomic_exchange_n(&area->state, STATE_EXIT, __ATOMIC_SEQ_CST) != STATE_STOPPED) futex_wake(&area->state);
+  space->spare_tid = c->tid;
+  space->kept_ns = now_ns();
+  forget_thread(space);
+}
+
+/* A kept process whose thread has exited, with nothing in its shared memory; -1: there is none. */
+static int32_t take_kept(void) {
+  for (int32_t i = P.kept_count - 1; i >= 0; i--) {
+    int32_t index = P.kept[i];
+    struct space *space = &P.spaces[index];
+    if (space->spare_tid != 0 && syscall(SYS_tgkill, space->pid, space->spare_tid, 0) == 0) continue;
+    space->spare_tid = 0;
+    P.kept_count--;
+    memmove(&P.kept[i], &P.kept[i + 1], (size_t)(P.kept_count - i) * sizeof(P.kept[0]));
+    /* What the last program's calls and registers were is nobody else's business. */
+    if (space->spare >= 0) memset(P.control + (size_t)space->spare * AREA_SIZE, 0, AREA_SIZE);
+    memset(command_page(space) + CMD_OPS, 0, STUB_CMD_SIZE - CMD_OPS);
+    memset(result_page(space), 0, STUB_RES_SIZE);
+    space->released = false;
+    return index;
+  }
+  return -1;
+}
+
+/* A kept process, or one forked off the template, whose results nobody else can write. */
 int fork_space(void) {
-  int32_t index = take_space();
+  if (P.children_changed) reap();
+  int32_t index = take_kept();
+  if (index >= 0) return index;
+  index = take_space();
   if (index < 0) return index;
   struct space *space = &P.spaces[index], *template = &P.spaces[0];
   put_op(template, 0, SYS_clone, PROCESS_CLONE_FLAGS, 0, 0, 0, 0, (uint64_t)space->area * AREA_SIZE);
@@ -299,16 +368,33 @@ static void disown(int32_t index) {
 }
 
 /*
- * The helper unmaps all guest memory, so that nothing of it is left whatever the guest threads do; the process is killed, and
- * reaped later. Its areas are used again when it is dead.
+ * The helper unmaps all guest memory, so that nothing of it is left whatever the guest threads do. The process is kept, or killed
+ * and reaped later; its areas are used again when it is dead.
  */
 void release_space(int32_t index) {
   struct space *space = &P.spaces[index];
   int error = -ESRCH;
   disown(index);
+  if (space->unborn >= 0) {
+    /* Its only thread was never started. */
+    bool mapped = P.contexts[space->unborn].mapped;
+    space->unborn = -1;
+    forget_thread(space);
+    if (!mapped) {
+      free_area(space->spare);
+      space->spare = -1;
+    }
+  }
+  bool keep = can_keep(space);
+  if (keep) dismiss_thread(space);
   if (!space->dead) {
     put_op(space, 0, SYS_munmap, 0, STUB_BASE, 0, 0, 0, 0);
     error = run_batch(space, 1);
+  }
+  if (keep && error == 0) {
+    space->released = true;
+    P.kept[P.kept_count++] = index;
+    return;
   }
   doom(space);
   if (error != 0) wait_dead(space);
@@ -316,6 +402,46 @@ void release_space(int32_t index) {
     free_space_of_dead(index);
   else
     space->released = true;
+}
+
+int batch_start(struct space *space) {
+  if (space->unborn < 0) return 0;
+  const struct context *c = &P.contexts[space->unborn];
+  uint64_t address = area_address(c->area);
+  int n = 0;
+  if (!c->mapped)
+    put_op(space, n++, SYS_mmap, address, AREA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, STUB_FD_CONTROL,
+           (uint64_t)c->area * AREA_SIZE);
+  put_op(space, n++, SYS_clone, THREAD_CLONE_FLAGS, address + AREA_SIZE, 0, 0,
+         P.kind == PTRACE ? THREAD_PTRACE : THREAD_SYSTRAP, address);
+  return n;
+}
+
+int thread_started(struct space *space, int error) {
+  int32_t id = space->unborn;
+  if (id < 0) return 0;
+  struct context *c = &P.contexts[id];
+  space->unborn = -1;
+  c->unborn = false;
+  const uint64_t *results = result_page(space);
+  /* Any guest thread can write the result page: believe no number that is not a thread of this process. */
+  uint64_t tid = results[c->mapped ? 0 : 1];
+  bool started = tid <= INT32_MAX && (c->mapped || results[0] == area_address(c->area));
+  c->tid = started ? (pid_t)tid : 0;
+  if (!started)
+    error = error != 0 ? error : -EAGAIN;
+  else if (c->tid == space->pid || syscall(SYS_tgkill, space->pid, c->tid, 0) != 0)
+    error = -ESRCH;
+  else
+    error = P.kind == PTRACE ? ptrace_start(id) : 0;
+  if (error != 0) doom(space);
+  return error;
+}
+
+int start_thread(struct space *space) {
+  if (space->unborn < 0) return 0;
+  int count = batch_start(space);
+  return thread_started(space, run_batch(space, count));
 }
 
 int new_context(int32_t index) {
@@ -334,44 +460,40 @@ int new_context(int32_t index) {
     else
       ptrace_set_fp(id, image);
   } else {
+    int error = start_thread(space);
+    if (error != 0) return error == -ENOMEM ? error : -EAGAIN;
     if (P.free_context_count > 0)
       id = P.free_contexts[--P.free_context_count];
     else if (P.context_count < MAX_CONTEXTS)
       id = P.context_count++;
     else
       return -EAGAIN;
-    int32_t number = take_area();
+    bool mapped = space->spare >= 0;
+    int32_t number = mapped ? space->spare : take_area();
     if (number < 0) {
       P.free_contexts[P.free_context_count++] = id;
       return number;
     }
+    space->spare = -1;
     struct context *c = &P.contexts[id];
-    *c = (struct context){.status = CTX_STOPPED, .starting = true, .fresh = true, .space = index, .area = number};
+    *c = (struct context){.status = CTX_STOPPED, .starting = true, .fresh = true, .unborn = true, .mapped = mapped,
+                          .space = index, .area = number};
     struct area *area = area_of(c);
     memset(area, 0, sizeof(*area));
     area->stack_sp = area_address(number) + AREA_ALTSTACK;
     area->stack_size = AREA_SIZE - AREA_ALTSTACK;
-    put_op(space, 0, SYS_mmap, area_address(number), AREA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-           STUB_FD_CONTROL, (uint64_t)number * AREA_SIZE);
-    put_op(space, 1, SYS_clone, THREAD_CLONE_FLAGS, area_address(number) + AREA_SIZE, 0, 0,
-           P.kind == PTRACE ? THREAD_PTRACE : THREAD_SYSTRAP, area_address(number));
-    int error = run_batch(space, 2);
-    if (error == 0) {
-      /* Any guest thread can write the result page: believe no number that is not a thread of this process. */
-      uint64_t tid = result_page(space)[1];
-      c->tid = (pid_t)tid;
-      if (tid > INT32_MAX || c->tid == space->pid || syscall(SYS_tgkill, space->pid, c->tid, 0) != 0) error = -ESRCH;
-      if (error == 0 && P.kind == PTRACE) error = ptrace_start(id);
-      if (error != 0) doom(space);
-    }
+    space->unborn = id;
+    space->contexts++;
+    /* In a process without any it can wait for the first mappings. */
+    if (P.kind == PTRACE || space->contexts > 1) error = start_thread(space);
     if (error != 0) {
       /* Its area may be mapped in the process: it can be used again when that is gone. */
+      space->contexts--;
       c->status = CTX_IDLE;
       c->next = space->broken;
       space->broken = id;
       return error == -ENOMEM ? error : -EAGAIN;
     }
-    space->contexts++;
   }
   uint64_t *regs = regs_of(id);
   memset(regs, 0, CTX_WORDS * 4);
@@ -521,8 +643,24 @@ void send_interrupt(int32_t id) {
     ptrace_interrupt(id);
 }
 
-bool check_interrupts(uint64_t now) {
+/* Threads of kept processes that do not exit, as they were told, lose their process. Whether there are any left to wait for. */
+static bool check_kept(uint64_t now) {
   bool waiting = false;
+  for (int32_t i = 0; i < P.kept_count; i++) {
+    struct space *space = &P.spaces[P.kept[i]];
+    if (space->spare_tid == 0) continue;
+    if (syscall(SYS_tgkill, space->pid, space->spare_tid, 0) != 0)
+      space->spare_tid = 0;
+    else if (now - space->kept_ns > EXIT_LIMIT * P.interrupt_retry_ns)
+      doom(space);
+    else
+      waiting = true;
+  }
+  return waiting;
+}
+
+bool check_interrupts(uint64_t now) {
+  bool waiting = P.kept_count > 0 && check_kept(now);
   for (int32_t i = P.running_count - 1; i >= 0; i--) {
     struct context *c = &P.contexts[P.running[i]];
     if (c->interrupt_ns == 0) continue;

@@ -109,7 +109,7 @@ static napi_value js_flush(napi_env env, napi_callback_info info) {
   struct space *space = &P.spaces[index];
   int first_error = 0;
   for (int done = 0; done < count;) {
-    int n = 0;
+    int n = batch_start(space);
     for (; n < CMD_MAX_OPS && done < count; done++) {
       int error = put_js_op(space, n, P.ops + (size_t)done * OP_WORDS);
       if (error == 0)
@@ -118,7 +118,8 @@ static napi_value js_flush(napi_env env, napi_callback_info info) {
         first_error = error;
     }
     int error = run_batch(space, n);
-    if (first_error == 0) first_error = error;
+    int failed = thread_started(space, error);
+    if (first_error == 0) first_error = failed != 0 ? failed : error;
   }
   return ret(env, first_error);
 }

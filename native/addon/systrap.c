@@ -5,6 +5,7 @@
 #include "platform.h"
 
 #include <linux/audit.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -219,6 +220,26 @@ static void give(int32_t id) {
   go(area);
 }
 
+/* Puts a valid image where a thread that has parked loads its FP state from. */
+static void put_fp(int32_t id, const uint8_t *image) {
+  struct context *c = &P.contexts[id];
+  uint8_t *fp = (uint8_t *)area_of(c) + c->fp;
+  memcpy(fp, image, P.fp_size);
+  uint32_t magic2 = FP_MAGIC2;
+  memcpy(fp + P.fp_size, &magic2, 4);
+  if (c->call) area_of(c)->fp_restore = 1;
+}
+
+/* A new thread has parked for the first time, in a frame that was found. */
+static void parked(int32_t id) {
+  struct context *c = &P.contexts[id];
+  c->starting = false;
+  if (c->early_fp == NULL) return;
+  put_fp(id, c->early_fp);
+  free(c->early_fp);
+  c->early_fp = NULL;
+}
+
 void systrap_collect(void) {
   for (int32_t i = P.running_count - 1; i >= 0; i--) {
     int32_t id = P.running[i];
@@ -233,7 +254,7 @@ void systrap_collect(void) {
     } else if (!c->starting) {
       report(id, c->call ? take_call(id) : take(id));
     } else {
-      c->starting = false;
+      parked(id);
       if (c->interrupted)
         report(id, EV_INTERRUPT);
       else
@@ -272,6 +293,7 @@ static int saved_fp(int32_t id) {
 static int ready(int32_t id) {
   struct context *c = &P.contexts[id];
   struct space *space = &P.spaces[c->space];
+  if (c->unborn) start_thread(space);
   if (space->dead) return -ESRCH;
   if (c->call) return saved_fp(id);
   if (!c->starting) return 0;
@@ -291,12 +313,13 @@ static int ready(int32_t id) {
     doom(space);
     return -ESRCH;
   }
-  c->starting = false;
+  parked(id);
   return 0;
 }
 
 void systrap_resume(int32_t id) {
   struct context *c = &P.contexts[id];
+  if (c->unborn) start_thread(&P.spaces[c->space]);
   set_running(id);
   if (P.spaces[c->space].dead) return; /* the next collect reports it */
   if (c->starting) return;             /* collect lets it go once it has parked */
@@ -327,15 +350,16 @@ int systrap_get_fp(int32_t id, uint8_t *to) {
 
 int systrap_set_fp(int32_t id, const uint8_t *from) {
   struct context *c = &P.contexts[id];
-  int error = ready(id);
-  if (error != 0) return error;
-  uint8_t *fp = (uint8_t *)area_of(c) + c->fp;
   uint8_t image[AREA_SIZE];
   memcpy(image, from, P.fp_size);
   xstate_clean(image);
-  memcpy(fp, image, P.fp_size);
-  uint32_t magic2 = FP_MAGIC2;
-  memcpy(fp + P.fp_size, &magic2, 4);
-  if (c->call) area_of(c)->fp_restore = 1;
-  return 0;
+  if (c->starting) {
+    /* It gets it when it has parked: nobody waits for that. */
+    if (c->early_fp == NULL && (c->early_fp = malloc(P.fp_size)) == NULL) return -ENOMEM;
+    memcpy(c->early_fp, image, P.fp_size);
+    return 0;
+  }
+  int error = ready(id);
+  if (error == 0) put_fp(id, image);
+  return error;
 }

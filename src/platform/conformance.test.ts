@@ -103,6 +103,31 @@ for (const name of ["systrap", "ptrace"] as const) {
       }
     });
 
+    scenario("a new address space is empty, whatever was in the one before", () => {
+      const pids = new Set<number>();
+      for (let i = 0; i < 20; i++) {
+        const { as, data } = bench.space([...LOAD_XMM0_RSI, ...SYSCALL, ...STORE_XMM0_RDI, ...SYSCALL]);
+        pids.add((platform as StubPlatform).pidOf(as));
+        const id = bench.context(as);
+        bench.memory.fill(7, data, data + PAGE);
+        bench.set(id, R_RSI, DATA);
+        assert.equal(bench.run(id), EV_SYSCALL);
+        bench.free(as);
+        // Without any code; then with code only, which finds the FP state as it is at first.
+        const bare = bench.bare();
+        const lost = bench.context(bare);
+        assert.equal(bench.run(lost), EV_FAULT);
+        bench.free(bare);
+        const next = bench.space([...STORE_XMM0_RDI, ...SYSCALL]);
+        const other = bench.context(next.as);
+        bench.set(other, R_RDI, DATA);
+        assert.equal(bench.run(other), EV_SYSCALL);
+        assert.deepEqual(bench.memory.slice(next.data, next.data + 16), new Uint8Array(16));
+        bench.free(next.as);
+      }
+      if (name === "systrap") assert.ok(pids.size < 20, "processes are used again");
+    });
+
     scenario("all 64 bits of a register arrive", () => {
       const { as } = bench.space([...SYSCALL, ...SYSCALL]);
       const id = bench.context(as);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import {
@@ -280,6 +280,30 @@ for (const name of ["systrap", "ptrace"] as const) {
       platform.interrupt(id);
       assert.ok(settle(id, 3000));
       assert.equal(bench.event(id), EV_DIED);
+      platform.native.platformTune(2, 500e6);
+    });
+
+    scenario("a thread that runs on while it says that it stopped does not get into the next program", () => {
+      if (name === "ptrace") return; // it cannot say so
+      platform.native.platformTune(2, 20e6);
+      // syscall; movl $1,(%rdi); jmp self: STATE_STOPPED, in the frame of the call before.
+      const { as } = bench.space([...SYSCALL, 0xc7, 0x07, 1, 0, 0, 0, ...JMP_SELF]);
+      const id = bench.context(as);
+      const pid = platform.pidOf(as);
+      assert.equal(bench.run(id), EV_SYSCALL);
+      const area = mappings(pid).find((m) => m.start > STUB_BASE + 0x10000000 && m.access.startsWith("rw"));
+      assert.ok(area !== undefined);
+      bench.set(id, R_RDI, area.start);
+      platform.resume(id);
+      assert.ok(settle(id, 3000));
+      bench.free(as);
+      const next = bench.space(SYSCALL).as;
+      assert.notEqual(platform.pidOf(next), pid);
+      const end = performance.now() + 3000;
+      while (existsSync(`/proc/${pid}`)) {
+        platform.wait(10e6);
+        assert.ok(performance.now() < end, "it lives on");
+      }
       platform.native.platformTune(2, 500e6);
     });
 

@@ -71,19 +71,20 @@ export function cloneTask(t: Task, a: CloneArgs): Task | number {
   const mm = sharesMemory ? t.mm : forkMemory(t, limits);
   if (typeof mm === "number") return mm;
   if (sharesMemory) mm.incUsers();
-  else {
-    // Before the child's mappings are made: what is written by then goes with them.
-    if ((flags & CLONE_CHILD_SETTID) !== 0) mm.writeU32(a.childTid, tid);
-    const failed = mm.flush();
-    if (failed < 0) {
-      mm.decUsers();
-      return failed;
-    }
-  }
   const ctx = mm.as.newContext();
   if (ctx < 0) {
     mm.decUsers();
     return ctx;
+  }
+  if (!sharesMemory) {
+    // Before the child's mappings are made, with which its thread starts: what is written by then goes with them.
+    if ((flags & CLONE_CHILD_SETTID) !== 0) mm.writeU32(a.childTid, tid);
+    const failed = mm.flush();
+    if (failed < 0) {
+      k.platform.releaseContext(ctx);
+      mm.decUsers();
+      return failed === -ENOMEM ? failed : -EAGAIN;
+    }
   }
 
   const sighand = (flags & CLONE_SIGHAND) !== 0 ? g.sighand : g.sighand.clone();
