@@ -9,14 +9,7 @@
 // so the order of the output is fixed. What hangs all the same is killed after some seconds, and said so.
 #include "interp.h"
 
-#define OUTPUT_SIZE (4 << 20)
-// Output goes to memory that every process of a sequence shares, so that printing is no system call that a sequence could
-// disturb.
-struct output {
-	volatile long length;
-	char text[OUTPUT_SIZE];
-};
-static struct output *output;
+
 
 static void say(const char *format, ...) {
 	va_list args;
@@ -27,6 +20,10 @@ static void say(const char *format, ...) {
 		output->length += length > room - 1 ? room - 1 : length;
 	}
 	va_end(args);
+}
+
+static void note_process(void) {
+	if (output->pid_count < MAX_PIDS) output->pids[output->pid_count++] = getpid();
 }
 
 #include "ops-files.h"
@@ -203,7 +200,7 @@ int main(int argc, char **argv) {
 			start_sequence(directory, from, to);
 		}
 		setpgid(pid, pid);
-		struct timespec limit = {10, 0};
+		struct timespec limit = {30, 0};
 		int status = 0, hung = 0;
 		while (waitpid(pid, &status, WNOHANG) == 0) {
 			if (sigtimedwait(&child, NULL, &limit) >= 0 || errno != EAGAIN) continue;
@@ -215,9 +212,16 @@ int main(int argc, char **argv) {
 			break;
 		}
 		kill(-pid, SIGKILL);
-		// Those that it has left behind die of its death.
-		while (waitpid(-1, NULL, 0) > 0) {
-		}
+		// Those that it has left behind have become this process's: a change of credentials takes PR_SET_PDEATHSIG away.
+		do {
+			for (int i = 0; i < output->pid_count; i++) {
+				siginfo_t info;
+				pid_t left = output->pids[i];
+				if (waitid(P_PID, (id_t)left, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0) kill(left, SIGKILL);
+			}
+		} while (waitpid(-1, NULL, __WALL) > 0);
+		output->pid_count = 0;
+		output->has_allocated = 0;
 		if (WIFSIGNALED(status)) say("ended by %s\n", signal_name(WTERMSIG(status)));
 		else say("ended with %d\n", WEXITSTATUS(status));
 		int dir = open(directory, O_RDONLY | O_DIRECTORY);

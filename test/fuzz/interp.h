@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -63,6 +64,21 @@ struct op {
 	long n[MAX_WORDS];
 	char text[512];
 };
+
+#define OUTPUT_SIZE (4 << 20)
+#define MAX_PIDS 256
+// Output goes to memory that every process of a sequence shares, so that printing is no system call that a sequence could
+// disturb. The processes are noted there too, so that none is left behind.
+struct output {
+	volatile long length;
+	volatile int pid_count;
+	volatile pid_t pids[MAX_PIDS];
+	// The sequence has allocated space of a file that it has not written.
+	volatile int has_allocated;
+	char text[OUTPUT_SIZE];
+};
+
+__attribute__((unused)) static struct output *output;
 
 // Appends to the output of the sequence.
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...);

@@ -13,17 +13,16 @@ static void say_time(const char *name, const struct timespec *t) {
 	else say(" %s=now", name);
 }
 
-static void say_stat(const struct stat *st) {
+static void say_stat_of(const struct stat *st, int has_time) {
 	say("%o", st->st_mode);
 	// Directories have other sizes and counts in each file system.
 	if (!S_ISDIR(st->st_mode)) say(" links=%ld", (long)st->st_nlink);
 	say(" owner=%d:%d", (int)st->st_uid, (int)st->st_gid);
 	if (S_ISREG(st->st_mode) || S_ISLNK(st->st_mode)) say(" size=%ld", (long)st->st_size);
-	if (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode)) {
-		say_time("m", &st->st_mtim);
-	}
+	if (has_time && (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode))) say_time("m", &st->st_mtim);
 	say("\n");
 }
+static void say_stat(const struct stat *st) { say_stat_of(st, 1); }
 
 static void op_open(struct op *op) { result(openat(DIRFD(0), PATH(1), FD(2) | O_NONBLOCK, (mode_t)ARG(3))); }
 static void op_openat2(struct op *op) {
@@ -133,11 +132,16 @@ static void op_lseek(struct op *op) {
 	struct stat st;
 	// Positions in directories mean something to their file system alone.
 	if (fstat(FD(0), &st) == 0 && S_ISDIR(st.st_mode) && (FD(2) != SEEK_SET || ARG(1) != 0)) say("directory\n");
+	// What is allocated and not written is data or a hole, as the file system likes.
+	else if ((FD(2) == SEEK_DATA || FD(2) == SEEK_HOLE) && output->has_allocated) say("allocated\n");
 	else result(lseek(FD(0), ARG(1), FD(2)));
 }
 static void op_ftruncate(struct op *op) { result(ftruncate(FD(0), ARG(1))); }
 static void op_truncate(struct op *op) { result(truncate(PATH(0), ARG(1))); }
-static void op_fallocate(struct op *op) { result(fallocate(FD(0), FD(1), ARG(2), ARG(3))); }
+static void op_fallocate(struct op *op) {
+	if (!(FD(1) & FALLOC_FL_PUNCH_HOLE)) output->has_allocated = 1;
+	result(fallocate(FD(0), FD(1), ARG(2), ARG(3)));
+}
 static void op_fsync(struct op *op) { result(fsync(FD(0))); }
 static void op_fdatasync(struct op *op) { result(fdatasync(FD(0))); }
 static void op_syncrange(struct op *op) { result(sync_file_range(FD(0), ARG(1), ARG(2), (unsigned)ARG(3))); }
@@ -167,7 +171,8 @@ static void op_statx(struct op *op) {
 	                     .st_gid = st.stx_gid,
 	                     .st_size = (off_t)st.stx_size,
 	                     .st_mtim = {st.stx_mtime.tv_sec, st.stx_mtime.tv_nsec}};
-	say_stat(&plain);
+	// Linux 6.13 leaves out times that were not asked for; it may.
+	say_stat_of(&plain, (ARG(3) & STATX_MTIME) != 0);
 }
 // Whether two names are the same file.
 static void op_same(struct op *op) {
@@ -197,6 +202,10 @@ static void op_getdents(struct op *op) {
 	result(got);
 }
 
+static int is_same_file(int a, int b) {
+	struct stat x, y;
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+}
 static void op_copyrange(struct op *op) {
 	off_t in = ARG(2), out = ARG(3);
 	long value = copy_file_range(FD(0), in < 0 ? NULL : &in, FD(1), out < 0 ? NULL : &out, clip(ARG(4)), (unsigned)ARG(5));
@@ -206,6 +215,12 @@ static void op_copyrange(struct op *op) {
 static void op_sendfile(struct op *op) {
 	if (is_filling(FD(0), (long)clip(ARG(3)))) return;
 	off_t offset = ARG(2);
+	// A range of a file onto one that overlaps it: the order of bytes is open.
+	long distance = (offset < 0 ? lseek(FD(1), 0, SEEK_CUR) : offset) - lseek(FD(0), 0, SEEK_CUR);
+	if (is_same_file(FD(0), FD(1)) && labs(distance) < (long)clip(ARG(3))) {
+		say("overlapping\n");
+		return;
+	}
 	long value = sendfile(FD(0), FD(1), offset < 0 ? NULL : &offset, clip(ARG(3)));
 	say("offset=%ld ", (long)offset);
 	result(value);
@@ -222,8 +237,10 @@ static void op_tee(struct op *op) {
 }
 static void op_vmsplice(struct op *op) {
 	if (is_filling(FD(0), (long)clip(ARG(1)))) return;
-	fill(buffer, clip(ARG(1)), 9);
-	struct iovec iov = {buffer, clip(ARG(1))};
+	// The pipe may refer to the pages themselves: they never change.
+	static unsigned char pages[BUFFER_SIZE] __attribute__((aligned(4096)));
+	if (pages[0] == 0) fill(pages, sizeof pages, 9);
+	struct iovec iov = {pages, clip(ARG(1))};
 	result(vmsplice(FD(0), &iov, 1, SPLICE_F_NONBLOCK));
 }
 static void op_fionread(struct op *op) {
@@ -250,7 +267,6 @@ static void op_readlink(struct op *op) {
 }
 static void op_mknod(struct op *op) { result(mknodat(DIRFD(0), PATH(1), (mode_t)ARG(2), 0)); }
 static void op_chmod(struct op *op) { result(syscall(SYS_fchmodat, DIRFD(0), PATH(1), (mode_t)ARG(2))); }
-static void op_fchmodat2(struct op *op) { result(syscall(452, DIRFD(0), PATH(1), (mode_t)ARG(2), FD(3))); }
 // Epoll and its like refuse modes and owners since Linux 6.17.
 static int is_nameless(int fd) {
 	struct stat st;
@@ -258,16 +274,28 @@ static int is_nameless(int fd) {
 	say("nameless\n");
 	return 1;
 }
+// The file that a path argument means: none of its own when it is empty.
+static int is_nameless_at(struct op *op, int dir, const char *path, int flags) {
+	return ((flags & AT_EMPTY_PATH) || path == NULL) && (path == NULL || *path == 0) && is_nameless(DIRFD(dir));
+}
+static void op_fchmodat2(struct op *op) {
+	const char *path = PATH(1);
+	if (!is_nameless_at(op, 0, path, FD(3))) result(syscall(452, DIRFD(0), path, (mode_t)ARG(2), FD(3)));
+}
+static void op_chown(struct op *op) {
+	const char *path = PATH(1);
+	if (!is_nameless_at(op, 0, path, FD(4))) result(fchownat(DIRFD(0), path, (uid_t)ARG(2), (gid_t)ARG(3), FD(4)));
+}
 static void op_fchmod(struct op *op) {
 	if (!is_nameless(FD(0))) result(fchmod(FD(0), (mode_t)ARG(1)));
 }
-static void op_chown(struct op *op) { result(fchownat(DIRFD(0), PATH(1), (uid_t)ARG(2), (gid_t)ARG(3), FD(4))); }
 static void op_fchown(struct op *op) {
 	if (!is_nameless(FD(0))) result(fchown(FD(0), (uid_t)ARG(1), (gid_t)ARG(2)));
 }
 static void op_utimens(struct op *op) {
 	struct timespec times[2] = {{ARG(2), ARG(3)}, {ARG(4), ARG(5)}};
-	result(syscall(SYS_utimensat, DIRFD(0), strcmp(op->word[2], "null") == 0 ? NULL : PATH(1), times, FD(6)));
+	const char *path = strcmp(op->word[2], "null") == 0 ? NULL : PATH(1);
+	if (!is_nameless_at(op, 0, path, FD(6))) result(syscall(SYS_utimensat, DIRFD(0), path, times, FD(6)));
 }
 static void op_access(struct op *op) { result(syscall(SYS_faccessat2, DIRFD(0), PATH(1), FD(2), FD(3))); }
 static void op_chdir(struct op *op) { result(chdir(PATH(0))); }

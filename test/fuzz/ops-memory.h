@@ -90,6 +90,15 @@ static void op_poke(struct op *op) {
 	is_probing = 0;
 }
 
+// Stores as much of the bytes as can be stored.
+static void store(void *at, size_t length, char byte) {
+	is_probing = 1;
+	if (sigsetjmp(fault_jump, 1) == 0) {
+		for (size_t i = 0; i < length; i++) ((volatile char *)at)[i] = byte;
+	}
+	is_probing = 0;
+}
+
 static void say_page(const char *page) {
 	is_probing = 1;
 	if (sigsetjmp(fault_jump, 1) == 0) {
@@ -111,17 +120,39 @@ static void op_peek(struct op *op) {
 	say("\n");
 }
 
+// Whether a buffer is a mapping of the file itself, whose content or end changes while it is written.
+static int is_own_mapping(int fd, const char *at, size_t length) {
+	char line[512];
+	struct stat st;
+	int found = 0;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) return 0;
+	int maps = openat(FD_PROC, "self/maps", O_RDONLY | O_CLOEXEC);
+	FILE *file = maps < 0 ? NULL : fdopen(maps, "r");
+	while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+		unsigned long start, end, inode;
+		if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &start, &end, &inode) != 3 || inode != st.st_ino) continue;
+		if (start < (unsigned long)at + length && end > (unsigned long)at) found = 1;
+	}
+	if (file != NULL) fclose(file);
+	if (found) say("own mapping\n");
+	return found;
+}
+static size_t length_of(long length) { return length < 0 ? 1 << 20 : (size_t)length; }
 // System calls on the arena: fd, page, offset, length. Whether a bad buffer or a seal is told first has changed.
 static int is_sealed(struct op *op) {
-	if (is_filling(FD(0), ARG(3) + ARG(6))) return 1;
+	if (is_filling(FD(0), ARG(3) + ARG(6)) || is_own_mapping(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)))) return 1;
+	if (op->count > 6 && is_own_mapping(FD(0), arena(ARG(4), ARG(5)), length_of(ARG(6)))) return 1;
 	int seals = fcntl(FD(0), F_GET_SEALS);
 	if (seals == -1 || (seals & (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)) == 0) return 0;
 	say("sealed\n");
 	return 1;
 }
-static size_t length_of(long length) { return length < 0 ? 1 << 20 : (size_t)length; }
-static void op_mread(struct op *op) { result(read(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)))); }
-static void op_mpread(struct op *op) { result(pread(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)), ARG(4))); }
+static void op_mread(struct op *op) {
+	if (!is_own_mapping(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)))) result(read(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3))));
+}
+static void op_mpread(struct op *op) {
+	if (!is_own_mapping(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)))) result(pread(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)), ARG(4)));
+}
 // Linux makes a file longer up to the position even if nothing could be written there.
 static void write_result(int fd, long value, const struct stat *before) {
 	result(value);
@@ -142,8 +173,10 @@ static void op_mpwrite(struct op *op) {
 static void op_mstat(struct op *op) {
 	struct stat *st = (struct stat *)arena(ARG(1), ARG(2));
 	long value = fstat(FD(0), st);
-	// Inode numbers and times are nobody's business.
-	if (value == 0) memset(st, 7, sizeof *st);
+	int error = errno;
+	// Inode numbers and times are nobody's business, in the first page even if the second is not there.
+	if (value == 0 || error == EFAULT) store(st, sizeof *st, 7);
+	errno = error;
 	result(value);
 }
 static void op_mreadv(struct op *op) {
@@ -158,7 +191,11 @@ static void op_mwritev(struct op *op) {
 	write_result(FD(0), writev(FD(0), iov, 2), &st);
 }
 static void op_mcopy(struct op *op) {
-	// process_vm_readv/writev on itself: page, offset, length, to page, to offset
+	// process_vm_readv/writev on itself: page, offset, length, to page, to offset. The order of bytes is open.
+	if (labs((ARG(0) - ARG(3)) * PAGE + ARG(1) - ARG(4)) < (ARG(2) < 0 ? LONG_MAX : ARG(2))) {
+		say("overlapping\n");
+		return;
+	}
 	struct iovec from = {arena(ARG(0), ARG(1)), (size_t)ARG(2)}, to = {arena(ARG(3), ARG(4)), (size_t)ARG(2)};
 	if (ARG(5) & 1) result(process_vm_readv(getpid(), &to, 1, &from, 1, 0));
 	else result(process_vm_writev(getpid(), &from, 1, &to, 1, 0));

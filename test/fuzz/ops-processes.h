@@ -52,6 +52,7 @@ static long op_fork(struct op *op, long next, long end) {
 	pid_t pid = (pid_t)syscall(SYS_clone, flags | (is_thread ? 0 : SIGCHLD), 0, 0, 0, 0);
 	if (pid == 0) {
 		memset(slots, 0, sizeof slots);
+		note_process();
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		sequence_end = to;
 		run(next, to);
@@ -110,6 +111,7 @@ static void op_spawn(struct op *op) {
 	}
 	pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0) {
+		note_process();
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		sigset_t all;
 		sigfillset(&all);

@@ -35,7 +35,7 @@ export function madvise(mm: MemoryManager, addr: number, length: number, advice:
   const end = addr + pageUp(length);
   if (advice === A.MADV_HWPOISON || advice === A.MADV_SOFT_OFFLINE) return -EPERM;
   if (advice === A.MADV_POPULATE_READ || advice === A.MADV_POPULATE_WRITE) {
-    return populate(mm, addr, end, advice === A.MADV_POPULATE_WRITE);
+    return populate(mm, addr, end, advice === A.MADV_POPULATE_WRITE, false);
   }
   // Holes are skipped, and reported at the end.
   let hole = false;
@@ -162,12 +162,14 @@ function discardAnon(mm: MemoryManager, p: Pma): boolean {
   return dropped;
 }
 
-/** MADV_POPULATE_READ / WRITE. */
-function populate(mm: MemoryManager, start: number, end: number, write: boolean): number {
+/** MADV_POPULATE_READ / WRITE; `force`: whatever can be accessed at all can be read. */
+function populate(mm: MemoryManager, start: number, end: number, write: boolean, force: boolean): number {
   const access = write ? A.PROT_WRITE : A.PROT_READ;
   let pos = start;
   while (pos < end) {
-    if (mm.vmas.find(pos) === null) return -ENOMEM;
+    const v = mm.vmas.find(pos);
+    if (v === null) return -ENOMEM;
+    if (!force && (v.prot & access) === 0) return -EINVAL;
     const p = mm.pmas.find(pos);
     if (p !== null && (p.prot & (write ? A.PROT_WRITE : 5)) !== 0) {
       pos = p.end;
@@ -283,7 +285,13 @@ function lockRange(mm: MemoryManager, start: number, end: number, lock: number):
     if (lock === VMF_LOCKED) {
       const u = mm.vmas.find(pos)!;
       if (u.prot === 0) return -ENOMEM;
-      if (u.mappable === null && fillAnon(mm, u, pos, to, true) < 0) return -EAGAIN;
+      if (u.mappable === null) {
+        if (fillAnon(mm, u, pos, to, true) < 0) return -EAGAIN;
+      } else {
+        const got = populate(mm, pos, to, !u.isShared && (u.prot & A.PROT_WRITE) !== 0, true);
+        if (got === -EFAULT) return -ENOMEM;
+        if (got === -ENOMEM) return -EAGAIN;
+      }
     }
     pos = to;
   }

@@ -82,6 +82,14 @@ export function ioSequence(mm: MemoryManager, addr: number, len: number, write: 
   return done > 0 || len === 0 ? done : -EFAULT;
 }
 
+function iovecBase(i: number): number {
+  return iovecView.getUint32(i * 16 + 4, true) * 4294967296 + iovecView.getUint32(i * 16, true);
+}
+
+function iovecLength(i: number): number {
+  return iovecView.getUint32(i * 16 + 12, true) * 4294967296 + iovecView.getUint32(i * 16 + 8, true);
+}
+
 /** Reads a struct iovec array and appends its ranges. Bytes appended, -EINVAL (count, negative length) or -EFAULT. */
 export function ioVector(
   mm: MemoryManager,
@@ -98,19 +106,19 @@ export function ioVector(
   }
   // Pieces outside of user space refuse the whole call; those that merely have no memory end the transfer.
   for (let i = 0; i < iovCount; i++) {
-    const base = iovecView.getUint32(i * 16 + 4, true) * 4294967296 + iovecView.getUint32(i * 16, true);
-    const len = iovecView.getUint32(i * 16 + 12, true) * 4294967296 + iovecView.getUint32(i * 16 + 8, true);
-    if (base + len > mm.taskSize) return -EFAULT;
+    if (iovecBase(i) + iovecLength(i) > mm.taskSize) return -EFAULT;
   }
   let total = 0;
   for (let i = 0; i < iovCount; i++) {
-    const base = iovecView.getUint32(i * 16 + 4, true) * 4294967296 + iovecView.getUint32(i * 16, true);
-    const len = iovecView.getUint32(i * 16 + 12, true) * 4294967296 + iovecView.getUint32(i * 16 + 8, true);
+    const base = iovecBase(i);
+    const len = iovecLength(i);
     if (len === 0) continue;
     const n = ioSequence(mm, base, len, write, seq);
     if (n > 0) total += n;
     if (n < len) {
       seq.isCut = true;
+      seq.wanted = 0;
+      for (let k = 0; k < iovCount; k++) seq.wanted += iovecLength(k);
       if (total === 0) return n;
       break;
     }

@@ -24,7 +24,7 @@ import {
 } from "../../abi/mman.ts";
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../../abi/resource.ts";
 import { type Mappable, PAGE_SIZE } from "../memmap/memmap.ts";
-import { EAGER_MAX, fillAnon, fillFile } from "./fault.ts";
+import { EAGER_MAX, faultIn, fillAnon, fillFile } from "./fault.ts";
 import type { MemoryManager, MmapOptions } from "./mm.ts";
 import { dropPages, mergePages, reprotect } from "./pmas.ts";
 import { ShmObject } from "./shm-object.ts";
@@ -199,7 +199,19 @@ export function populateVma(mm: MemoryManager, vma: Vma, start: number, end: num
     return fillAnon(mm, vma, start, end, all);
   }
   const r = fillFile(mm, vma, start, end, false, -1, all);
-  return r === -ENOMEM ? r : 0;
+  if (r === -ENOMEM) return r;
+  return all && !vma.isShared && (vma.prot & PROT_WRITE) !== 0 ? makeOwn(mm, start, end) : 0;
+}
+
+/** Private pages that can be written are populated with copies of their own. Ends with the file. 0 or -ENOMEM. */
+function makeOwn(mm: MemoryManager, start: number, end: number): number {
+  let pos = start;
+  while (pos < end) {
+    const r = faultIn(mm, pos, PROT_WRITE, end - pos, false);
+    if (r < 0) return r === -ENOMEM ? r : 0;
+    pos = Math.max(pos + PAGE_SIZE, mm.pmas.find(pos)?.end ?? 0);
+  }
+  return 0;
 }
 
 /** Bytes of [start, end) that are mapped. */

@@ -271,7 +271,13 @@ function processVm(t: Task, a: SyscallArgs, write: boolean): number {
         lLeft = local[2 * li + 1]!;
         li++;
       }
-      const want = Math.min(rLeft, lLeft, 65536);
+      let want = Math.min(rLeft, lLeft, 65536);
+      // The protection that was asked for counts, not what the processor makes of it: writable is not readable.
+      const v = target.mm.vmas.find(rAddr);
+      if (v !== null) {
+        if ((v.prot & (write ? PROT_WRITE : PROT_READ)) === 0) return done > 0 ? done : -EFAULT;
+        want = Math.min(want, v.end - rAddr);
+      }
       const got = write ? t.mm.copyIn(lAddr, scratch, 0, want) : target.mm.copyIn(rAddr, scratch, 0, want);
       if (got <= 0) return done > 0 ? done : -EFAULT;
       const put = write ? target.mm.copyOut(rAddr, scratch, 0, got) : t.mm.copyOut(lAddr, scratch, 0, got);

@@ -1,5 +1,5 @@
 /** open(2), openat(2), openat2(2), creat(2). */
-import { E2BIG, EAGAIN, EFAULT, EINVAL, EMFILE, ENOENT, ERESTARTSYS } from "../../abi/errno.ts";
+import { E2BIG, EAGAIN, EFAULT, EINVAL, EMFILE, ENOENT, ERESTARTSYS, EXDEV } from "../../abi/errno.ts";
 import {
   __O_TMPFILE,
   AT_FDCWD,
@@ -39,6 +39,7 @@ const RESOLVE_KNOWN =
 /** sizeof(struct open_how): flags u64, mode u64, resolve u64. */
 const OPEN_HOW_SIZE = 24;
 const PAGE_SIZE = 4096;
+const SLASH = 47;
 
 /** Flags that make no sense together: 0 or -EINVAL. */
 function checkFlags(flags: number): number {
@@ -60,6 +61,7 @@ function openCommon(t: Task, dirfd: number, addr: number, flags: number, mode: n
   const fds = t.fds;
   // While fewer are open than allowed, a number is free.
   if (fds.count >= fds.limits.get(RLIMIT_NOFILE) && !fds.canAlloc(1)) return -EMFILE;
+  if ((resolve & RESOLVE_BENEATH) !== 0 && path.charCodeAt(0) === SLASH) return -EXDEV;
   // A confined walk starts from the directory even when the path is absolute.
   const start = startPath(t, dirfd, (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0 ? "" : path);
   if (typeof start === "number") return start;

@@ -192,15 +192,18 @@ function readBuffer(t: Task, file: FileDescription, addr: number, size: number, 
 }
 
 /**
- * Only `have` bytes (or -EFAULT) of what is to be written can be read: pipes and sockets take whole pieces. 0 when
- * something is left to write, or what the call answers.
+ * Only `have` bytes (or -EFAULT) of the `wanted` ones that are to be written can be read: pipes and sockets take whole
+ * pieces. 0 when something is left to write, or what the call answers.
  */
-function takeWhole(t: Task, file: FileDescription, have: number, pos: number): number {
+function takeWhole(t: Task, file: FileDescription, have: number, wanted: number, pos: number): number {
   const isSocket = file instanceof UnixSocket;
-  const piece = isSocket ? file.pieceSize : pipeOf(file) !== null ? PIPE_BUF : 1;
+  const pipe = pipeOf(file);
+  const piece = isSocket ? file.pieceSize : pipe !== null ? PIPE_BUF : 1;
   if (have < piece) {
-    const err = isSocket && pos === AT_POSITION ? file.sendError() : 0;
-    if (err === -EPIPE) return brokenPipe(t, 0);
+    if (pos === AT_POSITION && wanted < file.leastWrite) return -EINVAL;
+    if (pos === AT_POSITION && pipe !== null && pipe.readers === 0) return brokenPipe(t, 0);
+    const err = isSocket && pos === AT_POSITION && file.foreign === null ? file.sendError(wanted) : 0;
+    if (err === -EPIPE && isSocket && file.type === SOCK_STREAM) return brokenPipe(t, 0);
     return err < 0 ? err : orNoPosition(file, pos, -EFAULT);
   }
   seq.truncate(have - (have % piece));
@@ -214,7 +217,7 @@ function writeBuffer(t: Task, file: FileDescription, addr: number, size: number,
   if (len > 0) {
     const r = t.mm.ioSequence(addr, len, false, seq);
     if (r < len) {
-      const err = takeWhole(t, file, r, pos);
+      const err = takeWhole(t, file, r, len, pos);
       if (err < 0) return err;
     }
   }
@@ -239,7 +242,7 @@ function writeVector(t: Task, file: FileDescription, addr: number, count: number
   seq.clear();
   const total = t.mm.ioVector(addr, count, false, seq);
   if (seq.isCut) {
-    const err = takeWhole(t, file, total, pos);
+    const err = takeWhole(t, file, total, seq.wanted, pos);
     if (err < 0) return err;
   } else if (total < 0) return total;
   if (seq.remaining === 0) return hasPosition(file, pos) ? 0 : -ESPIPE;
@@ -250,9 +253,10 @@ function writeVector(t: Task, file: FileDescription, addr: number, count: number
   let append = (flags & RWF_APPEND) !== 0;
   if ((file.statusFlags & O_APPEND) !== 0) append = pos !== AT_POSITION && (flags & RWF_NOAPPEND) === 0;
   if (!append || pos !== AT_POSITION) return writeSeq(t, file, pos, append, (flags & (RWF_SYNC | RWF_DSYNC)) !== 0);
+  if (file.inode === null || !file.inode.isRegular) return writeSeq(t, file, AT_POSITION, false, false);
   // RWF_APPEND with the file's own position, which moves to the new end.
   const r = writeSeq(t, file, 0, true, (flags & (RWF_SYNC | RWF_DSYNC)) !== 0);
-  if (r > 0 && file.inode !== null && file.inode.isRegular) file.offset = sizeStat.size + r;
+  if (r > 0) file.offset = sizeStat.size + r;
   return r;
 }
 

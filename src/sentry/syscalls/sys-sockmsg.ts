@@ -14,6 +14,7 @@ import {
   EPERM,
   EPIPE,
 } from "../../abi/errno.ts";
+import { O_NONBLOCK } from "../../abi/fcntl.ts";
 import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from "../../abi/capability.ts";
 import { SIGPIPE } from "../../abi/signal.ts";
 import {
@@ -165,6 +166,11 @@ function sendAttempt(t: Task, s: UnixSocket, nameLen: number, flags: number): nu
   const r = sendOrWait(t, s, nameLen, flags);
   const sent = r >= 0 || (r === BLOCKED && seq.done > t.progress);
   if (!sent) dropRights(sendInfo.rights);
+  return withSignal(t, s, r, flags);
+}
+
+/** Sends SIGPIPE when the result of a send asks for it. */
+function withSignal(t: Task, s: UnixSocket, r: number, flags: number): number {
   if (r === -EPIPE && s.type === SOCK_STREAM && (flags & MSG_NOSIGNAL) === 0) sendToTask(t, userSignal(t, SIGPIPE));
   return r;
 }
@@ -195,12 +201,15 @@ function sendOrWait(t: Task, s: UnixSocket, nameLen: number, flags: number): num
   return BLOCKED;
 }
 
-/** Only `have` bytes (or -EFAULT) of what is to be sent can be read. 0 when something is left to send, or the answer. */
-function takeWhole(s: UnixSocket, have: number, nameLen: number): number {
+/**
+ * Only `have` bytes (or -EFAULT) of the `wanted` ones that are to be sent can be read. 0 when something is left to send, or
+ * the answer.
+ */
+function takeWhole(t: Task, s: UnixSocket, have: number, wanted: number, nameLen: number, flags: number): number {
   const piece = s.pieceSize;
   if (have < piece) {
-    const err = s.foreign === null && nameLen === 0 ? s.sendError() : 0;
-    return err === -ENOTCONN ? err : -EFAULT;
+    const err = s.foreign === null && nameLen === 0 ? s.sendError(wanted) : 0;
+    return err < 0 ? withSignal(t, s, err, flags) : -EFAULT;
   }
   seq.truncate(have - (have % piece));
   return 0;
@@ -217,7 +226,7 @@ function sendto(t: Task, a: SyscallArgs): number {
   const wanted = Math.min(a.size(2), MAX_RW_COUNT);
   const n = t.mm.ioSequence(a.ptr(1), wanted, false, seq);
   if (n < wanted) {
-    const short = takeWhole(s, n, nameLen);
+    const short = takeWhole(t, s, n, wanted, nameLen, a.i32(3));
     if (short < 0) return short;
   }
   sendInfo.clear();
@@ -232,12 +241,12 @@ function sendHeader(t: Task, s: UnixSocket, addr: number, flags: number): number
   const nameLen = hdr.name === 0 ? 0 : hdr.nameLen;
   err = addressIn(t, hdr.name, nameLen);
   if (err < 0) return err;
-  if (s.type === SOCK_SEQPACKET && s.foreign === null && s.sendError() === -ENOTCONN) return -ENOTCONN;
+  if (s.type === SOCK_SEQPACKET && s.foreign === null && s.connectionError() < 0) return -ENOTCONN;
   seq.clear();
   const n = t.mm.ioVector(hdr.iov, hdr.iovLen, false, seq);
   if (n < 0 && !seq.isCut) return n;
   if (seq.isCut) {
-    const short = takeWhole(s, n, nameLen);
+    const short = takeWhole(t, s, n, seq.wanted, nameLen, flags);
     if (short < 0) return short;
   }
   err = readControl(t);
@@ -284,6 +293,8 @@ function receiveAttempt(t: Task, s: UnixSocket, flags: number): number {
   if (r < 0 && r !== -EAGAIN) return t.progress > 0 ? t.progress : r;
   const done = t.progress + (r > 0 ? r : 0);
   if (r >= 0 && (!all || r === 0 || seq.remaining === 0 || receiveInfo.rights !== null)) return done;
+  const mayWait = ((flags & MSG_DONTWAIT) | (s.statusFlags & O_NONBLOCK)) === 0;
+  if (r === -EAGAIN && mayWait && s.endsWaiting) return done;
   const wait = waitSocket(t, s, s.waitQueue(), EV_IN, s.receiveTimeoutNs, (flags & MSG_DONTWAIT) !== 0);
   if (wait !== BLOCKED) return done > 0 ? done : wait;
   t.progress = done;

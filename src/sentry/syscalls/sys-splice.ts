@@ -113,6 +113,7 @@ function fileToPipe(
 ): number {
   if (pipe.readers === 0) return brokenPipe(t, 0);
   if (room(pipe) === 0) return waitPipe(t, pipe, EV_OUT | EV_WRNORM, nonblock);
+  if (!givesSplice(from)) return -EINVAL;
   let done = 0;
   while (done < len && room(pipe) > 0) {
     useBuffer(Math.min(len - done, room(pipe)));
@@ -228,7 +229,7 @@ export function splice(t: Task, a: SyscallArgs): number {
   }
   if (outPipe === null) return -EINVAL;
   if (inAddr !== 0 && (!isSeekable(from) || inPos < 0)) return -EINVAL;
-  if (!givesSplice(from) || isNegative) return -EINVAL;
+  if (isNegative) return -EINVAL;
   nonblock ||= (to.statusFlags & O_NONBLOCK) !== 0;
   const n = spliceIn(t, from, inPos, to, outPipe, len, nonblock);
   if (n > 0) moved(from, to);
@@ -332,14 +333,15 @@ export function sendfile(t: Task, a: SyscallArgs): number {
   const outPipe = pipeOf(to);
   if (outPipe !== null) {
     if (len === 0) return 0;
-    if (!givesSplice(from) || pipeOf(from) !== null) return -EINVAL;
+    if (pipeOf(from) !== null) return -EINVAL;
     const n = spliceIn(t, from, pos, to, outPipe, len, (to.statusFlags & O_NONBLOCK) !== 0);
     if (n > 0) moved(from, to);
     if (n > 0 && addr !== 0 && t.mm.writeI64(addr, pos + n) < 0) return -EFAULT;
     return n;
   }
-  if (type !== S_IFREG && type !== S_IFBLK) return -EINVAL;
-  if ((to.statusFlags & O_APPEND) !== 0) return -EINVAL;
+  if ((to.statusFlags & O_APPEND) !== 0 || (type !== 0 && !isSeekable(from))) return -EINVAL;
+  if (len === 0) return 0;
+  if (type !== S_IFREG && type !== S_IFBLK && type !== S_IFCHR) return -EINVAL;
   // Earlier attempts have moved the position already.
   let done = t.progress;
   const before = done;

@@ -25,7 +25,7 @@ import type { FileDescription } from "../vfs/file.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
-import { startPath } from "./file-util.ts";
+import { namedPathArg, pathArg, startPath } from "./file-util.ts";
 
 const stat: Stat = new Stat();
 const statFs: StatFs = new StatFs();
@@ -49,6 +49,10 @@ function statFile(file: FileDescription): number {
 function statCommon(t: Task, dirfd: number, addr: number, flags: number): number {
   // With AT_EMPTY_PATH a null path stands for an empty one.
   const path = addr === 0 && (flags & AT_EMPTY_PATH) !== 0 ? "" : t.mm.copyInString(addr, PATH_MAX);
+  if ((flags & ~STAT_FLAGS) !== 0) {
+    // A descriptor alone is not looked at so closely.
+    if (path !== "" || dirfd < 0 || (flags & AT_EMPTY_PATH) === 0) return -EINVAL;
+  }
   if (typeof path === "number") return path;
   if (path === "") {
     if ((flags & AT_EMPTY_PATH) === 0) return -ENOENT;
@@ -57,7 +61,6 @@ function statCommon(t: Task, dirfd: number, addr: number, flags: number): number
       return file === undefined ? -EBADF : statFile(file);
     }
   }
-  if ((flags & ~STAT_FLAGS) !== 0) return -EINVAL;
   const start = startPath(t, dirfd, path);
   if (typeof start === "number") return start;
   return statAt(t.pathContext, start, path, flags, stat);
@@ -108,7 +111,7 @@ export function statx(t: Task, a: SyscallArgs): number {
 function accessCommon(t: Task, dirfd: number, addr: number, mode: number, flags: number): number {
   if ((mode & ~7) !== 0) return -EINVAL;
   if ((flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
-  const path = t.mm.copyInString(addr, PATH_MAX);
+  const path = (flags & AT_EMPTY_PATH) === 0 ? namedPathArg(t, addr) : pathArg(t, addr);
   if (typeof path === "number") return path;
   const start = startPath(t, dirfd, path);
   if (typeof start === "number") return start;

@@ -22,6 +22,8 @@ export class IoSequence implements IoVec {
   done = 0;
   /** Set by mm when what was asked for goes on in memory that cannot be accessed. */
   isCut = false;
+  /** With isCut: all bytes that were asked for. */
+  wanted = 0;
   /** Set by mm when a range is a bounce buffer for memory the Sentry cannot write in place. */
   sink: BounceSink | null = null;
   sinkData: unknown = null;

@@ -323,7 +323,10 @@ function xattrAllowed(ctx: PathContext, m: Mount, inode: Inode, name: string, wr
   if (name.startsWith(XATTR_TRUSTED_PREFIX)) {
     return creds.hasCap(CAP_SYS_ADMIN) ? 0 : write ? -EPERM : -ENODATA;
   }
-  if (!name.startsWith(XATTR_USER_PREFIX)) return -EOPNOTSUPP;
+  if (!name.startsWith(XATTR_USER_PREFIX)) {
+    const denied = inode.permission(creds, write ? MAY_WRITE : MAY_READ);
+    return denied < 0 ? denied : -EOPNOTSUPP;
+  }
   const type = inode.mode & S_IFMT;
   if (type !== S_IFREG && type !== S_IFDIR) return write ? -EPERM : -ENODATA;
   if (write && type === S_IFDIR && (inode.mode & S_ISVTX) !== 0 && !isOwnerOrCapable(inode, creds)) return -EPERM;

@@ -147,6 +147,10 @@ export abstract class FileDescription {
   write(_seq: IoSequence): number {
     return -EINVAL;
   }
+  /** Fewer bytes cannot be written (Infinity: there is no write): write(2) answers EINVAL, whatever the buffer is. */
+  get leastWrite(): number {
+    return this.write === FileDescription.prototype.write ? Infinity : 0;
+  }
   pread(_seq: IoSequence, _off: number): number {
     return -ESPIPE;
   }

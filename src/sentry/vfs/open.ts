@@ -11,6 +11,7 @@ import {
   EPERM,
   EROFS,
   ETXTBSY,
+  EXDEV,
 } from "../../abi/errno.ts";
 import {
   O_ACCMODE,
@@ -69,9 +70,6 @@ import {
 
 /** Flags that open consumes: F_GETFL does not show them. */
 const OPEN_ONLY = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
-
-/** RESOLVE_* with which a link that a file would be created behind is not followed. */
-const CONFINED = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT;
 
 const truncation: SetAttr = new SetAttr();
 
@@ -134,7 +132,8 @@ function openTmpfile(
 ): FileDescription | number {
   if ((flags & O_TMPFILE) !== O_TMPFILE || (flags & O_CREAT) !== 0) return -EINVAL;
   if ((flags & O_ACCMODE) === 0) return -EINVAL;
-  const r = walk(ctx, start, path, how | WALK_FOLLOW | WALK_DIRECTORY);
+  const follow = (flags & O_NOFOLLOW) === 0 ? WALK_FOLLOW : 0;
+  const r = walk(ctx, start, path, how | follow | WALK_DIRECTORY);
   if (r < 0) return r;
   const m = walked.mount!;
   const d = walked.dentry!;
@@ -165,6 +164,7 @@ function openCreate(
   mode: number,
   how: number,
 ): FileDescription | number {
+  const resolve = how >> WALK_RESOLVE_SHIFT;
   let r = walk(ctx, start, path, how | WALK_PARENT);
   for (;;) {
     if (r < 0) return r;
@@ -196,19 +196,20 @@ function openCreate(
       if (sticky < 0) return sticky;
       return openFound(ctx, cm, cd, flags, false);
     }
-    if ((flags & O_NOFOLLOW) !== 0 || ((how >> WALK_RESOLVE_SHIFT) & CONFINED) !== 0) return -ELOOP;
+    if ((flags & O_NOFOLLOW) !== 0 || (resolve & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
     if (walked.links >= MAXSYMLINKS || (cm.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
     const denied = mayFollowLink(ctx.vfs, dir, inode, ctx.creds);
     if (denied < 0) return denied;
-    if (inode.isMagicLink && ((how >> WALK_RESOLVE_SHIFT) & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
+    if (inode.isMagicLink && (resolve & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
     const target: VfsPath | string | number = inode.followLink(ctx);
     if (typeof target === "number") return target;
     if (typeof target !== "string") {
+      if ((resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) return -EXDEV;
       if (target.dentry.inode!.isDir) return -EISDIR;
       return openFound(ctx, target.mount, target.dentry, flags, false);
     }
     if (target.length === 0) return -ENOENT;
-    r = walkFrom(ctx, m, d, target, how | WALK_PARENT, walked.links + 1);
+    r = walkFrom(ctx, m, d, target, how | WALK_PARENT, walked.links + 1, start ?? ctx.cwd);
   }
 }
 

@@ -64,10 +64,13 @@ export function walk(ctx: PathContext, start: VfsPath | null, path: string, flag
     return 0;
   }
   if (path.length >= PATH_MAX) return -ENAMETOOLONG;
-  return walkFrom(ctx, from.mount, from.dentry, path, flags, 0);
+  return walkFrom(ctx, from.mount, from.dentry, path, flags, 0, null);
 }
 
-/** The walk proper, from a given place and with `links` links followed before. */
+/**
+ * The walk proper, from a given place and with `links` links followed before. `base`: what openat2 confines it to, null:
+ * the start.
+ */
 export function walkFrom(
   ctx: PathContext,
   startMount: Mount,
@@ -75,13 +78,14 @@ export function walkFrom(
   fullPath: string,
   flags: number,
   links: number,
+  base: VfsPath | null,
 ): number {
   const resolve = flags >> WALK_RESOLVE_SHIFT;
   let rootMount = ctx.root.mount;
   let rootDentry = ctx.root.dentry;
   if ((resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) {
-    rootMount = startMount;
-    rootDentry = startDentry;
+    rootMount = base === null ? startMount : base.mount;
+    rootDentry = base === null ? startDentry : base.dentry;
   }
   const creds = ctx.creds;
   let path = fullPath;

@@ -48,6 +48,10 @@ export class EventFile extends FileDescription {
     return 8;
   }
 
+  override get leastWrite(): number {
+    return 8;
+  }
+
   override write(seq: IoSequence): number {
     if (seq.remaining !== 8) return -EINVAL;
     seq.read(word, 0, 8);

@@ -28,8 +28,8 @@ export class Packet {
   readonly cred: PeerCred = new PeerCred();
   /** Credentials were sent explicitly, or either end had SO_PASSCRED. */
   hasCred = false;
-  /** The sender's bound address (datagrams). */
-  from: UnixAddress | null = null;
+  /** Who sent it: receivers are told the address that it is bound to when they read. */
+  sender: { readonly address: UnixAddress | null } | null = null;
 
   constructor(data: Uint8Array, end: number) {
     this.data = data;

@@ -14,9 +14,11 @@ import {
   EMSGSIZE,
   ENOTCONN,
   EOPNOTSUPP,
+  EPERM,
   EPIPE,
   EPROTOTYPE,
 } from "../../../abi/errno.ts";
+import { O_NONBLOCK } from "../../../abi/fcntl.ts";
 import { FIONREAD, SIOCATMARK } from "../../../abi/ioctl.ts";
 import {
   MSG_PEEK,
@@ -49,8 +51,8 @@ import { Packet, PacketQueue, PeerCred } from "./packet.ts";
 
 /** net.core.wmem_default, as SO_SNDBUF reports it. */
 const DEFAULT_BUFFER = 212992;
-/** Longest piece of a stream kept as one packet. */
-const STREAM_PIECE = 32768;
+/** Longest piece of a stream kept as one packet: as Linux's, 32 KiB and what of a page is left beside the bookkeeping. */
+const STREAM_PIECE = 36544;
 /** Most datagrams waiting in a queue (net.unix.max_dgram_qlen). */
 const DGRAM_QUEUE = 512;
 
@@ -197,6 +199,7 @@ export class UnixSocket extends FileDescription {
   connect(target: UnixSocket): number {
     if (target.type !== this.type) return -EPROTOTYPE;
     if (!this.isConnectionBased) {
+      if (!target.hears(this)) return -EPERM;
       if (target.readShut) return -ECONNREFUSED;
       this.peer?.senders.delete(this);
       this.peer = target;
@@ -218,6 +221,11 @@ export class UnixSocket extends FileDescription {
     target.queue.notify(EV_IN | EV_RDNORM);
     this.queue.notify(EV_OUT | EV_WRNORM);
     return 0;
+  }
+
+  /** Whether this datagram socket takes messages from `other`: connected ones only from where they are connected to. */
+  private hears(other: UnixSocket): boolean {
+    return this.peer === null ? !this.peerGone : this.peer === other;
   }
 
   /** getpeername(2): the peer's name (null: none), also when it has gone; -ENOTCONN. */
@@ -261,15 +269,20 @@ export class UnixSocket extends FileDescription {
 
   /** Bytes sent or -errno; -EAGAIN: no room. `target`: datagram destination, null: the connected peer. */
   send(seq: IoSequence, target: UnixSocket | null, info: SendInfo): number {
+    const err = this.sendError(seq.remaining);
+    if (err < 0) return err;
     const to = target ?? this.peer;
-    if (this.writeShut && this.type === SOCK_DGRAM) return -EPIPE;
     if (to === null && !this.peerGone) return -ENOTCONN;
-    if (this.writeShut) return -EPIPE;
-    if (to === null) return this.type === SOCK_DGRAM ? -ECONNREFUSED : -EPIPE;
+    if (to === null) {
+      if (this.type !== SOCK_DGRAM) return -EPIPE;
+      // Told once; from then on it is not connected.
+      this.peerGone = false;
+      return -ECONNREFUSED;
+    }
+    if (this.type === SOCK_DGRAM && !to.hears(this)) return -EPERM;
     if (to.readShut) return this.type === SOCK_DGRAM && target !== null ? -ECONNREFUSED : -EPIPE;
     if (this.type === SOCK_STREAM) return this.sendStream(seq, to, info);
     const len = seq.remaining;
-    if (len > this.sendBuffer - 32) return -EMSGSIZE;
     if (!to.roomFor(len)) return -EAGAIN;
     const data = new Uint8Array(len);
     seq.read(data, 0, len);
@@ -312,11 +325,18 @@ export class UnixSocket extends FileDescription {
     return this.listening || this.packets.count > 0;
   }
 
-  /** What send(2) says before it looks at the data: 0, -ENOTCONN, or -EPIPE of a stream. */
-  sendError(): number {
-    if (this.type === SOCK_DGRAM) return 0;
-    if (this.peer === null && !this.peerGone) return -ENOTCONN;
-    return this.writeShut && this.type === SOCK_STREAM ? -EPIPE : 0;
+  /** Not connected, which a socket with connections must be to send: 0 or -ENOTCONN. */
+  connectionError(): number {
+    return this.isConnectionBased && !this.isConnected ? -ENOTCONN : 0;
+  }
+
+  /** What send(2) of `len` bytes says before it looks at them: 0 or -errno. */
+  sendError(len: number): number {
+    if (this.type === SOCK_SEQPACKET && this.pendingError !== 0) return -this.takeError();
+    const err = this.connectionError();
+    if (err < 0) return err;
+    if (this.type !== SOCK_STREAM && len > this.sendBuffer - 32) return -EMSGSIZE;
+    return this.writeShut || (this.peer === null && this.isConnectionBased) ? -EPIPE : 0;
   }
 
   private packet(data: Uint8Array, len: number, to: UnixSocket, info: SendInfo): Packet {
@@ -324,7 +344,7 @@ export class UnixSocket extends FileDescription {
     p.rights = info.rights;
     p.cred.set(info.cred.pid, info.cred.uid, info.cred.gid);
     p.hasCred = info.explicitCred || this.passCred || to.passCred;
-    p.from = this.address;
+    p.sender = this;
     return p;
   }
 
@@ -350,19 +370,23 @@ export class UnixSocket extends FileDescription {
       if (this.isConnectionBased && this.peer === null && !this.peerGone) {
         return this.type === SOCK_STREAM ? -EINVAL : -ENOTCONN;
       }
-      if (this.readShut || (this.peerGone && this.isConnectionBased)) return 0;
-      return -EAGAIN;
+      return this.isConnectionBased && (this.readShut || this.peerGone) ? 0 : -EAGAIN;
     }
     return this.type === SOCK_STREAM
       ? this.receiveStream(seq, flags, info, p)
       : this.receiveMessage(seq, flags, info, p);
   }
 
+  /** Nothing more will come to a datagram socket shut for reading: calls that would wait give 0 instead. */
+  get endsWaiting(): boolean {
+    return this.type === SOCK_DGRAM && this.readShut;
+  }
+
   private receiveMessage(seq: IoSequence, flags: number, info: ReceiveInfo, p: Packet): number {
     const n = Math.min(seq.remaining, p.length);
     seq.write(p.data, p.start, n);
     this.ancillary(p, flags, info);
-    info.from = p.from;
+    info.from = p.sender?.address ?? null;
     const full = p.length;
     if (n < full) info.flags |= MSG_TRUNC;
     if ((flags & MSG_PEEK) === 0) {
@@ -376,6 +400,7 @@ export class UnixSocket extends FileDescription {
     const peek = (flags & MSG_PEEK) !== 0;
     let done = 0;
     let peeked = 0;
+    info.from = head.sender?.address ?? null;
     let p = head;
     do {
       // Reading goes on into a packet with files, and stops behind it.
@@ -392,7 +417,8 @@ export class UnixSocket extends FileDescription {
       const next = this.packets.at(peeked);
       if (info.rights !== null || next === undefined || (this.passCred && !head.gluesWith(next))) break;
       p = next;
-    } while (seq.remaining > 0);
+      // Peeking goes on to the next files even when no more bytes are wanted, as Linux's does.
+    } while (peek || seq.remaining > 0);
     if (!peek && done > 0) this.tellSenders();
     return done;
   }
@@ -425,7 +451,7 @@ export class UnixSocket extends FileDescription {
     const n = this.receive(seq, 0, plainReceive);
     // read(2) has nowhere to put files: they are closed.
     if (plainReceive.rights !== null) for (const f of plainReceive.rights) f.decRef();
-    return n;
+    return n === -EAGAIN && this.endsWaiting && (this.statusFlags & O_NONBLOCK) === 0 ? 0 : n;
   }
 
   override write(seq: IoSequence): number {
@@ -442,8 +468,9 @@ export class UnixSocket extends FileDescription {
       this.readShut || (this.isConnectionBased && (this.peerGone || (this.peer !== null && this.peer.writeShut)));
     if (this.packets.count > 0 || readEnd) r |= EV_IN | EV_RDNORM;
     if (readEnd) r |= EV_RDHUP;
+    if (this.readShut && this.writeShut) r |= EV_HUP;
     if (this.isConnectionBased) {
-      if (this.peerGone || (this.readShut && this.writeShut)) r |= EV_HUP;
+      if (this.peerGone) r |= EV_HUP;
       if (this.peer === null && !this.peerGone) r |= EV_HUP;
     }
     const to = this.peer;
