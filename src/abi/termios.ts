@@ -4,6 +4,10 @@ export const TCGETS = 0x5401;
 export const TCSETS = 0x5402;
 export const TCSETSW = 0x5403;
 export const TCSETSF = 0x5404;
+export const TCGETA = 0x5405;
+export const TCSETA = 0x5406;
+export const TCSETAW = 0x5407;
+export const TCSETAF = 0x5408;
 export const TCSBRK = 0x5409;
 export const TCXONC = 0x540a;
 export const TCFLSH = 0x540b;
@@ -17,12 +21,16 @@ export const TIOCSTI = 0x5412;
 export const TIOCGWINSZ = 0x5413;
 export const TIOCSWINSZ = 0x5414;
 export const TIOCMGET = 0x5415;
+export const TIOCGSOFTCAR = 0x5419;
+export const TIOCSSOFTCAR = 0x541a;
 export const TIOCINQ = 0x541b;
 export const TIOCPKT = 0x5420;
 export const TIOCNOTTY = 0x5422;
 export const TIOCSETD = 0x5423;
 export const TIOCGETD = 0x5424;
 export const TCSBRKP = 0x5425;
+export const TIOCSBRK = 0x5427;
+export const TIOCCBRK = 0x5428;
 export const TIOCGSID = 0x5429;
 export const TCGETS2 = 0x802c542a;
 export const TCSETS2 = 0x402c542b;
@@ -31,7 +39,13 @@ export const TCSETSF2 = 0x402c542d;
 export const TIOCGPTN = 0x80045430;
 export const TIOCSPTLCK = 0x40045431;
 export const TIOCGPTLCK = 0x80045439;
+export const TIOCGDEV = 0x80045432;
+export const TIOCSIG = 0x40045436;
+export const TIOCVHANGUP = 0x5437;
+export const TIOCGEXCL = 0x80045440;
 export const TIOCGPTPEER = 0x5441;
+export const TIOCGLCKTRMIOS = 0x5456;
+export const TIOCSLCKTRMIOS = 0x5457;
 export const TIOCGPKT = 0x80045438;
 
 // Packet mode control bytes (tty_ioctl(4), TIOCPKT).
@@ -42,6 +56,7 @@ export const TIOCPKT_STOP = 4;
 export const TIOCPKT_START = 8;
 export const TIOCPKT_NOSTOP = 16;
 export const TIOCPKT_DOSTOP = 32;
+export const TIOCPKT_IOCTL = 64;
 
 /** c_iflag */
 export const IGNBRK = 0o1;
@@ -72,6 +87,10 @@ export const TABDLY = 0o14000;
 export const XTABS = 0o14000;
 /** c_cflag */
 export const CBAUD = 0o10017;
+/** Speeds are those of struct termios2. */
+export const BOTHER = 0o10000;
+/** Shift of the input speed's code; 0 there: the same as the output's. */
+export const IBSHIFT = 16;
 export const B38400 = 0o17;
 export const CSIZE = 0o60;
 export const CS8 = 0o60;
@@ -127,6 +146,10 @@ export const TCIFLUSH = 0;
 export const TCOFLUSH = 1;
 export const TCIOFLUSH = 2;
 
+/** Control characters in `struct termio`, and its size. */
+const NCC = 8;
+export const TERMIO_SIZE = 18;
+
 /** sizeof kernel struct termios / termios2 / winsize. */
 export const TERMIOS_SIZE = 36;
 export const TERMIOS2_SIZE = 44;
@@ -178,6 +201,45 @@ export function writeTermios(v: DataView, off: number, t: Termios, withSpeeds: b
     v.setUint32(off + 36, t.ispeed, true);
     v.setUint32(off + 40, t.ospeed, true);
   }
+}
+
+/** Bits per second by speed code; the codes with 0o10000 go on behind 15. */
+const SPEEDS: readonly number[] = [
+  0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800,
+  500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000,
+];
+
+function speedOf(code: number, other: number): number {
+  if (code === BOTHER) return other;
+  return SPEEDS[(code & BOTHER) === 0 ? code : (code & 0o17) + 15] ?? 0;
+}
+
+/** Sets the speeds to what the codes in c_cflag say. */
+export function deriveSpeeds(t: Termios): void {
+  const input = (t.cflag >>> IBSHIFT) & CBAUD;
+  t.ospeed = speedOf(t.cflag & CBAUD, t.ospeed);
+  t.ispeed = input === 0 ? t.ospeed : speedOf(input, t.ispeed);
+}
+
+/** Writes struct termio (18 bytes), tty_ioctl(4). */
+export function writeTermio(v: DataView, off: number, t: Termios): void {
+  v.setUint16(off, t.iflag, true);
+  v.setUint16(off + 2, t.oflag, true);
+  v.setUint16(off + 4, t.cflag, true);
+  v.setUint16(off + 6, t.lflag, true);
+  v.setUint8(off + 8, t.line);
+  for (let i = 0; i < NCC; i++) v.setUint8(off + 9 + i, t.cc[i]!);
+  v.setUint8(off + 17, 0);
+}
+
+/** Reads struct termio: the high halves of the flags and the other characters stay. */
+export function readTermio(v: DataView, off: number, t: Termios): void {
+  t.iflag = ((t.iflag & ~0xffff) | v.getUint16(off, true)) >>> 0;
+  t.oflag = ((t.oflag & ~0xffff) | v.getUint16(off + 2, true)) >>> 0;
+  t.cflag = ((t.cflag & ~0xffff) | v.getUint16(off + 4, true)) >>> 0;
+  t.lflag = ((t.lflag & ~0xffff) | v.getUint16(off + 6, true)) >>> 0;
+  t.line = v.getUint8(off + 8);
+  for (let i = 0; i < NCC; i++) t.cc[i] = v.getUint8(off + 9 + i);
 }
 
 /** Reads what {@link writeTermios} writes. */

@@ -50,6 +50,30 @@ export class ByteQueue {
     return n;
   }
 
+  /** Takes the oldest byte; there must be one. */
+  pullByte(): number {
+    const byte = this.buf[this.head]!;
+    this.head = (this.head + 1) & (this.buf.length - 1);
+    this.length--;
+    this.consumed++;
+    return byte;
+  }
+
+  /** Forgets up to `n` of the oldest bytes. */
+  drop(n: number): void {
+    const count = n < this.length ? n : this.length;
+    this.head = (this.head + count) & (this.buf.length - 1);
+    this.length -= count;
+    this.consumed += count;
+  }
+
+  /** Forgets all but the `n` oldest bytes, as if the others had never been pushed. */
+  truncate(n: number): void {
+    if (this.length <= n) return;
+    this.written -= this.length - n;
+    this.length = n;
+  }
+
   clear(): void {
     this.consumed += this.length;
     this.length = 0;

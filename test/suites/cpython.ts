@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Outcome } from "../harness/process.ts";
 import { loadExclusions } from "./exclusions.ts";
+import { ensureUpstream } from "./packages.ts";
 import type { Case, Results, Suite } from "./suite.ts";
 
 const runner = join(import.meta.dirname, "cpython/run_tests.py");
@@ -33,6 +34,7 @@ const modules: Readonly<Record<string, number>> = {
   test_poll: 60,
   // test_eintr runs this in one process and tells only whether all passed.
   _test_eintr: 60,
+  test_eintr: 120,
   test_faulthandler: 120,
   test_resource: 60,
   test_shutil: 60,
@@ -42,6 +44,8 @@ const modules: Readonly<Record<string, number>> = {
   test_stat: 60,
   test_time: 60,
   test_timeout: 60,
+  // Debian's package leaves this one out: it comes from the source.
+  test_sqlite3: 60,
   test_zipfile: 120,
   test_tarfile: 120,
   test_pwd: 60,
@@ -52,6 +56,14 @@ const modules: Readonly<Record<string, number>> = {
   test_socket: 240,
   test_asyncio: 300,
 };
+
+/** Modules that are not installed, and which package's source has them. */
+const fromSource = new Set(["test_sqlite3"]);
+
+/** Where the modules of `fromSource` are. */
+function sourceTests(): string {
+  return join(ensureUpstream("python3.11", "*/Lib/test/test_sqlite3/*"), "Lib/test");
+}
 
 /** Reads the runner's lines. A test that has started and not ended counts as "hang". */
 export function parseTests(outcome: Outcome): Results {
@@ -65,6 +77,16 @@ export function parseTests(outcome: Outcome): Results {
   return results;
 }
 
+/** A file that cannot be loaded, or that ended early, says nothing about a sandbox. */
+function complaint(native: Results): string | undefined {
+  if (native.size === 0) return "no test ran natively";
+  for (const [name, status] of native) {
+    if (name === "the whole file" || name.startsWith("unittest.loader._FailedTest"))
+      return `${name}: ${status} natively`;
+  }
+  return undefined;
+}
+
 /** See the file's comment. */
 export const cpython: Suite = {
   name: "cpython",
@@ -75,8 +97,9 @@ export const cpython: Suite = {
     return Object.entries(modules).map(([name, timeout]): Case => {
       // Those of other modules would only make the command line long.
       const unwanted = exclusions.filter(({ text }) => text.startsWith(`${name}.`)).map(({ text }) => `!${text}`);
-      const command = ["/usr/bin/python3.11", runner, String(timeout * 2), name, ...unwanted];
-      return { name, command, timeout, parse: parseTests };
+      const more = fromSource.has(name) ? [`+${sourceTests()}`] : [];
+      const command = ["/usr/bin/python3.11", runner, String(timeout * 2), name, ...more, ...unwanted];
+      return { name, command, timeout, parse: parseTests, complaint };
     });
   },
 };

@@ -51,16 +51,8 @@ function sourceLists(): Map<string, string> {
   return lists;
 }
 
-/**
- * The unpacked source of a Debian source package (with Debian's changes), fetched once; returns its directory.
- * The machine's package lists stay as they are: this uses lists of its own below `cacheDir`.
- */
-export function ensureSource(name: string): string {
-  const dir = join(cacheDir, name);
-  const found = (): string | undefined =>
-    existsSync(dir) ? readdirSync(dir, { withFileTypes: true }).find((entry) => entry.isDirectory())?.name : undefined;
-  const there = found();
-  if (there !== undefined) return join(dir, there);
+/** Fetches with apt-get and package lists of our own below `cacheDir`: the machine's stay as they are. */
+function fetchSource(name: string, words: readonly string[], dir: string): void {
   ensurePackages(["dpkg-dev", "xz-utils", "patch"]);
   const apt = join(cacheDir, "apt");
   rmSync(apt, { recursive: true, force: true });
@@ -72,16 +64,42 @@ export function ensureSource(name: string): string {
     `-oDir::State::lists=${join(apt, "lists")}`,
     "-oAPT::Sandbox::User=root",
   ];
+  runOrThrow("apt-get", [...options, "update"]);
+  runOrThrow("apt-get", [...options, "source", "--allow-unauthenticated", ...words, name], dir);
+}
+
+/** The directory in `cacheDir/dirName`, which `make` makes when it is not there yet. */
+function ensureDirectory(dirName: string, make: (dir: string) => void): string {
+  const dir = join(cacheDir, dirName);
+  const found = (): string | undefined =>
+    existsSync(dir) ? readdirSync(dir, { withFileTypes: true }).find((entry) => entry.isDirectory())?.name : undefined;
+  const there = found();
+  if (there !== undefined) return join(dir, there);
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   try {
-    runOrThrow("apt-get", [...options, "update"]);
-    runOrThrow("apt-get", [...options, "source", "--allow-unauthenticated", name], dir);
+    make(dir);
+    const made = found();
+    if (made === undefined) throw new Error(`apt-get source for ${dirName}: nothing unpacked`);
+    return join(dir, made);
   } catch (error) {
     rmSync(dir, { recursive: true, force: true });
     throw error;
   }
-  const unpacked = found();
-  if (unpacked === undefined) throw new Error(`apt-get source ${name}: nothing unpacked`);
-  return join(dir, unpacked);
+}
+
+/** The unpacked source of a Debian source package (with Debian's changes), fetched once; returns its directory. */
+export function ensureSource(name: string): string {
+  return ensureDirectory(name, (dir) => fetchSource(name, [], dir));
+}
+
+/** A part of a Debian source package as its authors published it: what `glob` matches in the archive; returns the top directory. */
+export function ensureUpstream(name: string, glob: string): string {
+  return ensureDirectory(`${name}-upstream`, (dir) => {
+    fetchSource(name, ["--tar-only", "--download-only"], dir);
+    const archive = readdirSync(dir).find((file) => file.includes(".orig.tar."));
+    if (archive === undefined) throw new Error(`apt-get source ${name}: no archive`);
+    runOrThrow("tar", ["-xf", archive, "--wildcards", glob], dir);
+    rmSync(join(dir, archive));
+  });
 }

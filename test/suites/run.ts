@@ -3,7 +3,7 @@
  * same result. What cannot be the same is listed, with the reason, in exclusions.txt.
  *
  * `npm run test:suites -- [--platform=P[,P]] [--only=SUITE[,SUITE]] [--jobs=N] [--timeout-factor=N] [--verbose] [TEXT...]`
- * where a TEXT is a part of a case's name. Installs the Debian packages it needs. A run of all cases of a suite writes its
+ * where a TEXT is a part of a case's name, or with = before it the name. Installs the Debian packages it needs. A run of all cases of a suite writes its
  * counts into docs/compatibility-suites.md. Needs root.
  */
 import { spawnSync } from "node:child_process";
@@ -100,9 +100,9 @@ function difference(name: string, native: string | undefined, sandboxed: string 
 async function runSuite(suite: Suite): Promise<SuiteCount[]> {
   ensurePackages(suite.packages);
   const all = suite.cases();
-  const chosen = all.filter(
-    (test) => options.names.length === 0 || options.names.some((text) => test.name.includes(text)),
-  );
+  const isChosen = (name: string): boolean =>
+    options.names.some((text) => (text.startsWith("=") ? name === text.slice(1) : name.includes(text)));
+  const chosen = all.filter((test) => options.names.length === 0 || isChosen(test.name));
   const counts = options.platforms.map((platform) => ({ suite, platform, same: 0, different: 0, excluded: 0 }));
   await forEachParallel(chosen, options.jobs, async (test) => {
     if (isExcluded(suite, test.name)) {
@@ -115,6 +115,12 @@ async function runSuite(suite: Suite): Promise<SuiteCount[]> {
     const nativeSeconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     if (options.isVerbose && nativeOutcome !== undefined) {
       process.stdout.write(`--- ${test.name} natively\n${nativeOutcome.stdout}${nativeOutcome.stderr}`);
+    }
+    const complaint = test.complaint?.(native);
+    if (complaint !== undefined) {
+      for (const count of counts) count.different++;
+      say("native", `${suite.name} ${test.name}`, [complaint, nativeOutcome!.stderr.toString("latin1").slice(-2000)]);
+      return;
     }
     for (const count of counts) {
       const outcome = await runCase(suite, test, count.platform);

@@ -19,6 +19,8 @@ export interface Case {
   readonly doFlags?: readonly string[];
   /** What the native run would give, for a command that the machine itself must not run. */
   readonly assumed?: Results;
+  /** What is wrong with the native results, if they measure nothing at all. */
+  readonly complaint?: (native: Results) => string | undefined;
   /** Native results that need no counterpart: what does not work outside is no measure. Default: none. */
   readonly isIgnored?: (status: string) => boolean;
 }

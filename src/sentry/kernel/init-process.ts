@@ -71,7 +71,7 @@ export function createInitProcess(k: Kernel, o: InitOptions): ThreadGroup | numb
   k.processes.set(pid, g);
   const session = newSession(k, g);
   if (o.terminal !== null) {
-    session.tty = o.terminal;
+    g.tty = o.terminal;
     o.terminal.session = session;
     o.terminal.foregroundPgid = g.pgrp.id;
   }

@@ -1,10 +1,11 @@
 /** Process groups and sessions: setpgid(2), setsid(2), tty_ioctl(4). */
+import { CAP_SYS_TTY_CONFIG } from "../../abi/capability.ts";
 import { EACCES, EPERM, ESRCH } from "../../abi/errno.ts";
 import { SIGCONT, SIGHUP } from "../../abi/signal.ts";
 import type { Kernel } from "./kernel.ts";
 import { ProcessGroup, Session } from "./sessions.ts";
 import type { Task } from "./task.ts";
-import { kernelSignal, sendToGroup } from "./task-signals.ts";
+import { kernelSignal, sendToGroup, signalPgid } from "./task-signals.ts";
 import type { ThreadGroup } from "./thread-group.ts";
 
 /** Puts a process (new or moving) into a group. */
@@ -40,6 +41,7 @@ export function setsid(t: Task): number {
   const g = t.group;
   if (t.kernel.processGroups.has(g.id)) return -EPERM;
   newSession(t.kernel, g);
+  g.tty = null;
   return g.id;
 }
 
@@ -106,16 +108,27 @@ function hangUp(pg: ProcessGroup): void {
   }
 }
 
-/** A session leader exits: its terminal hangs up and controls nothing any more. credentials(7), tty_ioctl(4) TIOCNOTTY. */
+/** A session leader exits: its terminal's foreground group is told, and it controls nothing any more. credentials(7). */
 export function leaveSession(g: ThreadGroup): void {
   const s = g.session;
   if (s.leader !== g) return;
   s.leader = null;
-  const tty = s.tty;
-  if (tty === null) return;
-  s.tty = null;
-  tty.session = null;
-  const fg = g.kernel.processGroups.get(tty.foregroundPgid);
-  tty.foregroundPgid = 0;
-  if (fg !== undefined) hangUp(fg);
+  const { tty } = g;
+  const k = g.kernel;
+  if (tty !== null) {
+    signalPgid(k, tty.foregroundPgid, SIGHUP);
+    tty.session = null;
+    tty.foregroundPgid = 0;
+    s.clearTerminal();
+  } else if (g.hungUpForeground !== 0) {
+    signalPgid(k, g.hungUpForeground, SIGHUP);
+    signalPgid(k, g.hungUpForeground, SIGCONT);
+  }
+}
+
+/** vhangup(2). 0 or -EPERM. */
+export function vhangup(t: Task): number {
+  if (!t.creds.hasCap(CAP_SYS_TTY_CONFIG)) return -EPERM;
+  t.group.tty?.hangUp();
+  return 0;
 }

@@ -9,6 +9,8 @@ export interface ControllingTerminal {
   foregroundPgid: number;
   /** The session that it controls, or null. */
   session: unknown;
+  /** vhangup(2): those who have it open are cut off. */
+  hangUp(): void;
 }
 
 /** A session: its id is the pid of the process that made it. */
@@ -16,12 +18,16 @@ export class Session {
   readonly id: number;
   /** The leader, null after it exited. */
   leader: ThreadGroup | null;
-  tty: ControllingTerminal | null = null;
   readonly groups: Map<number, ProcessGroup> = new Map();
 
   constructor(leader: ThreadGroup, id: number) {
     this.leader = leader;
     this.id = id;
+  }
+
+  /** Takes the terminal from all processes. */
+  clearTerminal(): void {
+    for (const pg of this.groups.values()) for (const g of pg.members) g.tty = null;
   }
 }
 

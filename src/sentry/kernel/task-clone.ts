@@ -136,6 +136,7 @@ export function cloneTask(t: Task, a: CloneArgs): Task | number {
     k.tellFacts(c);
     childGroup.creator = (flags & CLONE_PARENT) !== 0 ? null : t;
     if (parent !== null) parent.children.add(childGroup);
+    childGroup.tty = g.tty;
     joinGroup(childGroup, g.pgrp);
     k.processes.set(tid, childGroup);
   }

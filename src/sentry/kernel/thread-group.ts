@@ -7,7 +7,7 @@ import type { LimitSet } from "../limits/limits.ts";
 import type { Kernel } from "./kernel.ts";
 import { PendingSignals } from "./pending-signals.ts";
 import type { PosixTimer } from "./posix-timers.ts";
-import type { ProcessGroup, Session } from "./sessions.ts";
+import type { ControllingTerminal, ProcessGroup, Session } from "./sessions.ts";
 import type { SignalHandlers } from "./sighand.ts";
 import { onCpuTimer, onRealTimer } from "./itimers.ts";
 import type { Task } from "./task.ts";
@@ -33,6 +33,10 @@ export class ThreadGroup implements TimerListener {
   creator: Task | null = null;
   readonly children: Set<ThreadGroup> = new Set();
   pgrp!: ProcessGroup;
+  /** The controlling terminal: inherited by fork, given up by setsid(2) and TIOCNOTTY. */
+  tty: ControllingTerminal | null = null;
+  /** Of a session leader whose terminal has hung up: the foreground group of then, told when the leader ends; 0 = none. */
+  hungUpForeground = 0;
   sighand: SignalHandlers;
   readonly pending: PendingSignals = new PendingSignals();
   limits: LimitSet;

@@ -56,7 +56,7 @@ import {
 } from "../../abi/wait.ts";
 import type { VfsPath } from "../vfs/path.ts";
 import { resolvePath, WALK_EMPTY, WALK_FOLLOW } from "../vfs/walk.ts";
-import { setpgid, setsid } from "../kernel/job-control.ts";
+import { setpgid, setsid, vhangup } from "../kernel/job-control.ts";
 import { PidFd } from "../kernel/pidfd.ts";
 import { BLOCKED, EXITED } from "../kernel/task.ts";
 import type { Task } from "../kernel/task.ts";
@@ -474,5 +474,6 @@ export const processSyscalls: readonly SyscallEntry[] = [
   full("getsid", getsid),
   full("setpgid", sysSetpgid),
   full("setsid", setsid),
+  full("vhangup", vhangup),
   full("set_tid_address", setTidAddress),
 ];

@@ -1,10 +1,11 @@
 """Runs files of CPython's own test suite and prints one line for each test.
 
-    python3.11 run_tests.py TIMEOUT MODULE [PATTERN...] [!PATTERN...]
+    python3.11 run_tests.py TIMEOUT MODULE [PATTERN...] [!PATTERN...] [+DIR]
 
 A line is "test NAME STATUS" on the standard output that this script was started with; STATUS is ok, fail, error, skip or
 expected (an expected failure), or excluded. "start NAME" comes before it, so that a test which never ends can be named.
-A PATTERN (fnmatch) chooses tests by their full name, one after "!" excludes some. Whatever the tests print goes to stderr.
+A PATTERN (fnmatch) chooses tests by their full name, one after "!" excludes some. Modules are also
+looked for in DIR. Whatever the tests print goes to stderr.
 """
 import faulthandler
 import fnmatch
@@ -16,14 +17,23 @@ import unittest
 
 timeout = float(sys.argv[1])
 module = sys.argv[2]
-patterns = [word for word in sys.argv[3:] if not word.startswith("!")]
+patterns = [word for word in sys.argv[3:] if word[0] not in "!+"]
 unwanted = ["test." + word[1:] for word in sys.argv[3:] if word.startswith("!")]
 
 results = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)
 
+import test
+
+test.__path__.extend(word[1:] for word in sys.argv[3:] if word.startswith("+"))
+
 from test import support
 from test.support import os_helper
+
+for word in sys.argv[3:]:
+    if word.startswith("+"):
+        # Packages of tests look for theirs below it.
+        support.STDLIB_DIR = os.path.dirname(word[1:])
 
 
 def name_of(test):

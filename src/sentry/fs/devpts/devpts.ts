@@ -1,7 +1,7 @@
 /** devpts: the file system of pty slaves, with /dev/ptmx and /dev/tty. pts(4), Documentation/filesystems/devpts. */
-import { EIO, ENOENT, ENOSPC, ENXIO } from "../../../abi/errno.ts";
+import { EBUSY, EIO, ENOENT, ENOSPC, ENXIO } from "../../../abi/errno.ts";
 import { DT_CHR, DT_DIR } from "../../../abi/dirent.ts";
-import { O_NOCTTY } from "../../../abi/fcntl.ts";
+import { O_ACCMODE, O_NOCTTY, O_WRONLY } from "../../../abi/fcntl.ts";
 import { makedev, S_IFCHR, S_IFDIR } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
 import type { DirentSink } from "../../vfs/dirent.ts";
@@ -44,8 +44,9 @@ class SlaveInode extends MemInode {
   override open(flags: number, ctx: PathContext): FileDescription | number {
     const tty = this.tty;
     if (tty.locked || tty.hungUp) return -EIO;
+    if (tty.exclusive && !tty.control.isAdmin(ctx.owner)) return -EBUSY;
     const file = new PtySlave(tty);
-    if ((flags & O_NOCTTY) === 0) tty.control.opened(tty, ctx.owner);
+    if ((flags & O_NOCTTY) === 0 && (flags & O_ACCMODE) !== O_WRONLY) tty.control.opened(tty, ctx.owner);
     return file;
   }
 }

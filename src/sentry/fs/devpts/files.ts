@@ -1,24 +1,32 @@
 /** The two ends of a pty as open files. */
 import { EAGAIN, EINVAL, EIO } from "../../../abi/errno.ts";
 import {
+  EXTPROC,
   ICANON,
   TIOCGPKT,
   TIOCGPTLCK,
   TIOCGPTN,
+  TIOCGPTPEER,
   TIOCPKT,
+  TIOCSIG,
   TIOCSPTLCK,
   TOSTOP,
+  VEOF,
   VMIN,
   VTIME,
 } from "../../../abi/termios.ts";
 import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_PRI, EV_RDNORM, EV_WRNORM } from "../../../base/waiter.ts";
 import type { WaitQueue } from "../../../base/waiter.ts";
 import type { IoSequence } from "../../usermem/io.ts";
-import { FileDescription } from "../../vfs/file.ts";
+import { FMODE_READ, FileDescription } from "../../vfs/file.ts";
 import type { IoctlContext } from "../../vfs/file.ts";
+import { VfsPath } from "../../vfs/path.ts";
 import type { Devpts } from "./devpts.ts";
 import type { Terminal } from "./terminal.ts";
 import { ttyIoctl } from "./tty-ioctl.ts";
+
+/** The signals that TIOCSIG sends: SIGINT, SIGQUIT, SIGTSTP. */
+const TERMINAL_SIGNALS: readonly number[] = [2, 3, 20];
 
 /** Bytes moved between a discipline and guest memory in one piece. */
 const CHUNK = 4096;
@@ -42,6 +50,7 @@ export class PtyMaster extends FileDescription {
 
   override read(seq: IoSequence): number {
     const tty = this.tty;
+    if (seq.remaining === 0) return 0;
     if (tty.packetMode && tty.packetStatus !== 0) {
       one[0] = tty.packetStatus;
       tty.packetStatus = 0;
@@ -64,6 +73,7 @@ export class PtyMaster extends FileDescription {
   }
 
   override write(seq: IoSequence): number {
+    if (this.tty.masterStopped) return -EAGAIN;
     let done = 0;
     while (seq.remaining > 0) {
       const n = Math.min(CHUNK, seq.remaining);
@@ -79,7 +89,7 @@ export class PtyMaster extends FileDescription {
 
   override readiness(): number {
     const tty = this.tty;
-    let r = EV_OUT | EV_WRNORM;
+    let r = tty.masterStopped || tty.ld.isInputFull ? 0 : EV_OUT | EV_WRNORM;
     if (tty.ld.out.length > 0) r |= EV_IN | EV_RDNORM;
     if (tty.packetMode && tty.packetStatus !== 0) r |= EV_IN | EV_PRI;
     if (tty.slaveSeen && tty.slaves === 0) r |= EV_HUP;
@@ -110,15 +120,30 @@ export class PtyMaster extends FileDescription {
       case TIOCPKT: {
         const v = ctx.mm.readU32(arg);
         if (v < 0) return v;
+        if (!tty.packetMode) tty.packetStatus = 0;
         tty.packetMode = v !== 0;
-        tty.packetStatus = 0;
         return 0;
       }
       case TIOCGPKT:
         return ctx.mm.writeU32(arg, tty.packetMode ? 1 : 0);
+      case TIOCSIG:
+        if (!TERMINAL_SIGNALS.includes(arg)) return -EINVAL;
+        tty.signalForeground(arg);
+        return 0;
+      case TIOCGPTPEER:
+        return this.openPeer(ctx, arg);
       default:
-        return ttyIoctl(tty, ctx, request, arg, true);
+        return ttyIoctl(tty, ctx, request, arg, true, true);
     }
+  }
+
+  /** The slave by its name: in devpts itself, or, for a device node elsewhere, in the pts directory beside that. */
+  private openPeer(ctx: IoctlContext, flags: number): number {
+    const { tty } = this;
+    const { mount, dentry } = this.path!;
+    const isOwn = mount.fs === this.fs;
+    const start = new VfsPath(mount, isOwn ? mount.root : (dentry.parent ?? dentry));
+    return tty.control.openPeer(ctx.task, start, isOwn ? `${tty.index}` : `pts/${tty.index}`, flags);
   }
 
   protected override release(): void {
@@ -141,10 +166,12 @@ function peek(seq: IoSequence, n: number): number {
 /** The slave: /dev/pts/N, /dev/tty. */
 export class PtySlave extends FileDescription {
   readonly tty: Terminal;
+  private readonly hangUps: number;
 
   constructor(tty: Terminal) {
     super();
     this.tty = tty;
+    this.hangUps = tty.hangUps;
     tty.slaveOpened();
   }
 
@@ -152,14 +179,18 @@ export class PtySlave extends FileDescription {
     return true;
   }
 
+  private get isCutOff(): boolean {
+    return this.tty.hungUp || this.hangUps !== this.tty.hangUps;
+  }
+
   override read(seq: IoSequence): number {
     const tty = this.tty;
-    if (tty.hungUp) return 0;
+    if (this.isCutOff) return 0;
     const err = tty.control.checkRead(tty);
     if (err < 0) return err;
     if (seq.remaining === 0) return 0;
     const ld = tty.ld;
-    const canonical = (ld.termios.lflag & ICANON) !== 0;
+    const canonical = ld.editsLines;
     if (!canonical) {
       const min = ld.termios.cc[VMIN]!;
       if (ld.in.length < Math.min(min, seq.remaining)) return -EAGAIN;
@@ -176,19 +207,26 @@ export class PtySlave extends FileDescription {
       if (canonical || n === 0 || seq.remaining === 0) {
         if (canonical && n === CHUNK && seq.remaining > 0 && !lineEnded(chunk, n)) continue;
         tty.slaveDrained();
-        return done;
+        return this.isOuterEof(done) ? 0 : done;
       }
     }
     if (done === 0) return -EAGAIN;
     tty.slaveDrained();
-    return done;
+    return this.isOuterEof(done) ? 0 : done;
+  }
+
+  /** With EXTPROC a read of nothing but the end-of-file character is an end of file. */
+  private isOuterEof(done: number): boolean {
+    const { termios, in: left } = this.tty.ld;
+    const both = ICANON | EXTPROC;
+    return done === 1 && left.length === 0 && (termios.lflag & both) === both && chunk[0] === termios.cc[VEOF];
   }
 
   /** VTIME: tenths of a second; with VMIN it runs between bytes, without from the start of the read. */
   override get readTimeoutNs(): number {
-    const { ld, hungUp } = this.tty;
+    const { ld } = this.tty;
     const tenths = ld.termios.cc[VTIME]!;
-    if (hungUp || tenths === 0 || (ld.termios.lflag & ICANON) !== 0) return Infinity;
+    if (this.isCutOff || tenths === 0 || ld.editsLines) return Infinity;
     return ld.termios.cc[VMIN] === 0 || ld.in.length > 0 ? tenths * 1e8 : Infinity;
   }
 
@@ -209,7 +247,7 @@ export class PtySlave extends FileDescription {
 
   override write(seq: IoSequence): number {
     const tty = this.tty;
-    if (tty.hungUp) return -EIO;
+    if (this.isCutOff) return -EIO;
     if ((tty.ld.termios.lflag & TOSTOP) !== 0) {
       const err = tty.control.checkChange(tty);
       if (err < 0) return err;
@@ -228,7 +266,7 @@ export class PtySlave extends FileDescription {
 
   override readiness(): number {
     const tty = this.tty;
-    if (tty.hungUp) return EV_IN | EV_OUT | EV_ERR | EV_HUP | EV_RDNORM | EV_WRNORM;
+    if (this.isCutOff) return EV_IN | EV_OUT | EV_ERR | EV_HUP | EV_RDNORM | EV_WRNORM;
     let r = 0;
     if (tty.ld.readable()) r |= EV_IN | EV_RDNORM;
     if (tty.ld.outputRoom() > 0) r |= EV_OUT | EV_WRNORM;
@@ -244,9 +282,8 @@ export class PtySlave extends FileDescription {
   }
 
   override ioctl(ctx: IoctlContext, request: number, arg: number): number {
-    if (this.tty.hungUp) return -EIO;
-    if (request === TIOCGPTN || request === TIOCPKT) return -EINVAL;
-    return ttyIoctl(this.tty, ctx, request, arg, false);
+    if (this.isCutOff || request === TIOCGPTPEER) return -EIO;
+    return ttyIoctl(this.tty, ctx, request, arg, false, (this.accessMode & FMODE_READ) !== 0);
   }
 
   protected override release(): void {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ECHO, ICANON, ISIG, OPOST, VMIN } from "../../../abi/termios.ts";
+import { ECHO, ECHOPRT, EXTPROC, ICANON, ISIG, OPOST, VMIN } from "../../../abi/termios.ts";
 import { LineDiscipline } from "./line-discipline.ts";
 
 function bytes(text: string): Uint8Array {
@@ -21,6 +21,7 @@ function make(): {
     inputReady: () => {},
     outputReady: () => {},
     flowChanged: () => {},
+    flushed: () => {},
   });
   return {
     ld,
@@ -95,7 +96,7 @@ test("a quoted character is taken literally", () => {
 test("raw mode passes every byte and honours VMIN", () => {
   const t = make();
   t.ld.termios.lflag &= ~(ICANON | ECHO | ISIG);
-  t.ld.settingsChanged(true);
+  t.ld.settingsChanged(true, true);
   t.ld.termios.cc[VMIN] = 3;
   t.type("\x03a");
   assert.equal(t.ld.readable(), false);
@@ -127,6 +128,59 @@ test("input typed before ICANON is cleared becomes readable", () => {
   t.type("half");
   assert.equal(t.ld.readable(), false);
   t.ld.termios.lflag &= ~ICANON;
-  t.ld.settingsChanged(true);
+  t.ld.settingsChanged(true, true);
   assert.equal(t.line(), "half");
+});
+
+test("typed lines wait when nobody reads, a line that is too long does not", () => {
+  const t = make();
+  t.ld.termios.lflag &= ~ECHO;
+  const line = bytes(`${"x".repeat(99)}\n`);
+  let sent = 0;
+  while (t.ld.input(line, 0, line.length) === line.length) sent++;
+  assert.equal(sent, 40);
+  assert.equal(t.ld.isInputFull, true);
+  assert.equal(t.line(), `${"x".repeat(99)}\n`);
+  assert.equal(t.ld.isInputFull, false);
+  t.ld.flushInput();
+  const long = new Uint8Array(10000).fill(120);
+  assert.equal(t.ld.input(long, 0, long.length), long.length);
+  t.type("\n");
+  assert.equal(t.line()?.length, 4096);
+});
+
+test("echo waits while output is stopped and comes before later output", () => {
+  const t = make();
+  t.type("\x13ab");
+  assert.equal(t.screen(), "");
+  t.type("\x11");
+  t.ld.output(bytes("c"), 0, 1);
+  assert.equal(t.screen(), "abc");
+});
+
+test("tcflow stops what a start character does not start", () => {
+  const t = make();
+  t.ld.setStoppedByCall(true);
+  t.type("\x11");
+  assert.equal(t.ld.output(bytes("x"), 0, 1), 0);
+  t.ld.setStoppedByCall(false);
+  assert.equal(t.ld.output(bytes("x"), 0, 1), 1);
+});
+
+test("ECHOPRT shows what is erased", () => {
+  const t = make();
+  t.ld.termios.lflag |= ECHOPRT;
+  t.type("abc\x7f\x7fd\n");
+  assert.equal(t.screen(), "abc\\cb/d\r\n");
+  assert.equal(t.line(), "ad\n");
+});
+
+test("with EXTPROC nothing is edited", () => {
+  const t = make();
+  t.ld.termios.lflag |= EXTPROC;
+  t.ld.settingsChanged(true, true);
+  t.type("a\x7f\x03\n");
+  assert.deepEqual(t.signals, []);
+  assert.equal(t.screen(), "");
+  assert.equal(t.line(), "a\x7f\x03\n");
 });

@@ -12,6 +12,8 @@ import {
   ECHOK,
   ECHOKE,
   ECHONL,
+  ECHOPRT,
+  EXTPROC,
   ICANON,
   ICRNL,
   IEXTEN,
@@ -30,6 +32,7 @@ import {
   ONLRET,
   ONOCR,
   OPOST,
+  PARMRK,
   TABDLY,
   defaultTermios,
   VEOF,
@@ -57,16 +60,30 @@ const SIGINT = 2;
 const SIGQUIT = 3;
 const SIGTSTP = 20;
 
+/** What erase() takes off the line. */
+const ERASE_CHARACTER = 0;
+const ERASE_WORD = 1;
+const ERASE_LINE = 2;
+
 const NL = 10;
 const CR = 13;
 const TAB = 9;
 const BS = 8;
 const SPACE = 32;
+const SLASH = 47;
+const BACKSLASH = 92;
+const CARET = 94;
+const UNDERSCORE = 95;
+const DEL = 127;
 
 /** Most bytes of unread input (N_TTY_BUF_SIZE). */
 export const INPUT_MAX = 4095;
 /** Output that the master has not read, above which slave writes wait. */
 export const OUTPUT_MAX = 65536;
+/** What the master's side has of it already: flushing the slave's output leaves that alone. */
+const DELIVERED_MAX = 4095;
+/** Most bytes of echo that wait for a start character; what comes after them is not shown. */
+const ECHO_MAX = 4096;
 
 /** What the discipline tells its terminal. */
 export interface TtyHooks {
@@ -78,6 +95,26 @@ export interface TtyHooks {
   outputReady(): void;
   /** Output stopped (^S) or started (^Q). */
   flowChanged(stopped: boolean): void;
+  /** A signal character emptied input and output. */
+  flushed(): void;
+}
+
+/** Letters and digits of Latin-1, as the kernel's own ctype has them. */
+function isAlnum(c: number): boolean {
+  if (c >= 0xc0) return c !== 0xd7 && c !== 0xf7;
+  return (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122);
+}
+
+function toUpper(c: number): number {
+  return (c >= 97 && c <= 122) || (c >= 0xdf && c !== 0xf7) ? c - 32 : c;
+}
+
+function toLower(c: number): number {
+  return (c >= 65 && c <= 90) || (c >= 0xc0 && c <= 0xde && c !== 0xd7) ? c + 32 : c;
+}
+
+function isControlCharacter(c: number): boolean {
+  return c < SPACE || c === DEL;
 }
 
 export class LineDiscipline {
@@ -86,7 +123,7 @@ export class LineDiscipline {
   readonly out: ByteQueue = new ByteQueue();
   /** Finished input for slave reads. In canonical mode lines are delimited by `lineEnds`. */
   readonly in: ByteQueue = new ByteQueue();
-  /** Canonical mode: absolute positions (in.written counts) behind each delimiter (NL, EOL) or at an EOF character's place. */
+  /** In lines: positions (in.written counts) behind each delimiter (NL, EOL) or at an EOF character's place. */
   private lineEnds: number[] = [];
   /** The line being edited. */
   private edit: number[] = [];
@@ -96,21 +133,40 @@ export class LineDiscipline {
   private column = 0;
   /** Column where the line being edited began, for erasing tabs. */
   private editColumn = 0;
-  /** Output is stopped by VSTOP. */
+  /** Characters are being erased between \ and / (ECHOPRT). */
+  private erasing = false;
+  /** Output is stopped by VSTOP or tcflow(3). */
   stopped = false;
+  /** By tcflow: VSTART does not start it again. */
+  private stoppedByCall = false;
+  /** Bytes in `out` before the present piece of input: a signal character drops the echo of what came with it. */
+  private outBefore = 0;
+  /** Echo that waits for the start. */
+  private readonly heldEcho: ByteQueue = new ByteQueue();
   private readonly hooks: TtyHooks;
 
   constructor(hooks: TtyHooks) {
     this.hooks = hooks;
   }
 
+  /** Lines are edited here: ICANON, unless somebody outside does it (EXTPROC). */
+  get editsLines(): boolean {
+    return (this.termios.lflag & (ICANON | EXTPROC)) === ICANON;
+  }
+
   // --- input: terminal -> program ---
 
-  /** Feeds typed bytes. Returns the bytes taken; fewer than `len` only in raw mode with a full buffer. */
+  /** Typed bytes have to wait. A line that is too long does not: what exceeds it is dropped. */
+  get isInputFull(): boolean {
+    if (!this.editsLines) return this.in.length >= INPUT_MAX;
+    return this.lineEnds.length > 0 && this.in.length + this.edit.length >= INPUT_MAX;
+  }
+
+  /** Feeds typed bytes. Returns the bytes taken; fewer than `len` only with a full buffer. */
   input(src: Uint8Array, off: number, len: number): number {
-    const canon = (this.termios.lflag & ICANON) !== 0;
+    this.outBefore = this.out.length;
     for (let i = 0; i < len; i++) {
-      if (!canon && this.in.length >= INPUT_MAX) {
+      if (this.isInputFull) {
         if (i > 0) this.afterInput();
         return i;
       }
@@ -122,7 +178,7 @@ export class LineDiscipline {
 
   private afterInput(): void {
     // A reader that times the gaps between bytes (VMIN and VTIME) must see each of them.
-    const timesBytes = (this.termios.lflag & ICANON) === 0 && this.termios.cc[VTIME]! > 0 && this.in.length > 0;
+    const timesBytes = !this.editsLines && this.termios.cc[VTIME]! > 0 && this.in.length > 0;
     if (timesBytes || this.readable()) this.hooks.inputReady();
     if (this.out.length > 0) this.hooks.outputReady();
   }
@@ -130,23 +186,26 @@ export class LineDiscipline {
   private inputByte(byte: number): void {
     const t = this.termios;
     let c = byte;
+    if ((t.iflag & ISTRIP) !== 0) c &= 0x7f;
+    if ((t.iflag & IUCLC) !== 0 && (t.lflag & IEXTEN) !== 0) c = toLower(c);
     if (this.literal) {
       this.literal = false;
-      this.store(c, false);
+      this.take1(c);
       return;
     }
-    if ((t.iflag & ISTRIP) !== 0) c &= 0x7f;
-    if ((t.iflag & IUCLC) !== 0 && (t.lflag & IEXTEN) !== 0 && c >= 65 && c <= 90) c += 32;
+    if ((t.lflag & EXTPROC) !== 0) {
+      this.in.pushByte(c);
+      return;
+    }
     if ((t.iflag & IXON) !== 0) {
       if (this.isControl(c, VSTART)) {
-        this.setStopped(false);
+        this.start();
         return;
       }
       if (this.isControl(c, VSTOP)) {
-        this.setStopped(true);
+        this.stop();
         return;
       }
-      if (this.stopped && (t.iflag & IXANY) !== 0) this.setStopped(false);
     }
     if ((t.lflag & ISIG) !== 0) {
       const sig = this.isControl(c, VINTR)
@@ -161,18 +220,55 @@ export class LineDiscipline {
         return;
       }
     }
+    if ((t.iflag & (IXON | IXANY)) === (IXON | IXANY)) this.start();
     if (c === CR) {
       if ((t.iflag & IGNCR) !== 0) return;
-      if ((t.iflag & ICRNL) !== 0) c = NL;
-    } else if (c === NL && (t.iflag & INLCR) !== 0) {
-      c = CR;
+      if ((t.iflag & ICRNL) !== 0) {
+        this.newline();
+        return;
+      }
+    } else if (c === NL) {
+      if ((t.iflag & INLCR) !== 0) c = CR;
+      else if ((t.lflag & ICANON) !== 0) {
+        this.newline();
+        return;
+      }
     }
-    if ((t.lflag & ICANON) === 0) {
-      this.in.pushByte(c);
-      if ((t.lflag & ECHO) !== 0) this.echo(c);
+    if ((t.lflag & ICANON) === 0) this.take1(c);
+    else this.canonical(c);
+  }
+
+  /** A line's end: typed, or made of a carriage return. */
+  private newline(): void {
+    const l = this.termios.lflag;
+    if ((l & ICANON) === 0) {
+      if ((l & ECHO) !== 0) this.echoOutput(NL);
+      this.in.pushByte(NL);
       return;
     }
-    this.canonical(c);
+    if ((l & (ECHO | ECHONL)) !== 0) {
+      this.finishErasing();
+      this.echoOutput(NL);
+    }
+    this.edit.push(NL);
+    this.finishLine();
+  }
+
+  /** An ordinary character: shown and kept. */
+  private take1(c: number): void {
+    const { iflag, lflag } = this.termios;
+    const isLine = (lflag & ICANON) !== 0;
+    // Linux drops what is too long (and beeps with IMAXBEL).
+    if (isLine && this.in.length + this.edit.length >= INPUT_MAX) return;
+    if ((lflag & ECHO) !== 0) {
+      this.finishErasing();
+      this.echo(c);
+    }
+    const times = c === 0xff && (iflag & PARMRK) !== 0 ? 2 : 1;
+    for (let i = 0; i < times; i++) {
+      if (isLine) this.edit.push(c);
+      else this.in.pushByte(c);
+    }
   }
 
   private isControl(c: number, index: number): boolean {
@@ -180,18 +276,38 @@ export class LineDiscipline {
     return want !== 0 && want === c;
   }
 
-  private setStopped(stopped: boolean): void {
-    if (this.stopped === stopped) return;
-    this.stopped = stopped;
-    this.hooks.flowChanged(stopped);
+  private stop(): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.hooks.flowChanged(true);
+  }
+
+  private start(): void {
+    if (!this.stopped || this.stoppedByCall) return;
+    this.stopped = false;
+    const held = this.heldEcho;
+    while (held.length > 0) this.out.pushByte(held.pullByte());
+    this.hooks.flowChanged(false);
+    if (this.out.length > 0) this.hooks.outputReady();
+  }
+
+  /** tcflow(3) with TCOOFF or TCOON. */
+  setStoppedByCall(stopped: boolean): void {
+    if (this.stoppedByCall === stopped) return;
+    this.stoppedByCall = stopped;
+    if (stopped) this.stop();
+    else this.start();
   }
 
   private signalChar(c: number, sig: number): void {
     if ((this.termios.lflag & NOFLSH) === 0) {
+      this.heldEcho.clear();
       this.flushInput();
-      this.out.clear();
+      this.out.truncate(this.outBefore);
+      this.flushOutput();
+      this.hooks.flushed();
     }
-    if (this.stopped && (this.termios.iflag & IXON) !== 0) this.setStopped(false);
+    if ((this.termios.iflag & IXON) !== 0) this.start();
     if ((this.termios.lflag & ECHO) !== 0) this.echo(c);
     this.hooks.signalForeground(sig);
   }
@@ -199,61 +315,28 @@ export class LineDiscipline {
   private canonical(c: number): void {
     const t = this.termios;
     const extended = (t.lflag & IEXTEN) !== 0;
-    if (this.isControl(c, VERASE)) {
-      this.eraseChar();
-      return;
-    }
-    if (this.isControl(c, VKILL)) {
-      this.kill(c);
-      return;
-    }
-    if (extended && this.isControl(c, VWERASE)) {
-      this.eraseWord();
-      return;
-    }
-    if (extended && this.isControl(c, VLNEXT)) {
+    const isEchoed = (t.lflag & ECHO) !== 0;
+    if (this.isControl(c, VERASE)) this.erase(ERASE_CHARACTER);
+    else if (this.isControl(c, VKILL)) this.kill();
+    else if (extended && this.isControl(c, VWERASE)) this.erase(ERASE_WORD);
+    else if (extended && this.isControl(c, VLNEXT)) {
       this.literal = true;
-      if ((t.lflag & ECHO) !== 0 && (t.lflag & ECHOCTL) !== 0) {
-        this.raw(94); // '^' shown until the quoted character comes
+      if (!isEchoed) return;
+      this.finishErasing();
+      if ((t.lflag & ECHOCTL) !== 0) {
+        this.raw(CARET); // shown until the quoted character comes
         this.raw(BS);
       }
-      return;
-    }
-    if (extended && (t.lflag & ECHO) !== 0 && this.isControl(c, VREPRINT)) {
+    } else if (extended && isEchoed && this.isControl(c, VREPRINT)) {
+      this.finishErasing();
       this.echo(c);
       this.echoOutput(NL);
       for (const e of this.edit) this.echo(e);
-      return;
-    }
-    if (c === NL) {
-      if ((t.lflag & (ECHO | ECHONL)) !== 0) this.echoOutput(NL);
-      this.store(NL, true);
-      return;
-    }
-    if (this.isControl(c, VEOF)) {
+    } else if (this.isControl(c, VEOF)) this.finishLine();
+    else if (this.isControl(c, VEOL) || (extended && this.isControl(c, VEOL2))) {
+      this.take1(c);
       this.finishLine();
-      return;
-    }
-    if (this.isControl(c, VEOL) || (extended && this.isControl(c, VEOL2))) {
-      if ((t.lflag & ECHO) !== 0) this.echo(c);
-      this.store(c, true);
-      return;
-    }
-    if (this.in.length + this.edit.length >= INPUT_MAX) return; // Linux drops (and beeps with IMAXBEL)
-    if ((t.lflag & ECHO) !== 0) this.echo(c);
-    this.edit.push(c);
-  }
-
-  /** A character taken as it is (after VLNEXT, or a delimiter). */
-  private store(c: number, delimiter: boolean): void {
-    if ((this.termios.lflag & ICANON) === 0) {
-      this.in.pushByte(c);
-      if ((this.termios.lflag & ECHO) !== 0) this.echo(c);
-      return;
-    }
-    if (!delimiter && (this.termios.lflag & ECHO) !== 0) this.echo(c);
-    this.edit.push(c);
-    if (delimiter) this.finishLine();
+    } else this.take1(c);
   }
 
   private finishLine(): void {
@@ -263,32 +346,61 @@ export class LineDiscipline {
     this.lineEnds.push(this.in.written);
   }
 
-  private eraseChar(): void {
-    if (this.edit.length === 0) return;
-    let c = this.edit.pop()!;
-    if ((this.termios.iflag & IUTF8) !== 0) {
-      while ((c & 0xc0) === 0x80 && this.edit.length > 0) c = this.edit.pop()!;
+  /** Whether a byte goes on with a character of several bytes. */
+  private isContinuation(c: number): boolean {
+    return (c & 0xc0) === 0x80 && (this.termios.iflag & IUTF8) !== 0;
+  }
+
+  /** Takes the last character, word or everything off the line, and shows that as ECHOE and ECHOPRT say. */
+  private erase(what: number): void {
+    const { edit } = this;
+    const { lflag, cc } = this.termios;
+    let inWord = false;
+    while (edit.length > 0) {
+      let at = edit.length - 1;
+      while (at > 0 && this.isContinuation(edit[at]!)) at--;
+      const c = edit[at]!;
+      if (this.isContinuation(c)) break;
+      if (what === ERASE_WORD) {
+        if (isAlnum(c) || c === UNDERSCORE) inWord = true;
+        else if (inWord) break;
+      }
+      if ((lflag & (ECHO | ECHOPRT)) === (ECHO | ECHOPRT)) {
+        if (!this.erasing) this.echoOutput(BACKSLASH);
+        this.erasing = true;
+        this.echo(c);
+        for (let i = at + 1; i < edit.length; i++) this.echoOutput(edit[i]!);
+      }
+      edit.length = at;
+      if ((lflag & (ECHO | ECHOPRT)) === ECHO) {
+        if (what === ERASE_CHARACTER && (lflag & ECHOE) === 0) this.echo(cc[VERASE]!);
+        else this.eraseEcho(c);
+      }
+      if (what === ERASE_CHARACTER) break;
     }
-    if ((this.termios.lflag & ECHO) === 0) return;
-    if ((this.termios.lflag & ECHOE) === 0) {
-      this.echo(this.termios.cc[VERASE]!);
-      return;
-    }
-    this.eraseEcho(c);
+    if (edit.length === 0 && (lflag & ECHO) !== 0) this.finishErasing();
+  }
+
+  /** Ends what ECHOPRT shows. */
+  private finishErasing(): void {
+    if (!this.erasing) return;
+    this.erasing = false;
+    this.echoOutput(SLASH);
   }
 
   /** Removes what `c` showed on the screen. */
   private eraseEcho(c: number): void {
-    let width = 1;
     if (c === TAB) {
-      let col = this.editColumn;
-      for (const e of this.edit) col += e === TAB ? 8 - (col & 7) : this.isShownAsCaret(e) ? 2 : 1;
-      width = 8 - (col & 7);
-      for (let i = 0; i < width; i++) this.raw(BS);
+      let column = this.editColumn;
+      for (const e of this.edit) {
+        if (e === TAB) column += 8 - (column & 7);
+        else if (isControlCharacter(e)) column += this.isShownAsCaret(e) ? 2 : 0;
+        else if (!this.isContinuation(e)) column++;
+      }
+      for (let width = 8 - (column & 7); width > 0; width--) this.raw(BS);
       return;
     }
-    if (this.isShownAsCaret(c)) width = 2;
-    else if (c < SPACE || c === 127) return;
+    const width = isControlCharacter(c) ? (this.isShownAsCaret(c) ? 2 : 0) : 1;
     for (let i = 0; i < width; i++) {
       this.raw(BS);
       this.raw(SPACE);
@@ -297,38 +409,27 @@ export class LineDiscipline {
   }
 
   private isShownAsCaret(c: number): boolean {
-    return (c < SPACE || c === 127) && c !== TAB && c !== NL && (this.termios.lflag & ECHOCTL) !== 0;
+    return isControlCharacter(c) && c !== TAB && (this.termios.lflag & ECHOCTL) !== 0;
   }
 
-  private kill(c: number): void {
-    const l = this.termios.lflag;
-    if ((l & ECHO) !== 0 && (l & ECHOK) !== 0 && (l & ECHOKE) !== 0 && (l & ECHOE) !== 0) {
-      while (this.edit.length > 0) this.eraseEcho(this.edit.pop()!);
+  private kill(): void {
+    const { lflag, cc } = this.termios;
+    if (this.edit.length === 0) return;
+    const erases = ECHO | ECHOK | ECHOKE | ECHOE;
+    if ((lflag & erases) === erases) {
+      this.erase(ERASE_LINE);
       return;
     }
     this.edit.length = 0;
-    if ((l & ECHO) !== 0) {
-      this.echo(c);
-      if ((l & ECHOK) !== 0) this.echoOutput(NL);
-    }
-  }
-
-  private eraseWord(): void {
-    const isWord = (c: number): boolean =>
-      (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || c === 95 || c >= 128;
-    let seen = false;
-    while (this.edit.length > 0) {
-      const c = this.edit[this.edit.length - 1]!;
-      if (isWord(c)) seen = true;
-      else if (seen) break;
-      this.edit.pop();
-      if ((this.termios.lflag & ECHO) !== 0) this.eraseEcho(c);
-    }
+    if ((lflag & ECHO) === 0) return;
+    this.finishErasing();
+    this.echo(cc[VKILL]!);
+    if ((lflag & ECHOK) !== 0) this.echoOutput(NL);
   }
 
   private echo(c: number): void {
     if (this.isShownAsCaret(c)) {
-      this.raw(94);
+      this.raw(CARET);
       this.raw(c ^ 64);
       return;
     }
@@ -336,15 +437,21 @@ export class LineDiscipline {
   }
 
   private echoOutput(c: number): void {
-    if (this.out.length >= OUTPUT_MAX * 2) return; // nobody reads: drop echoes instead of growing
-    this.outputByte(c);
+    // Nobody reads: echoes are dropped rather than kept without end.
+    if (this.out.length < OUTPUT_MAX * 2) this.outputByte(c);
   }
 
   private raw(c: number): void {
-    this.out.pushByte(c);
+    this.push(c);
     if (c === BS) {
       if (this.column > 0) this.column--;
     } else if (c >= SPACE) this.column++;
+  }
+
+  /** To the master, or, echo while output is stopped, to where it waits. */
+  private push(c: number): void {
+    if (!this.stopped) this.out.pushByte(c);
+    else if (this.heldEcho.length < ECHO_MAX) this.heldEcho.pushByte(c);
   }
 
   // --- output: program -> terminal ---
@@ -372,37 +479,42 @@ export class LineDiscipline {
   private outputByte(c: number): void {
     const o = this.termios.oflag;
     if ((o & OPOST) === 0) {
-      this.out.pushByte(c);
+      this.push(c);
       return;
     }
     switch (c) {
       case NL:
         if ((o & ONLRET) !== 0) this.column = 0;
         if ((o & ONLCR) !== 0) {
-          this.out.pushByte(CR);
+          this.push(CR);
           this.column = 0;
         }
-        this.out.pushByte(NL);
+        this.push(NL);
         return;
       case CR:
         if ((o & ONOCR) !== 0 && this.column === 0) return;
+        if ((o & OCRNL) !== 0) {
+          if ((o & ONLRET) !== 0) this.column = 0;
+          this.push(NL);
+          return;
+        }
         this.column = 0;
-        this.out.pushByte((o & OCRNL) !== 0 ? NL : CR);
+        this.push(CR);
         return;
       case TAB: {
         const width = 8 - (this.column & 7);
         this.column += width;
-        if ((o & TABDLY) === XTABS) for (let i = 0; i < width; i++) this.out.pushByte(SPACE);
-        else this.out.pushByte(TAB);
+        if ((o & TABDLY) === XTABS) for (let i = 0; i < width; i++) this.push(SPACE);
+        else this.push(TAB);
         return;
       }
       case BS:
         if (this.column > 0) this.column--;
-        this.out.pushByte(BS);
+        this.push(BS);
         return;
       default:
-        if (c >= SPACE && c !== 127 && (c & 0xc0) !== 0x80) this.column++;
-        this.out.pushByte((o & OLCUC) !== 0 && c >= 97 && c <= 122 ? c - 32 : c);
+        if (!isControlCharacter(c) && !this.isContinuation(c)) this.column++;
+        this.push((o & OLCUC) !== 0 ? toUpper(c) : c);
     }
   }
 
@@ -410,21 +522,21 @@ export class LineDiscipline {
 
   /** True when a slave read would not wait. */
   readable(): boolean {
-    if ((this.termios.lflag & ICANON) !== 0) return this.lineEnds.length > 0;
+    if (this.editsLines) return this.lineEnds.length > 0;
     const min = this.termios.cc[VMIN]!;
     return this.in.length >= (min > 0 ? min : 1);
   }
 
   /** Bytes FIONREAD reports. */
   pending(): number {
-    if ((this.termios.lflag & ICANON) === 0) return this.in.length;
+    if (!this.editsLines) return this.in.length;
     const n = this.lineEnds.length;
     return n === 0 ? 0 : this.lineEnds[n - 1]! - this.in.consumed;
   }
 
   /** Bytes that a read of up to `want` may take now: canonical mode stops at a line's end; -1: nothing yet; 0: end of file. */
   available(want: number): number {
-    if ((this.termios.lflag & ICANON) === 0) return this.in.length === 0 ? -1 : Math.min(want, this.in.length);
+    if (!this.editsLines) return this.in.length === 0 ? -1 : Math.min(want, this.in.length);
     if (this.lineEnds.length === 0) return -1;
     return Math.min(want, this.lineEnds[0]! - this.in.consumed);
   }
@@ -437,7 +549,7 @@ export class LineDiscipline {
 
   /** After bytes were pulled (or an empty line, that is an end of file, was reported). */
   afterTake(): void {
-    if ((this.termios.lflag & ICANON) === 0 || this.lineEnds.length === 0) return;
+    if (!this.editsLines || this.lineEnds.length === 0) return;
     if (this.in.consumed >= this.lineEnds[0]!) {
       this.lineEnds.shift();
     }
@@ -457,22 +569,29 @@ export class LineDiscipline {
     this.literal = false;
   }
 
+  /** Drops what has not reached the master's side yet. */
   flushOutput(): void {
-    this.out.clear();
+    this.out.truncate(DELIVERED_MAX);
   }
 
-  /** Called after termios changed; `wasCanonical`: ICANON before. Unfinished lines become readable in raw mode. */
-  settingsChanged(wasCanonical: boolean): void {
-    const isCanonical = (this.termios.lflag & ICANON) !== 0;
-    if (wasCanonical && !isCanonical) {
+  /** The master drops what has reached it. */
+  flushDelivered(): void {
+    this.out.drop(DELIVERED_MAX);
+  }
+
+  /** Called after termios changed; `edited`, `hadFlow`: editsLines and IXON before. Unfinished lines become readable. */
+  settingsChanged(edited: boolean, hadFlow: boolean): void {
+    const edits = this.editsLines;
+    if (edited && !edits) {
       for (const e of this.edit) this.in.pushByte(e);
       this.edit.length = 0;
       this.lineEnds.length = 0;
-    } else if (!wasCanonical && isCanonical && this.in.length > 0) {
+    } else if (!edited && edits && this.in.length > 0) {
       // Bytes read raw but not yet taken form a line of their own.
       this.lineEnds.push(this.in.written);
     }
-    if ((this.termios.iflag & IXON) === 0 && this.stopped) this.setStopped(false);
+    if (edited !== edits) this.erasing = this.literal = false;
+    if (hadFlow && (this.termios.iflag & IXON) === 0) this.start();
     if (this.readable()) this.hooks.inputReady();
   }
 }

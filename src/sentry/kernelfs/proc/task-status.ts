@@ -79,7 +79,7 @@ export function statText(t: Task, whole: boolean, permitted: boolean): string {
   const g = t.group;
   const k = t.kernel;
   const mm = memoryOf(t);
-  const { tty } = g.session;
+  const { tty } = g;
   const u = new Usage();
   if (whole) groupUsage(g, u);
   else u.add(t.usage);
