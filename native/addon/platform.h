@@ -57,6 +57,7 @@ struct context {
   bool fresh;       /* it has not stopped since it was made: its thread may still be on our CPU */
   bool interrupted; /* systrap: interrupt() came while it was starting */
   bool spread;      /* ptrace: may run on every CPU, until it stops */
+  bool own_cpus;    /* runs on CPUs that the guest asked for */
   bool call;        /* systrap: it stopped by ENTRY_CALL */
   bool unborn;      /* its thread starts with the next batch of its space */
   bool mapped;      /* ... in which its area is mapped already */
@@ -191,6 +192,8 @@ void doom(struct space *space);
 void reap(void);
 /* Marks the stub process as dead; false: it is none of ours. */
 bool note_exit(pid_t pid);
+/* The thread may use all our CPUs (again). 0 or -errno. */
+int use_every_cpu(struct context *c);
 
 /*
  * A guest thread can make itself deaf to interrupts (by its signal mask or alternate stack). One that does not stop after
@@ -203,6 +206,7 @@ bool check_interrupts(uint64_t now);
 /* systrap.c */
 void systrap_collect(void);
 void systrap_resume(int32_t id);
+int systrap_ready(int32_t id);
 void systrap_interrupt(int32_t id);
 int systrap_get_fp(int32_t id, uint8_t *to);
 int systrap_set_fp(int32_t id, const uint8_t *from);

@@ -193,14 +193,14 @@ void ptrace_wait_dead(struct space *space) {
 bool ptrace_crowded(void) {
   if (P.kind != PTRACE || P.cpus < 2 || P.running_count < 2) return false;
   for (int32_t i = 0; i < P.running_count; i++)
-    if (!P.contexts[P.running[i]].spread) return true;
+    if (!P.contexts[P.running[i]].spread && !P.contexts[P.running[i]].own_cpus) return true;
   return false;
 }
 
 void ptrace_spread(void) {
   for (int32_t i = 0; i < P.running_count; i++) {
     struct context *c = &P.contexts[P.running[i]];
-    if (!c->spread && sched_setaffinity(c->tid, sizeof(P.cpu_set), &P.cpu_set) == 0) c->spread = true;
+    if (!c->spread && !c->own_cpus && sched_setaffinity(c->tid, sizeof(P.cpu_set), &P.cpu_set) == 0) c->spread = true;
   }
 }
 
@@ -216,7 +216,7 @@ static void gather(struct context *c) {
 
 void ptrace_resume(int32_t id) {
   struct context *c = &P.contexts[id];
-  if (c->spread) gather(c);
+  if (c->spread && !c->own_cpus) gather(c);
   uint64_t regs[REG_COUNT];
   memcpy(regs, regs_of(id), sizeof(regs));
   regs[ORIG_RAX] = UINT64_MAX; /* the host restarts nothing */

@@ -444,6 +444,13 @@ int start_thread(struct space *space) {
   return thread_started(space, run_batch(space, count));
 }
 
+int use_every_cpu(struct context *c) {
+  if (sched_setaffinity(c->tid, sizeof(P.cpu_set), &P.cpu_set) != 0) return -errno;
+  c->own_cpus = false;
+  if (P.kind == PTRACE) c->spread = true;
+  return 0;
+}
+
 int new_context(int32_t index) {
   struct space *space = &P.spaces[index];
   if (space->dead) return -EAGAIN;
@@ -453,6 +460,7 @@ int new_context(int32_t index) {
     space->idle = c->next;
     space->idle_count--;
     c->status = CTX_STOPPED;
+    if (c->own_cpus) use_every_cpu(c);
     uint8_t image[AREA_SIZE];
     xstate_initial(image);
     if (P.kind == SYSTRAP)

@@ -268,6 +268,39 @@ static napi_value js_facts(napi_env env, napi_callback_info info) {
   return ret(env, 0);
 }
 
+/*
+ * platformAffinity(id, mask): the thread may only use these of our CPUs, bit n for the n-th; an empty mask for all of them.
+ */
+static napi_value js_affinity(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  ARG_CONTEXT(id, 0);
+  ARG_U32S(mask, 1);
+  struct context *c = &P.contexts[id];
+  if (c->status != CTX_STOPPED && c->status != CTX_RUNNING) return ret(env, -EBUSY);
+  if (c->unborn) {
+    int error = start_thread(&P.spaces[c->space]);
+    if (error < 0) return ret(env, error);
+  }
+  if (P.kind == SYSTRAP && c->starting) {
+    /* A new thread chooses its CPUs by itself first. */
+    if (c->status == CTX_RUNNING) return ret(env, -EAGAIN);
+    int error = systrap_ready(id);
+    if (error < 0) return ret(env, error);
+  }
+  if (mask_len == 0) return ret(env, use_every_cpu(c));
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  size_t n = 0;
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (!CPU_ISSET(cpu, &P.cpu_set)) continue;
+    if (n / 32 < mask_len && (mask[n / 32] >> (n % 32) & 1) != 0) CPU_SET(cpu, &set);
+    n++;
+  }
+  if (sched_setaffinity(c->tid, sizeof(set), &set) != 0) return ret(env, -errno);
+  c->own_cpus = true;
+  return ret(env, 0);
+}
+
 static void *share(napi_env env, napi_value array, uint32_t index, void *old, size_t size) {
   void *memory = old != NULL ? old
                              : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -342,6 +375,7 @@ void stub_register(napi_env env, napi_value exports) {
       {"platformSetFp", js_set_fp},
       {"platformCopyFp", js_copy_fp},
       {"platformResetFp", js_reset_fp},
+      {"platformAffinity", js_affinity},
       {"platformDonate", js_donate},
       {"platformForget", js_forget},
       {"platformFacts", js_facts},

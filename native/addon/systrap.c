@@ -290,7 +290,7 @@ static int saved_fp(int32_t id) {
 }
 
 /* Waits until a new thread has parked, or an old one has its FP state in memory. 0, or -ESRCH when it is gone. */
-static int ready(int32_t id) {
+int systrap_ready(int32_t id) {
   struct context *c = &P.contexts[id];
   struct space *space = &P.spaces[c->space];
   if (c->unborn) start_thread(space);
@@ -341,7 +341,7 @@ void systrap_interrupt(int32_t id) {
 
 int systrap_get_fp(int32_t id, uint8_t *to) {
   struct context *c = &P.contexts[id];
-  int error = ready(id);
+  int error = systrap_ready(id);
   if (error != 0) return error;
   memcpy(to, (uint8_t *)area_of(c) + c->fp, P.fp_size);
   xstate_clean(to);
@@ -359,7 +359,7 @@ int systrap_set_fp(int32_t id, const uint8_t *from) {
     memcpy(c->early_fp, image, P.fp_size);
     return 0;
   }
-  int error = ready(id);
+  int error = systrap_ready(id);
   if (error == 0) put_fp(id, image);
   return error;
 }

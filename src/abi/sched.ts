@@ -37,3 +37,10 @@ export const SCHED_BATCH = 3;
 export const SCHED_IDLE = 5;
 export const SCHED_DEADLINE = 6;
 export const SCHED_RESET_ON_FORK = 0x40000000;
+
+/** sched_flags of struct sched_attr. */
+export const SCHED_FLAG_RESET_ON_FORK = 1;
+export const SCHED_FLAG_KEEP_POLICY = 8;
+export const SCHED_FLAG_KEEP_PARAMS = 16;
+export const SCHED_FLAG_UTIL_CLAMP = 96;
+export const SCHED_FLAG_ALL = 0x7f;

@@ -202,6 +202,11 @@ export interface Platform {
     egid: number,
   ): void;
   /**
+   * Restricts the thread of a context to some of the CPUs that the sandbox sees: bit n of `mask` is the n-th; null: all again.
+   * Also while it runs; gone after releaseContext. 0 or -errno. Absent: no effect.
+   */
+  setAffinity?(id: number, mask: Uint32Array | null): number;
+  /**
    * CPU time that the host has given to the process of an address space since that began, ns: guest threads, whatever they
    * spend parked and not asleep, and the work on mappings. `which`: CPU_TOTAL, exact; CPU_USER and CPU_BOTH, samples of the
    * part in user mode and of all. -errno when the process is gone. Absent: not known.

@@ -62,6 +62,8 @@ export interface NativePlatform {
     gid: number,
     egid: number,
   ): number;
+  /** Bit n of the mask: the n-th CPU that we may use; empty: all. */
+  platformAffinity(id: number, mask: Uint32Array): number;
   platformWait(timeoutNs: number): number;
   /** epoll_ctl with op EPOLL_CTL_ADD (1), DEL (2), MOD (3). */
   platformWatch(fd: number, events: number, token: number, op: number): number;

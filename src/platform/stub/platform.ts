@@ -32,6 +32,7 @@ import { SystrapPatcher } from "./patch.ts";
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLL_CTL_MOD = 3;
+const NO_MASK: Uint32Array = new Uint32Array(0);
 const EINVAL = 22;
 /** `guest_spin` of native/addon/poller.c. */
 const GUEST_SPIN_NS = 20000;
@@ -284,6 +285,10 @@ export class StubPlatform implements Platform {
     egid: number,
   ): void {
     if (this.name === "systrap") this.native.platformFacts(id, pid, tid, ppid, uid, euid, gid, egid);
+  }
+
+  setAffinity(id: number, mask: Uint32Array | null): number {
+    return this.native.platformAffinity(id, mask ?? NO_MASK);
   }
 
   /** The clock of another process: its number with the kind in the low bits, clock_getcpuclockid(3). */

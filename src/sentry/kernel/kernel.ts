@@ -355,6 +355,7 @@ export class Kernel {
     t.ctx = ctx;
     t.ctxDied = false;
     this.byContext[ctx] = t;
+    if (t.affinity !== null) this.platform.setAffinity?.(ctx, t.affinity);
     this.tellFacts(t);
   }
 

@@ -20,6 +20,9 @@ import {
   CLONE_THREAD,
   CLONE_VFORK,
   CLONE_VM,
+  SCHED_FIFO,
+  SCHED_OTHER,
+  SCHED_RR,
 } from "../../abi/sched.ts";
 import { EAGAIN, EINVAL, ENOMEM, EPERM, ERESTARTNOINTR } from "../../abi/errno.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
@@ -98,17 +101,17 @@ export function cloneTask(t: Task, a: CloneArgs): Task | number {
   else fs = fs.fork();
 
   const c = new Task(k, tid, childGroup, mm, fds, fs, t.creds);
+  c.affinity = t.affinity;
   k.adoptContext(c, ctx);
   copyRegisters(t, c, a);
   c.comm = t.comm;
   c.maskLo = t.maskLo;
   c.maskHi = t.maskHi;
-  c.nice = t.nice;
-  c.schedPolicy = t.schedPolicy;
-  c.schedPriority = t.schedPriority;
-  c.affinity = t.affinity;
+  inheritScheduling(t, c);
   c.ioprio = t.ioprio;
-  c.timerSlackNs = t.timerSlackNs;
+  c.timerSlackNs = c.defaultTimerSlackNs = t.timerSlackNs;
+  c.mceKill = t.mceKill;
+  c.isIoFlusher = t.isIoFlusher;
   c.startNs = k.clock.monotonicNs();
   // The alternate stack is kept by a copy of the process and lost by whoever shares memory, sigaltstack(2), except vfork.
   if (!sharesMemory || (flags & CLONE_VFORK) !== 0) {
@@ -129,6 +132,7 @@ export function cloneTask(t: Task, a: CloneArgs): Task | number {
     childGroup.exitSignal = (flags & CLONE_PARENT) !== 0 ? g.exitSignal : a.exitSignal;
     childGroup.dumpable = g.dumpable;
     childGroup.oomScoreAdj = g.oomScoreAdj;
+    childGroup.noHugePages = g.noHugePages;
     childGroup.personality = g.personality;
     childGroup.loginUid = g.loginUid;
     const parent = (flags & CLONE_PARENT) !== 0 ? g.parent : g;
@@ -171,6 +175,17 @@ function checkFlags(t: Task, a: CloneArgs): number {
   if ((f & CLONE_NEW_ANY) !== 0) return t.creds.hasCap(CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
   if ((a.flagsHi & ~CLONE_CLEAR_SIGHAND_HI) !== 0) return -EINVAL;
   return 0;
+}
+
+/** sched(7): what a new thread inherits, and what SCHED_RESET_ON_FORK takes from it. */
+function inheritScheduling(t: Task, c: Task): void {
+  c.nice = t.nice;
+  c.schedPolicy = t.schedPolicy;
+  c.schedPriority = t.schedPriority;
+  if (!t.schedReset) return;
+  if (t.schedPolicy === SCHED_FIFO || t.schedPolicy === SCHED_RR) c.schedPolicy = SCHED_OTHER;
+  c.schedPriority = 0;
+  if (t.schedPolicy !== c.schedPolicy || t.nice < 0) c.nice = 0;
 }
 
 /** RLIMIT_NPROC: counted per real user, not for the privileged. The sandbox's own limit is for everybody. */

@@ -10,6 +10,7 @@
  *
  * Await points: none.
  */
+import { PR_MCE_KILL_DEFAULT } from "../../abi/prctl.ts";
 import { WaitEntry, WaitQueue } from "../../base/waiter.ts";
 import type { WaitListener } from "../../base/waiter.ts";
 import { CTX_WORDS } from "../../platform/platform.ts";
@@ -167,9 +168,13 @@ export class Task implements WaitListener, TimerListener {
   /** This thread has stopped for the group's stop. */
   stopAcknowledged = false;
   timerSlackNs = 50000;
+  /** What it is set back to: the creator's. */
+  defaultTimerSlackNs = 50000;
   /** sched_setscheduler and nice: kept, no effect. */
   schedPolicy = 0;
   schedPriority = 0;
+  /** SCHED_RESET_ON_FORK */
+  schedReset = false;
   nice = 0;
   /** sched_setaffinity mask, low 1024 CPUs. Empty = all. */
   affinity: Uint32Array | null = null;
@@ -189,6 +194,9 @@ export class Task implements WaitListener, TimerListener {
   // --- figures ---
   readonly usage: Usage = new Usage();
   startNs = 0;
+  /** prctl(PR_MCE_KILL): PR_MCE_KILL_*; prctl(PR_SET_IO_FLUSHER). */
+  mceKill: number = PR_MCE_KILL_DEFAULT;
+  isIoFlusher = false;
   /** How often the context has stopped. */
   stops = 0;
   /** Monotonic ns at the last resume. */

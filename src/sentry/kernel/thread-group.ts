@@ -104,6 +104,8 @@ export class ThreadGroup implements TimerListener {
   hasExeced = false;
   dumpable = 1;
   oomScoreAdj = 0;
+  /** prctl(PR_SET_THP_DISABLE) */
+  noHugePages = false;
   personality = 0;
   /** /proc/PID/loginuid */
   loginUid = 0xffffffff;

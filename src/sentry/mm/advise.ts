@@ -1,5 +1,5 @@
 /** madvise(2), msync(2), mlock(2) and friends, mincore(2). */
-import { EACCES, EAGAIN, EBUSY, EFAULT, EINVAL, EIO, ENOMEM, EPERM } from "../../abi/errno.ts";
+import { EACCES, EAGAIN, EBADF, EBUSY, EFAULT, EINVAL, EIO, ENOMEM, EPERM } from "../../abi/errno.ts";
 import * as A from "../../abi/mman.ts";
 import { RLIMIT_MEMLOCK } from "../../abi/resource.ts";
 import { PAGE_SIZE } from "../memmap/memmap.ts";
@@ -318,4 +318,29 @@ export function mincore(mm: MemoryManager, addr: number, length: number, vec: nu
     out += n;
   }
   return 0;
+}
+
+/** prctl(PR_SET_VMA_ANON_NAME): a name for the anonymous mappings of a range ("": none). 0 or -errno. */
+export function nameAnon(mm: MemoryManager, addr: number, length: number, name: string): number {
+  if (!isPageAligned(addr) || length > HUGE || addr > HUGE) return -EINVAL;
+  const end = addr + pageUp(length);
+  let pos = addr;
+  let hole = false;
+  for (let v = mm.vmas.lowerBound(addr); v !== null && v.start < end; v = v.next) {
+    if (v.start > pos) hole = true;
+    if (v.mappable !== null) return -EBADF;
+    pos = v.end;
+    // The heap, the stack and the kernel's own mappings keep theirs.
+    if (v.name !== "" && !v.name.startsWith("[anon:")) continue;
+    if (v.name === name) continue;
+    const start = Math.max(v.start, addr);
+    const to = Math.min(v.end, end);
+    const cuts = (start > v.start ? 1 : 0) + (to < v.end ? 1 : 0);
+    if (cuts > 0 && mm.vmas.count + cuts > A.MAX_MAP_COUNT + 1) return -ENOMEM;
+    const u = isolateVma(mm, v, start, to);
+    u.name = name;
+    v = mergeAround(mm, u);
+    pos = v.end;
+  }
+  return hole || pos < end ? -ENOMEM : 0;
 }

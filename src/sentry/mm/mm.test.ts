@@ -735,3 +735,29 @@ test("no single mapping may want more memory than there is", () => {
   mm.setBrk(0x10000000);
   assert.equal(mm.brk(0x10000000 + 4097 * MB), 0x10000000);
 });
+
+test("names of anonymous mappings split and join them", () => {
+  const mm = new FakeWorld(64).newMm();
+  const base = 0x10000000;
+  mmap(mm, base, 8 * P, RW, ANON | M.MAP_FIXED);
+  const names = (): string => {
+    let out = "";
+    mm.forEachVma((v) => {
+      out += `${(v.start - base) / P}-${(v.end - base) / P}:${v.name} `;
+      return true;
+    });
+    return out.trim();
+  };
+  assert.equal(mm.nameAnon(base + 2 * P, 3 * P, "[anon:a]"), 0);
+  assert.equal(names(), "0-2: 2-5:[anon:a] 5-8:");
+  assert.equal(mm.nameAnon(base, 2 * P, "[anon:a]"), 0);
+  assert.equal(names(), "0-5:[anon:a] 5-8:");
+  assert.equal(mm.nameAnon(base + P, P, ""), 0);
+  assert.equal(names(), "0-1:[anon:a] 1-2: 2-5:[anon:a] 5-8:");
+  assert.equal(mm.nameAnon(base, 8 * P, ""), 0);
+  assert.equal(names(), "0-8:");
+  assert.equal(mm.nameAnon(base, 9 * P, "[anon:b]"), -ENOMEM);
+  assert.equal(names(), "0-8:[anon:b]");
+  assert.equal(mm.nameAnon(base + 1, P, "[anon:b]"), -EINVAL);
+  checkMm(mm);
+});

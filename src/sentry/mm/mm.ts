@@ -370,6 +370,10 @@ export class MemoryManager implements MappingOwner {
   madvise(addr: number, len: number, advice: number): number {
     return advise.madvise(this, addr, len, advice);
   }
+  /** Gives the anonymous mappings of a range a name in /proc/PID/maps, "" for none. 0 or -errno. */
+  nameAnon(addr: number, len: number, name: string): number {
+    return advise.nameAnon(this, addr, len, name);
+  }
   /** brk(2) as the system call: the new (or unchanged) break. */
   brk(addr: number): number {
     return map.brk(this, addr);

@@ -1,6 +1,6 @@
 /** prctl(2), arch_prctl(2), membarrier(2), personality(2), rseq(2). */
-import { EFAULT, EINVAL, ENODEV, ENOSYS, EPERM } from "../../abi/errno.ts";
-import { CAP_LAST_CAP, CAP_SETPCAP } from "../../abi/capability.ts";
+import { EFAULT, EINVAL, ENAMETOOLONG, ENODEV, ENOSYS, EPERM } from "../../abi/errno.ts";
+import { CAP_LAST_CAP, CAP_SETPCAP, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
 import {
   ARCH_CET_STATUS,
   ARCH_GET_CPUID,
@@ -52,7 +52,15 @@ import {
   PR_SET_TIMING,
   PR_SET_TSC,
   PR_SET_VMA,
+  PR_SET_VMA_ANON_NAME,
+  PR_SET_IO_FLUSHER,
+  PR_GET_IO_FLUSHER,
+  PR_SET_SPECULATION_CTRL,
+  PR_MCE_KILL_CLEAR,
+  PR_MCE_KILL_SET,
+  PR_MCE_KILL_DEFAULT,
   SECBIT_KEEP_CAPS,
+  SECBIT_KEEP_CAPS_LOCKED,
   SECBIT_NO_CAP_AMBIENT_RAISE,
 } from "../../abi/prctl.ts";
 import { NSIG } from "../../abi/signal.ts";
@@ -61,11 +69,11 @@ import { EV_IN } from "../../base/waiter.ts";
 import { RUN_GUEST } from "../kernel/task.ts";
 import type { Task } from "../kernel/task.ts";
 import { COMM_MAX } from "../kernel/task-exec.ts";
+import { prctlSetMm } from "./prctl-mm.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
 
-const DEFAULT_TIMER_SLACK_NS = 50000;
 /** PR_TSC_ENABLE */
 const TSC_ENABLE = 1;
 
@@ -113,16 +121,16 @@ function sysPrctl(t: Task, a: SyscallArgs): number {
     case PR_SET_SECUREBITS:
       return setSecurebits(t, arg2);
     case PR_SET_TIMERSLACK:
-      t.timerSlackNs = a.i64(1) <= 0 ? DEFAULT_TIMER_SLACK_NS : arg2;
+      t.timerSlackNs = arg2 === 0 ? t.defaultTimerSlackNs : arg2;
       return 0;
     case PR_GET_TIMERSLACK:
       return t.timerSlackNs;
     case PR_MCE_KILL:
-      return 0;
+      return setMceKill(t, a);
     case PR_MCE_KILL_GET:
-      return 2; // PR_MCE_KILL_DEFAULT
+      return hasArguments(a, 1) ? -EINVAL : t.mceKill;
     case PR_SET_MM:
-      return -EPERM;
+      return prctlSetMm(t, a);
     case PR_SET_CHILD_SUBREAPER:
       g.isSubreaper = arg2 !== 0;
       return 0;
@@ -136,25 +144,74 @@ function sysPrctl(t: Task, a: SyscallArgs): number {
     case PR_GET_TID_ADDRESS:
       return mm.writePtr(arg2, t.clearChildTid);
     case PR_SET_THP_DISABLE:
+      if (hasArguments(a, 2)) return -EINVAL;
+      g.noHugePages = arg2 !== 0;
       return 0;
     case PR_GET_THP_DISABLE:
+      if (hasArguments(a, 1)) return -EINVAL;
+      return g.noHugePages ? 1 : 0;
+    case PR_SET_IO_FLUSHER:
+      if (!t.creds.hasCap(CAP_SYS_RESOURCE)) return -EPERM;
+      if (hasArguments(a, 2) || arg2 > 1) return -EINVAL;
+      t.isIoFlusher = arg2 === 1;
       return 0;
+    case PR_GET_IO_FLUSHER:
+      if (!t.creds.hasCap(CAP_SYS_RESOURCE)) return -EPERM;
+      return hasArguments(a, 1) ? -EINVAL : t.isIoFlusher ? 1 : 0;
     case PR_CAP_AMBIENT:
       return ambient(t, a);
     case PR_GET_SPECULATION_CTRL:
-      return -ENODEV;
+      return hasArguments(a, 2) ? -EINVAL : -ENODEV;
+    case PR_SET_SPECULATION_CTRL:
+      return hasArguments(a, 3) ? -EINVAL : -ENODEV;
     case PR_SET_VMA:
-      // Names of anonymous mappings: accepted, not shown.
-      return a.ptr(1) === 0 ? 0 : -EINVAL;
+      return nameMapping(t, a);
     case PR_SET_PTRACER:
-      return 0;
+      // Nobody can be traced yet; the number must be one.
+      return arg2 === 0 || a.i64(1) === -1 || t.kernel.tasks.has(arg2) ? 0 : -EINVAL;
     default:
       return -EINVAL;
   }
 }
 
+/** Whether an argument from number `first` (the option is 0) on is not 0. */
+function hasArguments(a: SyscallArgs, first: number): boolean {
+  for (let i = first; i <= 4; i++) if (a.lo(i) !== 0 || a.hi(i) !== 0) return true;
+  return false;
+}
+
+function setMceKill(t: Task, a: SyscallArgs): number {
+  if (hasArguments(a, 3)) return -EINVAL;
+  if (a.ptr(1) === PR_MCE_KILL_CLEAR) {
+    if (a.ptr(2) !== 0) return -EINVAL;
+    t.mceKill = PR_MCE_KILL_DEFAULT;
+    return 0;
+  }
+  if (a.ptr(1) !== PR_MCE_KILL_SET || a.ptr(2) > PR_MCE_KILL_DEFAULT) return -EINVAL;
+  t.mceKill = a.ptr(2);
+  return 0;
+}
+
+/** Longest name of an anonymous mapping with its NUL, bytes; what it may not contain. */
+const ANON_NAME_MAX = 80;
+const ANON_NAME_BAD = /[^ -~]|[\\`$[\]]/;
+
+/** PR_SET_VMA_ANON_NAME: what /proc/PID/maps calls anonymous mappings. */
+function nameMapping(t: Task, a: SyscallArgs): number {
+  if (a.ptr(1) !== PR_SET_VMA_ANON_NAME) return -EINVAL;
+  let name = "";
+  if (a.ptr(4) !== 0) {
+    const text = t.mm.copyInString(a.ptr(4), ANON_NAME_MAX);
+    if (typeof text === "number") return text === -ENAMETOOLONG ? -EINVAL : text;
+    if (ANON_NAME_BAD.test(text)) return -EINVAL;
+    name = `[anon:${text}]`;
+  }
+  return t.mm.nameAnon(a.ptr(2), a.ptr(3), name);
+}
+
 function setKeepCaps(t: Task, on: number): number {
   if (on > 1) return -EINVAL;
+  if ((t.creds.securebits & SECBIT_KEEP_CAPS_LOCKED) !== 0) return -EPERM;
   const c = t.creds.clone();
   c.securebits = on === 1 ? c.securebits | SECBIT_KEEP_CAPS : c.securebits & ~SECBIT_KEEP_CAPS;
   t.creds = c;
@@ -348,7 +405,7 @@ function sysSeccomp(_t: Task, _a: SyscallArgs): number {
 }
 
 export const prctlSyscalls: readonly SyscallEntry[] = [
-  partial("prctl", sysPrctl, "No seccomp modes, no PR_SET_MM, no speculation control; names of mappings are not kept"),
+  partial("prctl", sysPrctl, "No seccomp modes, no speculation control, no PR_SET_MM_MAP and EXE_FILE"),
   partial("arch_prctl", sysArchPrctl, "FS and GS bases; cpuid faulting cannot be switched on"),
   full("membarrier", sysMembarrier),
   partial("personality", sysPersonality, "Kept; only ADDR_NO_RANDOMIZE has an effect"),

@@ -1,4 +1,4 @@
-/** Limits, usage and scheduling parameters: getrlimit(2), getrusage(2), sched_setscheduler(2), setpriority(2). */
+/** Limits, usage and niceness: getrlimit(2), getrusage(2), setpriority(2). */
 import { EACCES, EFAULT, EINVAL, EPERM, ESRCH } from "../../abi/errno.ts";
 import { CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
 import {
@@ -9,22 +9,14 @@ import {
   RLIM_INFINITY,
   RLIM_NLIMITS,
   RLIMIT_CPU,
+  RLIMIT_NICE,
   RLIMIT_NOFILE,
   RUSAGE_CHILDREN,
   RUSAGE_SELF,
   RUSAGE_SIZE,
   RUSAGE_THREAD,
 } from "../../abi/resource.ts";
-import {
-  SCHED_BATCH,
-  SCHED_DEADLINE,
-  SCHED_FIFO,
-  SCHED_IDLE,
-  SCHED_OTHER,
-  SCHED_RESET_ON_FORK,
-  SCHED_RR,
-} from "../../abi/sched.ts";
-import { readU64, writeI64, writeTimespec, writeTimeval } from "../../abi/time.ts";
+import { readU64, writeI64, writeTimeval } from "../../abi/time.ts";
 import { groupUsage, syncCpu } from "../kernel/cpu-time.ts";
 import { updateCpuWatch } from "../kernel/itimers.ts";
 import { noteResident } from "../kernel/resident.ts";
@@ -167,7 +159,8 @@ function sysGetrusage(t: Task, a: SyscallArgs): number {
 
 // --- nice values ---
 
-function* targets(t: Task, which: number, who: number): Iterable<Task> {
+/** The threads that PRIO_* `which` and `who` mean: setpriority(2). */
+export function* targets(t: Task, which: number, who: number): Iterable<Task> {
   const k = t.kernel;
   if (which === PRIO_PROCESS) {
     const target = who === 0 ? t : k.tasks.get(who);
@@ -198,186 +191,17 @@ function sysSetpriority(t: Task, a: SyscallArgs): number {
     if (result === -ESRCH) result = 0;
     if (target.creds.ruid !== t.creds.euid && target.creds.euid !== t.creds.euid && !t.creds.hasCap(CAP_SYS_NICE)) {
       result = -EPERM;
-    } else if (nice < target.nice && !t.creds.hasCap(CAP_SYS_NICE)) {
+    } else if (
+      nice < target.nice &&
+      20 - nice > target.group.limits.get(RLIMIT_NICE) &&
+      !t.creds.hasCap(CAP_SYS_NICE)
+    ) {
       result = -EACCES;
     } else {
       target.nice = nice;
     }
   }
   return result;
-}
-
-// --- scheduling: kept and reported, no effect on the host ---
-
-function maxPriority(policy: number): number {
-  switch (policy) {
-    case SCHED_FIFO:
-    case SCHED_RR:
-      return 99;
-    case SCHED_OTHER:
-    case SCHED_BATCH:
-    case SCHED_IDLE:
-    case SCHED_DEADLINE:
-      return 0;
-    default:
-      return -EINVAL;
-  }
-}
-
-function schedTarget(t: Task, a: SyscallArgs): Task | number {
-  const pid = a.i32(0);
-  if (pid < 0) return -EINVAL;
-  return pid === 0 ? t : (t.kernel.tasks.get(pid) ?? -ESRCH);
-}
-
-function setScheduler(t: Task, target: Task, policy: number, priority: number): number {
-  const max = policy === SCHED_DEADLINE ? -EINVAL : maxPriority(policy);
-  if (max < 0) return max;
-  if (max === 0 ? priority !== 0 : priority < 1 || priority > max) return -EINVAL;
-  if (max > 0 && !t.creds.hasCap(CAP_SYS_NICE)) return -EPERM;
-  target.schedPolicy = policy;
-  target.schedPriority = priority;
-  return 0;
-}
-
-function sysSchedSetscheduler(t: Task, a: SyscallArgs): number {
-  const target = schedTarget(t, a);
-  const policy = a.i32(1);
-  if (policy < 0 || a.ptr(2) === 0) return -EINVAL;
-  const priority = t.mm.readU32(a.ptr(2));
-  if (priority < 0) return -EFAULT;
-  if (typeof target === "number") return target;
-  return setScheduler(t, target, policy & ~SCHED_RESET_ON_FORK, priority | 0);
-}
-
-function sysSchedSetparam(t: Task, a: SyscallArgs): number {
-  const target = schedTarget(t, a);
-  if (a.ptr(1) === 0) return -EINVAL;
-  const priority = t.mm.readU32(a.ptr(1));
-  if (priority < 0) return -EFAULT;
-  if (typeof target === "number") return target;
-  return setScheduler(t, target, target.schedPolicy, priority | 0);
-}
-
-function sysSchedGetscheduler(t: Task, a: SyscallArgs): number {
-  const target = schedTarget(t, a);
-  return typeof target === "number" ? target : target.schedPolicy;
-}
-
-function sysSchedGetparam(t: Task, a: SyscallArgs): number {
-  const target = schedTarget(t, a);
-  if (a.ptr(1) === 0) return -EINVAL;
-  if (typeof target === "number") return target;
-  return t.mm.writeU32(a.ptr(1), target.schedPriority);
-}
-
-/** struct sched_attr, first version: 48 bytes. */
-function sysSchedSetattr(t: Task, a: SyscallArgs): number {
-  const target = schedTarget(t, a);
-  if (a.ptr(1) === 0 || a.u32(2) !== 0) return -EINVAL;
-  if (t.copyInStruct(a.ptr(1), 48) !== 0) return -EFAULT;
-  const v = t.kernel.scratchView;
-  const policy = v.getInt32(4, true);
-  const nice = v.getInt32(16, true);
-  const priority = v.getInt32(20, true);
-  if (typeof target === "number") return target;
-  const err = setScheduler(t, target, policy, priority);
-  if (err === 0 && maxPriority(policy) === 0) target.nice = Math.max(-20, Math.min(19, nice));
-  return err;
-}
-
-function sysSchedGetattr(t: Task, a: SyscallArgs): number {
-  const target = schedTarget(t, a);
-  const size = a.u32(2);
-  if (a.ptr(1) === 0 || size < 48 || size > 4096 || a.u32(3) !== 0) return -EINVAL;
-  if (typeof target === "number") return target;
-  const v = t.kernel.scratchView;
-  for (let i = 0; i < 48; i += 4) v.setUint32(i, 0, true);
-  v.setUint32(0, 48, true);
-  v.setInt32(4, target.schedPolicy, true);
-  v.setInt32(16, target.nice, true);
-  v.setInt32(20, target.schedPriority, true);
-  return t.copyOutStruct(a.ptr(1), 48);
-}
-
-function sysSchedRrGetInterval(t: Task, a: SyscallArgs): number {
-  const target = schedTarget(t, a);
-  if (typeof target === "number") return target;
-  writeTimespec(t.kernel.scratchView, 0, target.schedPolicy === SCHED_RR ? 1e8 : 4e6);
-  return t.copyOutStruct(a.ptr(1), 16);
-}
-
-function sysSchedGetPriorityMax(_t: Task, a: SyscallArgs): number {
-  return maxPriority(a.i32(0));
-}
-
-function sysSchedGetPriorityMin(_t: Task, a: SyscallArgs): number {
-  const max = maxPriority(a.i32(0));
-  return max > 0 ? 1 : max;
-}
-
-function sysSchedYield(_t: Task): number {
-  return 0;
-}
-
-/** As schedTarget, but a negative number is just one that nobody has: sched_setaffinity(2). */
-function affinityTarget(t: Task, a: SyscallArgs): Task | number {
-  return a.i32(0) < 0 ? -ESRCH : schedTarget(t, a);
-}
-
-/** Words of an affinity mask that counts the sandbox's CPUs. */
-function maskWords(t: Task): number {
-  return Math.ceil(t.kernel.cpuCount / 32);
-}
-
-function sysSchedSetaffinity(t: Task, a: SyscallArgs): number {
-  const len = Math.min(a.u32(1), 1024);
-  const { scratch } = t.kernel;
-  scratch.fill(0, 0, 1024);
-  if (t.copyInStruct(a.ptr(2), len) !== 0) return -EFAULT;
-  const target = affinityTarget(t, a);
-  if (typeof target === "number") return target;
-  const mask = new Uint32Array(maskWords(t));
-  let any = false;
-  for (let cpu = 0; cpu < t.kernel.cpuCount; cpu++) {
-    if ((scratch[cpu >> 3]! & (1 << (cpu & 7))) === 0) continue;
-    mask[cpu >> 5] = mask[cpu >> 5]! | (1 << (cpu & 31));
-    any = true;
-  }
-  if (!any) return -EINVAL;
-  target.affinity = mask;
-  return 0;
-}
-
-function sysSchedGetaffinity(t: Task, a: SyscallArgs): number {
-  const len = a.u32(1);
-  const bytes = Math.ceil(maskWords(t) / 2) * 8;
-  if (len < Math.ceil(t.kernel.cpuCount / 8) || (len & 7) !== 0) return -EINVAL;
-  const target = affinityTarget(t, a);
-  if (typeof target === "number") return target;
-  const { scratch } = t.kernel;
-  scratch.fill(0, 0, bytes);
-  for (let cpu = 0; cpu < t.kernel.cpuCount; cpu++) {
-    const m = target.affinity;
-    if (m === null || (m[cpu >> 5]! & (1 << (cpu & 31))) !== 0)
-      scratch[cpu >> 3] = scratch[cpu >> 3]! | (1 << (cpu & 7));
-  }
-  const n = Math.min(len, bytes);
-  return t.copyOutStruct(a.ptr(2), n) !== 0 ? -EFAULT : n;
-}
-
-function sysIoprioGet(t: Task, a: SyscallArgs): number {
-  if (a.i32(0) !== 1) return a.i32(0) < 1 || a.i32(0) > 3 ? -EINVAL : t.ioprio;
-  const target = a.i32(1) === 0 ? t : t.kernel.tasks.get(a.i32(1));
-  return target === undefined ? -ESRCH : target.ioprio;
-}
-
-function sysIoprioSet(t: Task, a: SyscallArgs): number {
-  if (a.i32(0) < 1 || a.i32(0) > 3) return -EINVAL;
-  const target = a.i32(1) === 0 || a.i32(0) !== 1 ? t : t.kernel.tasks.get(a.i32(1));
-  if (target === undefined) return -ESRCH;
-  target.ioprio = a.i32(2) & 0xffff;
-  return 0;
 }
 
 const KEPT = "Kept and reported, no effect on the host's scheduling";
@@ -389,18 +213,4 @@ export const resourceSyscalls: readonly SyscallEntry[] = [
   partial("getrusage", sysGetrusage, "No block I/O, signal or page reclaim counts"),
   full("getpriority", sysGetpriority),
   partial("setpriority", sysSetpriority, KEPT),
-  partial("sched_setscheduler", sysSchedSetscheduler, KEPT),
-  full("sched_getscheduler", sysSchedGetscheduler),
-  partial("sched_setparam", sysSchedSetparam, KEPT),
-  full("sched_getparam", sysSchedGetparam),
-  partial("sched_setattr", sysSchedSetattr, KEPT),
-  full("sched_getattr", sysSchedGetattr),
-  partial("sched_rr_get_interval", sysSchedRrGetInterval, "The usual interval, whatever the host's"),
-  full("sched_get_priority_max", sysSchedGetPriorityMax),
-  full("sched_get_priority_min", sysSchedGetPriorityMin),
-  full("sched_yield", sysSchedYield),
-  partial("sched_setaffinity", sysSchedSetaffinity, KEPT),
-  full("sched_getaffinity", sysSchedGetaffinity),
-  partial("ioprio_get", sysIoprioGet, KEPT),
-  partial("ioprio_set", sysIoprioSet, KEPT),
 ];

@@ -25,6 +25,7 @@ import { pollSyscalls } from "./sys-poll.ts";
 import { prctlSyscalls } from "./sys-prctl.ts";
 import { processSyscalls } from "./sys-process.ts";
 import { resourceSyscalls } from "./sys-resource.ts";
+import { schedSyscalls } from "./sys-sched.ts";
 import { rwSyscalls } from "./sys-rw.ts";
 import { signalSyscalls } from "./sys-signal.ts";
 import { SOCKET_CALLS } from "./sys-socket.ts";
@@ -71,6 +72,7 @@ const families: readonly (readonly SyscallEntry[])[] = [
   prctlSyscalls,
   processSyscalls,
   resourceSyscalls,
+  schedSyscalls,
   rwSyscalls,
   semSyscalls,
   shmSyscalls,

@@ -302,7 +302,7 @@ function writeTimerSlack(t: Task, data: string, ctx: PathContext): number {
   const v = parseNumber(data);
   if (Number.isNaN(v) || v < 0) return -EINVAL;
   if (callerOf(ctx) !== t && !ctx.creds.hasCap(CAP_SYS_NICE)) return -EPERM;
-  t.timerSlackNs = v === 0 ? 50000 : v;
+  t.timerSlackNs = v === 0 ? t.defaultTimerSlackNs : v;
   return 0;
 }
 
