@@ -26,19 +26,20 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+/* Members are volatile: the first one is written first, so that a bad pointer faults where Linux's vDSO does. */
 struct timespec {
-  int64_t sec;
-  int64_t nsec;
+  volatile int64_t sec;
+  volatile int64_t nsec;
 };
 
 struct timeval {
-  int64_t sec;
-  int64_t usec;
+  volatile int64_t sec;
+  volatile int64_t usec;
 };
 
 struct timezone {
-  int32_t minuteswest;
-  int32_t dsttime;
+  volatile int32_t minuteswest;
+  volatile int32_t dsttime;
 };
 
 /* Placed by the linker script: one page below the image. */

@@ -48,7 +48,7 @@ async function runSide(bench: Bench, sequences: readonly Sequence[], isNative: b
   mkdirSync(cwd, { mode: 0o755 });
   // A network namespace of its own, where abstract socket names are free.
   const before = isNative ? ["unshare", "--net", "--ipc", "--"] : [tsvisor, "do", `--platform=${bench.platform}`, "--"];
-  const command = [...before, bench.executable, program];
+  const command = [...before, bench.executable, program, ...(bench.platform === "ptrace" ? ["unknown"] : [])];
   try {
     const outcome = await run(command[0]!, command.slice(1), {
       cwd,

@@ -1,7 +1,7 @@
 // Interpreter of the differential fuzzer: runs sequences of system calls that a text file gives and prints what each call
 // answered, never anything that belongs to one run (pids, addresses, inode numbers, times).
 //
-//     interp FILE            runs every sequence of FILE, each in a process of its own, in a directory of its own below the
+//     interp FILE [unknown]  runs every sequence of FILE, each in a process of its own, in a directory of its own below the
 //                            working directory, which is its root too
 //
 // "= NAME" starts a sequence; every other line is an operation and its arguments; generate.ts makes them. Nothing here
@@ -172,13 +172,14 @@ int main(int argc, char **argv) {
 		run_sequence(atol(argv[2]), atol(argv[3]));
 		_exit(0);
 	}
-	if (argc != 2) return 2;
+	if (argc < 2) return 2;
 	int file = open(argv[1], O_RDONLY), memory = memfd_create("output", 0), proc = open("/proc", O_RDONLY | O_DIRECTORY);
 	int self = open("/proc/self/exe", O_RDONLY);
 	if (file < 0 || memory < 0 || proc < 0 || self < 0 || ftruncate(memory, sizeof *output) < 0) return 97;
 	if (dup2(file, FD_PROGRAM) < 0 || dup2(memory, FD_OUTPUT) < 0 || dup2(proc, FD_PROC) < 0 || dup2(self, FD_SELF) < 0) return 97;
 	output = mmap(NULL, sizeof *output, PROT_READ | PROT_WRITE, MAP_SHARED, FD_OUTPUT, 0);
 	if (output == MAP_FAILED) return 97;
+	output->is_access_unknown = argc > 2;
 	load_program();
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigset_t child;

@@ -75,6 +75,8 @@ struct output {
 	volatile pid_t pids[MAX_PIDS];
 	// The sequence has allocated space of a file that it has not written.
 	volatile int has_allocated;
+	// The platform does not see whether a fault was a read or a write.
+	volatile int is_access_unknown;
 	char text[OUTPUT_SIZE];
 };
 

@@ -74,6 +74,20 @@ static void op_mincore(struct op *op) {
 	done(mincore(arena(ARG(0), 0), pages * (size_t)PAGE, buffer));
 }
 
+// Whether the byte is mapped and may not be written.
+static int is_read_only(const char *at) {
+	char line[512];
+	int found = 0, fd = openat(FD_PROC, "self/maps", O_RDONLY | O_CLOEXEC);
+	FILE *maps = fd < 0 ? NULL : fdopen(fd, "r");
+	while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+		unsigned long start, end;
+		char prot[8];
+		if (sscanf(line, "%lx-%lx %7s", &start, &end, prot) == 3 && start <= (unsigned long)at && end > (unsigned long)at) found = prot[1] != 'w';
+	}
+	if (maps != NULL) fclose(maps);
+	return found;
+}
+
 // Stores bytes: page, offset, count, seed.
 static void op_poke(struct op *op) {
 	char *at = arena(ARG(0), ARG(1));
@@ -83,8 +97,10 @@ static void op_poke(struct op *op) {
 		for (; i < ARG(2); i++) *(volatile char *)(at + i) = (char)(ARG(3) + i);
 		say("ok\n");
 	} else {
+		is_probing = 0;
 		say("%ld stored, ", (long)i);
-		say_fault();
+		if (output->is_access_unknown && is_read_only(at + i)) say("fault");
+		else say_fault();
 		say("\n");
 	}
 	is_probing = 0;

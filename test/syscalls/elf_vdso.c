@@ -78,6 +78,14 @@ int main(void) {
 	say("monotonic went backwards: %d\n", backwards);
 	struct timespec t;
 	say("unknown clock: %d\n", gettime(99, &t) == -EINVAL);
+	// The first member is written first.
+	struct sigaction action = {.sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_NODEFER};
+	sigaction(SIGSEGV, &action, NULL);
+	if (sigsetjmp(fault_jump, 1) == 0) gettime(CLOCK_REALTIME, (struct timespec *)LOW);
+	say("clock_gettime: %s\n", fault_text((void *)LOW));
+	if (sigsetjmp(fault_jump, 1) == 0) getday((struct timeval *)LOW, NULL);
+	say("gettimeofday: %s\n", fault_text((void *)LOW));
+	signal(SIGSEGV, SIG_DFL);
 	struct timeval day;
 	say("gettimeofday: %d\n", getday(&day, NULL));
 	time_t second = get_time(NULL), stored = 0;

@@ -1,6 +1,6 @@
 /** Memory: mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2), mlock(2), memory policies. */
 import { EACCES, EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC, EOVERFLOW, EPERM, ESRCH } from "../../abi/errno.ts";
-import { CAP_IPC_LOCK } from "../../abi/capability.ts";
+import { CAP_IPC_LOCK, CAP_SYS_NICE } from "../../abi/capability.ts";
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
@@ -192,9 +192,16 @@ const MPOL_F_NODE = 1;
 const MPOL_F_ADDR = 2;
 const MPOL_F_MEMS_ALLOWED = 4;
 
-function sysMbind(_t: Task, a: SyscallArgs): number {
+/** MPOL_MF_* */
+const MPOL_MF_MOVE_ALL = 4;
+const MPOL_MF_VALID = 7;
+
+function sysMbind(t: Task, a: SyscallArgs): number {
   const mode = a.u32(2);
-  if ((mode & ~MPOL_FLAGS) >= MPOL_MAX || (a.ptr(0) & 4095) !== 0) return -EINVAL;
+  const flags = a.u32(5);
+  if ((mode & ~MPOL_FLAGS) >= MPOL_MAX || (flags & ~MPOL_MF_VALID) !== 0) return -EINVAL;
+  if ((flags & MPOL_MF_MOVE_ALL) !== 0 && !t.creds.hasCap(CAP_SYS_NICE)) return -EPERM;
+  if ((a.ptr(0) & 4095) !== 0) return -EINVAL;
   return 0;
 }
 

@@ -1,6 +1,14 @@
 /** Drivers of the memory devices: null(4), full(4), random(4). */
-import { EFAULT, EINVAL, ENOSPC, ENOTTY } from "../../../abi/errno.ts";
-import { RNDADDENTROPY, RNDADDTOENTCNT, RNDGETENTCNT } from "../../../abi/ioctl.ts";
+import { CAP_SYS_ADMIN } from "../../../abi/capability.ts";
+import { EFAULT, EINVAL, ENOSPC, EPERM } from "../../../abi/errno.ts";
+import {
+  RNDADDENTROPY,
+  RNDADDTOENTCNT,
+  RNDCLEARPOOL,
+  RNDGETENTCNT,
+  RNDRESEEDCRNG,
+  RNDZAPENTCNT,
+} from "../../../abi/ioctl.ts";
 import { makedev } from "../../../abi/stat.ts";
 import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../../base/waiter.ts";
 import type { Mappable } from "../../memmap/memmap.ts";
@@ -114,9 +122,12 @@ class RandomFile extends MemDeviceFile {
         return ctx.mm.writeU32(arg, 256) < 0 ? -EFAULT : 0;
       case RNDADDTOENTCNT:
       case RNDADDENTROPY:
-        return 0;
+      case RNDZAPENTCNT:
+      case RNDCLEARPOOL:
+      case RNDRESEEDCRNG:
+        return ctx.pathContext.creds.hasCap(CAP_SYS_ADMIN) ? 0 : -EPERM;
       default:
-        return -ENOTTY;
+        return -EINVAL;
     }
   }
 }

@@ -105,8 +105,9 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
     if (this.seals !== F_SEAL_SEAL) {
       if ((this.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
       if ((this.seals & F_SEAL_GROW) !== 0 && off + left > this.size) {
-        if (off >= this.size) return -EPERM;
-        left = this.size - off;
+        // Page by page: the one that would make it longer is refused.
+        left = this.size - (this.size % PAGE_SIZE) - off;
+        if (left <= 0) return -EPERM;
       }
     }
     if (off + left > MAX_FILE_SIZE) return -EFBIG;
