@@ -29,6 +29,8 @@ interface Suite {
 const suites: readonly Suite[] = [
   { name: "ok", script: "tools/ok.ts", args: [], minutes: 6 },
   { name: "syscalls", script: "test/harness/syscalls.ts", args: [], minutes: 10 },
+  { name: "arguments", script: "test/fuzz/arguments.ts", args: [], minutes: 10 },
+  { name: "fuzz", script: "test/fuzz/run.ts", args: [], minutes: 10 },
   { name: "programs", script: "test/programs/run.ts", args: [], minutes: 12 },
 ];
 

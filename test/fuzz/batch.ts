@@ -53,7 +53,7 @@ async function runSide(bench: Bench, sequences: readonly Sequence[], isNative: b
     const outcome = await run(command[0]!, command.slice(1), {
       cwd,
       env: { ...cleanEnv, PWD: cwd },
-      timeout: 60 + sequences.length,
+      timeout: 300 + 2 * sequences.length,
       maxBytes: 512 * 1024 * 1024,
     });
     const text = outcome.stdout.toString("latin1");

@@ -3,7 +3,8 @@
  *
  * Random sequences of system calls run natively and in a sandbox; what differs is made small and, with --keep, stored as
  * regressions/NAME.txt. First the stored ones (or the given FILEs alone) run. Without --minutes it is the short run of
- * `npm test`: a fixed seed and a few batches, then the argument tests.
+ * `npm test`: fixed seeds and two batches on each platform, however long they take; what differs there once and not again
+ * is told and not counted, because it may be the machine's load.
  */
 import fc from "fast-check";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -83,17 +84,18 @@ async function fuzz(bench: Bench, options: Options, deadlineMs: number, batches:
   let passed = 0;
   let failed = 0;
   for (let i = 0; i < batches && performance.now() < deadlineMs && failed < options.most; i++) {
-    const seed = options.seed + i;
+    // Each platform has sequences of its own.
+    const seed = options.seed + i + 1_000_000 * options.platforms.indexOf(bench.platform);
     const batch = fc.sample(sequences, { seed, numRuns: options.batch });
     const found = await compareBatch(bench, batch);
     passed += batch.length - found.size;
     const seen = new Set<string>();
     for (const difference of found.values()) {
-      // Once more alone: what hangs on the load is not stored.
-      const again = await compareBatch(bench, [difference.sequence]);
-      const same = again.get(0);
+      // Again alone: what hangs on the load is not stored.
+      let same: Difference | undefined;
+      for (let k = 0; k < 3; k++) same ??= (await compareBatch(bench, [difference.sequence])).get(0);
       if (same === undefined) {
-        failed++;
+        if (options.minutes > 0) failed++;
         console.log(`FAIL ${bench.platform.padEnd(8)} seed ${seed}, but not again\n${describe(difference)}`);
         continue;
       }
@@ -136,9 +138,9 @@ for (const platform of options.platforms) {
   add(await runStored(bench, options.files.length > 0 ? options.files : stored));
   if (options.files.length > 0) continue;
   const isShort = options.minutes === 0;
-  const seconds = isShort ? 20 : (options.minutes * 60) / options.platforms.length;
+  const seconds = isShort ? Infinity : (options.minutes * 60) / options.platforms.length;
   const deadlineMs = performance.now() + seconds * 1000;
-  add(await fuzz(bench, options, deadlineMs, isShort ? 3 : Infinity));
+  add(await fuzz(bench, options, deadlineMs, isShort ? 2 : Infinity));
 }
 reportCount({ suite: `fuzz (${options.platforms.join(", ")})`, passed, failed, skipped: 0 });
 if (failed > 0) process.exitCode = 1;

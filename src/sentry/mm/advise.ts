@@ -214,13 +214,14 @@ export function mlock(mm: MemoryManager, addr: number, length: number, flags: nu
   if ((flags & ~A.MLOCK_ONFAULT) !== 0) return -EINVAL;
   const limit = mm.limits.get(RLIMIT_MEMLOCK);
   if (!privileged && limit === 0) return -EPERM;
-  if (!(length >= 0) || addr + length > LAST_PAGE) return -EINVAL;
-  if (addr > HUGE || length > HUGE) return -ENOMEM;
+  if (!(length >= 0)) return -EINVAL;
   const start = addr - (addr & (PAGE_SIZE - 1));
   const end = pageUp(addr + length);
   if (!privileged && mm.lockedVm + (end - start) > limit) {
     if (mm.lockedVm + (end - start) - lockedBytes(mm, start, end) > limit) return -ENOMEM;
   }
+  if (addr + length > LAST_PAGE) return -EINVAL;
+  if (addr > HUGE || length > HUGE) return -ENOMEM;
   const onFault = (flags & A.MLOCK_ONFAULT) !== 0 ? VMF_LOCKONFAULT : 0;
   return lockRange(mm, start, end, VMF_LOCKED | onFault);
 }

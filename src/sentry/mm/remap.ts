@@ -43,7 +43,7 @@ export function mremap(
   if (oldLen === 0) {
     // A second mapping of the same shared pages.
     if (!vma.isShared) return -EINVAL;
-    if ((flags & MREMAP_MAYMOVE) === 0) return -EINVAL;
+    if ((flags & MREMAP_MAYMOVE) === 0) return -ENOMEM;
     return duplicate(mm, vma, addr, newLen, fixed ? newAddr : -1);
   }
   if (!fixed && !keepOld && newLen <= oldLen) {

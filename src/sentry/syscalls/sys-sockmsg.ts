@@ -186,6 +186,8 @@ function sendOrWait(t: Task, s: UnixSocket, nameLen: number, flags: number): num
     const address = parseUnixAddress(addressBuf, nameLen);
     if (typeof address === "number") return address;
     if (address === null) return -EINVAL;
+    const err = s.sendError(seq.remaining - t.progress);
+    if (err < 0) return err;
     const found = findSocket(t, address, s.type);
     if (typeof found === "number") return found;
     target = found;
@@ -333,13 +335,15 @@ function writeControl(t: Task, room: number, flags: number): number {
   let at = 0;
   const cred = receiveInfo.cred;
   if (cred !== null) {
-    if (room >= CMSGHDR_SIZE + UCRED_SIZE) {
-      putHeader(0, UCRED_SIZE, SCM_CREDENTIALS);
+    const fits = Math.min(UCRED_SIZE, room - CMSGHDR_SIZE);
+    if (fits < UCRED_SIZE) receiveInfo.flags |= MSG_CTRUNC;
+    if (fits >= 0) {
+      putHeader(0, fits, SCM_CREDENTIALS);
       controlView.setInt32(CMSGHDR_SIZE, cred.pid, true);
       controlView.setUint32(CMSGHDR_SIZE + 4, cred.uid, true);
       controlView.setUint32(CMSGHDR_SIZE + 8, cred.gid, true);
       at = Math.min(cmsgSpace(UCRED_SIZE), room);
-    } else receiveInfo.flags |= MSG_CTRUNC;
+    }
   }
   const rights = receiveInfo.rights;
   receiveInfo.rights = null;

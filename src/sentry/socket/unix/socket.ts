@@ -99,6 +99,8 @@ export interface ForeignAddresses {
   checkTarget(buf: Uint8Array, len: number): number;
 }
 
+const nobody = new PeerCred();
+nobody.set(0, 0, 0);
 const plainSend = new SendInfo();
 const plainReceive = new ReceiveInfo();
 
@@ -201,10 +203,9 @@ export class UnixSocket extends FileDescription {
     if (!this.isConnectionBased) {
       if (!target.hears(this)) return -EPERM;
       if (target.readShut) return -ECONNREFUSED;
-      this.peer?.senders.delete(this);
+      if (this.peer !== target) this.disconnect();
       this.peer = target;
       target.senders.add(this);
-      this.peerGone = false;
       this.queue.notify(EV_OUT | EV_WRNORM);
       return 0;
     }
@@ -234,10 +235,20 @@ export class UnixSocket extends FileDescription {
     return this.peerGone ? this.goneAddress : -ENOTCONN;
   }
 
-  /** connect(2) with AF_UNSPEC on a datagram socket. */
+  /** connect(2) with AF_UNSPEC on a datagram socket. What its peer had sent is lost, which the peer is told. */
   disconnect(): void {
-    this.peer?.senders.delete(this);
+    const old = this.peer;
+    old?.senders.delete(this);
+    const wasConnected = this.isConnected;
     this.peer = null;
+    this.peerGone = false;
+    if (!wasConnected || this.packets.count === 0) return;
+    this.packets.clear();
+    this.tellSenders();
+    if (old !== null && old.peer === this) {
+      old.pendingError = ECONNRESET;
+      old.queue.notify(EV_ERR);
+    }
   }
 
   /** accept(2): a connected socket (without path yet), or -errno. */
@@ -336,6 +347,7 @@ export class UnixSocket extends FileDescription {
     const err = this.connectionError();
     if (err < 0) return err;
     if (this.type !== SOCK_STREAM && len > this.sendBuffer - 32) return -EMSGSIZE;
+    if (this.type === SOCK_DGRAM && this.pendingError !== 0) return -this.takeError();
     return this.writeShut || (this.peer === null && this.isConnectionBased) ? -EPIPE : 0;
   }
 
@@ -370,7 +382,10 @@ export class UnixSocket extends FileDescription {
       if (this.isConnectionBased && this.peer === null && !this.peerGone) {
         return this.type === SOCK_STREAM ? -EINVAL : -ENOTCONN;
       }
-      return this.isConnectionBased && (this.readShut || this.peerGone) ? 0 : -EAGAIN;
+      if (!this.isConnectionBased || !(this.readShut || this.peerGone)) return -EAGAIN;
+      // The end of a stream comes with credentials too, of nobody.
+      if (this.type === SOCK_STREAM && this.passCred) info.cred = nobody;
+      return 0;
     }
     return this.type === SOCK_STREAM
       ? this.receiveStream(seq, flags, info, p)
