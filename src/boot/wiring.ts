@@ -13,6 +13,7 @@ import { Kernel } from "../sentry/kernel/kernel.ts";
 import { KernelTtyControl } from "../sentry/kernel/tty-control.ts";
 import { registerKernelFileSystems } from "../sentry/kernelfs/register.ts";
 import { VdsoImage } from "../sentry/loader/vdso.ts";
+import { LateReleases } from "../sentry/mm/mm.ts";
 import { HostMemoryStore } from "../sentry/pgalloc/host-store.ts";
 import { MemoryFile, SingleFileProvider } from "../sentry/pgalloc/memory-file.ts";
 import type { Meter } from "../sentry/profile/meter.ts";
@@ -49,6 +50,35 @@ function startPlatform(config: BootConfig, log: Logger): Platform {
   return platform;
 }
 
+/** Random bytes of the host's, asked for in larger pieces, since most that want some want few. */
+class RandomPool {
+  private readonly host: Host;
+  private readonly bytes: Uint8Array = new Uint8Array(512);
+  private left: number = 0;
+
+  constructor(host: Host) {
+    this.host = host;
+  }
+
+  fill(buf: Uint8Array, off: number, len: number): void {
+    const { bytes } = this;
+    if (len > bytes.length) {
+      this.host.getrandom(buf, off, len);
+      return;
+    }
+    if (this.left < len) {
+      this.host.getrandom(bytes, 0, bytes.length);
+      this.left = bytes.length;
+    }
+    // What was given out is not kept.
+    for (let i = 0; i < len; i++) {
+      const at = --this.left;
+      buf[off + i] = bytes[at]!;
+      bytes[at] = 0;
+    }
+  }
+}
+
 /** Reads a whole small file from its start. */
 function readAll(host: Host, fd: number): Uint8Array {
   const buf = new Uint8Array(1 << 16);
@@ -65,11 +95,7 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
   if (typeof store === "number") throw new BootError(`cannot make the memory file: ${errnoName(-store)}`);
   const memory = new MemoryFile(store);
   if (config.memoryLimit >= 0) memory.limit = config.memoryLimit;
-  const random = {
-    fill(buf: Uint8Array, off: number, len: number): void {
-      host.getrandom(buf, off, len);
-    },
-  };
+  const random = new RandomPool(host);
   const clock = new HostClock(host, facts.tscUsable);
   const vfs = new VirtualFileSystem(clock);
   const totalRam = Math.min(host.sysinfoTotalRam(), memory.limit);
@@ -87,7 +113,7 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
     platform,
     clock,
     vfs,
-    mmEnv: { memory: new SingleFileProvider(memory), random, aslr: true },
+    mmEnv: { memory: new SingleFileProvider(memory), random, late: new LateReleases(), aslr: true },
     log,
     dispatcher: profiler ?? dispatcher,
     vdso,

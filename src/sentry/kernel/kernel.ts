@@ -102,6 +102,8 @@ export const PID_MAX = 32768;
 const RESERVED_PIDS = 300;
 /** Steps between two looks at the platform and the timers. */
 const STEPS_PER_ROUND = 64;
+/** Address spaces of the dead that wait for a turn without work. */
+const LATE_MAX = 16;
 /** How long run() waits for killed processes after init's end, ns. */
 const EXIT_GRACE_NS = 2e9;
 
@@ -275,6 +277,8 @@ export class Kernel {
     if (timers.nextNs <= now) timers.fire(now);
     if (this.memoryLimit.dueNs <= now) this.memoryLimit.check(now);
     this.runReady(now);
+    const { late } = this.mmEnv;
+    if (late !== undefined && late.count > 0 && (this.ready.length === 0 || late.count > LATE_MAX)) late.run();
   }
 
   /** Steps the tasks that are ready now; those that become ready meanwhile wait for the next round. */

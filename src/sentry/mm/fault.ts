@@ -5,7 +5,7 @@ import { RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_STACK } from "../../abi/resource.ts";
 import { PAGE_SIZE, Translation } from "../memmap/memmap.ts";
 import { MEM_ANON } from "../pgalloc/memory-file.ts";
 import type { MemoryManager } from "./mm.ts";
-import { addPages, dropPages, heatShared, isolate, linkPages, takePma } from "./pmas.ts";
+import { addPages, dropPages, heat, heatShared, isolate, linkPages, takePma } from "./pmas.ts";
 import { hostProt, isPatched, type Pma, STACK_GUARD, VMF_GROWSDOWN, VMF_LOCKED, type Vma } from "./vma.ts";
 import { resizeVma } from "./vmas.ts";
 
@@ -16,7 +16,9 @@ export const LAZY_CHUNK: number = 16 * 1024 * 1024;
 /** A stack grows by at least this much where there is room. */
 const STACK_STEP = 128 * 1024;
 /** Zeroed parts of data segments up to this size are written to soon after a fork. */
-const BSS_MAX: number = 64 * 1024;
+const BSS_MAX: number = 8 * 1024;
+/** Data segments up to this size are copied at once. */
+const SEGMENT_MAX: number = 64 * 1024;
 /** Longest run that a copy-on-write fault takes over in place. */
 const REUSE_MAX = 64 * 1024 * 1024;
 /**
@@ -172,6 +174,34 @@ export function fillFile(
   return 0;
 }
 
+/**
+ * The data segment of a program or library will be written to, mostly all over (relocations, variables): its pages are copied
+ * when it is mapped, instead of by a fault or two. False: it is none, or must be mapped as any other file.
+ */
+export function fillSegment(mm: MemoryManager, vma: Vma, start: number, end: number): boolean {
+  const len = end - start;
+  const kind = vma.prot & (PROT_WRITE | PROT_EXEC);
+  if (len > SEGMENT_MAX || kind !== PROT_WRITE || vma.isShared || !isSegment(vma)) return false;
+  if (vma.prev?.end !== vma.start && vma.next?.start !== vma.end) return false;
+  const there = mm.pmas.lowerBound(start);
+  if (there !== null && there.start < end) return false;
+  const t = translation;
+  const r = vma.mappable!.translate(vma.offset + (start - vma.start), len, false, t);
+  const file = t.file;
+  t.file = null;
+  if (r < 0 || file === null || t.len < len) return false;
+  const to = mm.pool.allocate(len, MEM_ANON, false, -1);
+  if (to < 0) return false;
+  const n = file.readAt(mm.memory.window, to, len, t.offset);
+  if (n <= 0) {
+    mm.memory.decRef(to, len);
+    return false;
+  }
+  mm.memory.window.fill(0, to + n, to + len);
+  addPages(mm, vma, start, len, mm.memory, to, false, true, 7, false);
+  return true;
+}
+
 /** A shared page that was translated for reading is to be written: ask again. */
 function upgradeShared(mm: MemoryManager, vma: Vma, p: Pma, page: number): number {
   const t = translation;
@@ -215,7 +245,8 @@ function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: numbe
     if (!q.shared) mm.as.mapFile(start, len, mem.backing, off, prot, true, false);
     else if (prot !== q.prot) mm.as.protect(start, len, prot);
     takePma(mm, q);
-    linkPages(mm, vma, start, len, mem, off, prot, true, false, true, 7, true);
+    linkPages(mm, vma, start, len, mem, off, prot, true, false, true, 7);
+    heat(mm, page);
     return 0;
   }
   const size = cowWindow(mm, vma, p, page);
@@ -248,9 +279,10 @@ function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: numbe
       mm.memory.window.fill(0, to + n, to + len);
     }
   }
-  if (mm.origin !== null) heatShared(mm.origin, start, len, p.file, from);
+  if (mm.origin !== null) heatShared(mm.origin, page, p.file, pageOff);
   dropPages(mm, start, end, false);
-  addPages(mm, vma, start, len, mm.memory, to, false, true, 7, false, true);
+  addPages(mm, vma, start, len, mm.memory, to, false, true, 7, false);
+  heat(mm, page);
   mm.lastCowStart = start;
   mm.lastCowEnd = end;
   return 0;

@@ -5,7 +5,7 @@ import { type Mappable, PAGE_SIZE, Translation } from "../memmap/memmap.ts";
 import { MEM_ANON } from "../pgalloc/memory-file.ts";
 import { populateVma, removeRange } from "./map.ts";
 import type { MemoryManager } from "./mm.ts";
-import { addPages, dropPages, isolate, linkPages, makeCow } from "./pmas.ts";
+import { addPages, dropPages, heat, linkPages, makeCow } from "./pmas.ts";
 import { isPatched, type Pma, type Vma, VMF_DONTFORK, VMF_LOCKED, VMF_LOCKONFAULT, VMF_WIPEONFORK } from "./vma.ts";
 import { addVma, dropVma } from "./vmas.ts";
 
@@ -13,8 +13,8 @@ import { addVma, dropVma } from "./vmas.ts";
 const HOT_MAX: number = 512 * 1024;
 /** After so many forks it is found out anew which pages are hot. */
 const HOT_FORKS = 16;
-/** Around the stack pointer, bytes that are. */
-const HOT_STACK = 8192;
+/** Below the page of the stack pointer, bytes that are. */
+const HOT_STACK = 4096;
 
 /**
  * Pages that were written soon after an earlier fork, by whichever side, will be so again: copying them in advance is cheaper
@@ -27,28 +27,41 @@ function copiesHot(mm: MemoryManager): boolean {
   return sum <= HOT_MAX;
 }
 
-/** The pages at the stack pointer are hot. */
+/** The pages at and below the stack pointer are hot. */
 function heatStack(mm: MemoryManager, sp: number): void {
   const page = sp - (sp & (PAGE_SIZE - 1));
-  const p = mm.pmas.find(page);
-  if (p === null || !p.anon || p.cow || p.hot || p.mem !== mm.memory) return;
-  const start = Math.max(p.start, page - HOT_STACK);
-  isolate(mm, p, start, Math.min(p.end, page + HOT_STACK)).hot = true;
+  for (let at = page - HOT_STACK; at <= page; at += PAGE_SIZE) {
+    const p = mm.pmas.find(at);
+    if (p !== null && p.anon && !p.cow && p.mem === mm.memory) heat(mm, at);
+  }
 }
 
-/** Gives the child its own copy of p; false when there is no memory for it. */
-function copyHot(mm: MemoryManager, child: MemoryManager, c: Vma, p: Pma): boolean {
-  const len = p.end - p.start;
+/**
+ * Gives the child its own copies of the hot pages from `first` on, as far as there is no gap and the VMA `c` goes: the last of
+ * them, or null when there is no memory for it.
+ */
+function copyHot(child: MemoryManager, c: Vma, first: Pma): Pma | null {
+  let last = first;
+  for (let n = last.next; n !== null && isCopied(n) && n.start === last.end && n.start < c.end; n = n.next) last = n;
+  const len = last.end - first.start;
   const to = child.pool.allocate(len, MEM_ANON, false, -1);
-  if (to < 0) return false;
+  if (to < 0) return null;
   const { window } = child.memory;
-  if (p.mem === child.memory) window.copyWithin(to, p.off, p.off + len);
-  else {
-    const n = Math.max(0, p.file.readAt(window, to, len, p.off));
-    if (n < len) window.fill(0, to + n, to + len);
+  for (let p: Pma | null = first; p !== null && p.start < last.end; p = p.next) {
+    const at = to + (p.start - first.start);
+    const size = p.end - p.start;
+    if (p.mem === child.memory) window.copyWithin(at, p.off, p.off + size);
+    else {
+      const n = Math.max(0, p.file.readAt(window, at, size, p.off));
+      if (n < size) window.fill(0, at + n, at + size);
+    }
   }
-  addPages(child, c, p.start, len, child.memory, to, false, true, 7, false, true);
-  return true;
+  addPages(child, c, first.start, len, child.memory, to, false, true, 7, false, true);
+  return last;
+}
+
+function isCopied(p: Pma): boolean {
+  return p.hot && !isPatched(p);
 }
 
 /**
@@ -72,10 +85,12 @@ export function copyAddressSpace(mm: MemoryManager, child: MemoryManager, sp: nu
     }
     const keepHot = hot && (v.prot & PROT_WRITE) !== 0;
     if (!v.isShared) makeCow(mm, v.start, v.end, keepHot);
-    for (let p = mm.pmas.lowerBound(v.start); p !== null && p.start < v.end; p = p.next) {
-      if (p.hot && keepHot && !isPatched(p)) {
-        if (copyHot(mm, child, c, p)) continue;
-        return -ENOMEM;
+    for (let p: Pma | null = mm.pmas.lowerBound(v.start); p !== null && p.start < v.end; p = p.next) {
+      if (keepHot && isCopied(p)) {
+        const last = copyHot(child, c, p);
+        if (last === null) return -ENOMEM;
+        p = last;
+        continue;
       }
       const len = p.end - p.start;
       p.file.incRef(p.off, len);
@@ -97,6 +112,12 @@ export function abandon(child: MemoryManager): void {
   else child.pool.retire();
 }
 
+/** Parts with files and with what counts the mappings. No thread is left. */
+export function leaveFiles(mm: MemoryManager): void {
+  for (let v = mm.vmas.first; v !== null; v = mm.vmas.first) dropVma(mm, v);
+  mm.setExe(null);
+}
+
 /** Gives everything back: first the host address space, then the pages, which no guest can reach any more. */
 export function releaseAddressSpace(mm: MemoryManager): void {
   mm.as.release();
@@ -110,9 +131,26 @@ export function releaseAddressSpace(mm: MemoryManager): void {
   mm.rssAnon = 0;
   mm.rssFile = 0;
   mm.rssShmem = 0;
-  for (let v = mm.vmas.first; v !== null; v = mm.vmas.first) dropVma(mm, v);
   for (const f of files) f.endFree();
   mm.pool.close();
+}
+
+/** Address spaces without users whose host side and pages are given back a little later, when nobody waits for the kernel. */
+export class LateReleases {
+  private readonly list: MemoryManager[] = [];
+
+  get count(): number {
+    return this.list.length;
+  }
+
+  add(mm: MemoryManager): void {
+    this.list.push(mm);
+  }
+
+  run(): void {
+    for (const mm of this.list) releaseAddressSpace(mm);
+    this.list.length = 0;
+  }
 }
 
 const translation = new Translation();

@@ -24,7 +24,7 @@ import {
 } from "../../abi/mman.ts";
 import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../../abi/resource.ts";
 import { type Mappable, PAGE_SIZE } from "../memmap/memmap.ts";
-import { EAGER_MAX, faultIn, fillAnon, fillFile } from "./fault.ts";
+import { EAGER_MAX, faultIn, fillAnon, fillFile, fillSegment } from "./fault.ts";
 import type { MemoryManager, MmapOptions } from "./mm.ts";
 import { dropPages, mergePages, reprotect } from "./pmas.ts";
 import { ShmObject } from "./shm-object.ts";
@@ -198,6 +198,7 @@ export function populateVma(mm: MemoryManager, vma: Vma, start: number, end: num
     if (!all && end - start > EAGER_MAX) return 0;
     return fillAnon(mm, vma, start, end, all);
   }
+  if (fillSegment(mm, vma, start, end)) return 0;
   const r = fillFile(mm, vma, start, end, false, -1, all);
   if (r === -ENOMEM) return r;
   return all && !vma.isShared && (vma.prot & PROT_WRITE) !== 0 ? makeOwn(mm, start, end) : 0;

@@ -233,6 +233,30 @@ test("pages are given back only after a flush", () => {
   assert.equal(mm.flush(), -ENOMEM);
 });
 
+test("data segments beside other segments of their file are copied when they are mapped", () => {
+  const w = new FakeWorld(64);
+  const mm = w.newMm();
+  const f = new FakeHostFile(5 * P + 100);
+  const a = mmap(mm, 0x10000000, 4 * P, M.PROT_READ, M.MAP_PRIVATE, f);
+  const b = mmap(mm, a + 4 * P, 2 * P, RW, M.MAP_PRIVATE | M.MAP_FIXED, f, 4 * P);
+  assert.equal(b, a + 4 * P);
+  mm.flush();
+  assert.equal(w.memory.totalUsage(), 2 * P);
+  assert.ok(hostOf(mm).access(b, 2) !== null && hostOf(mm).access(b + P, 2) !== null, "no fault is needed");
+  assert.equal(read(mm, b + P), f.backing.bytes[5 * P]);
+  assert.equal(read(mm, b + P + 200), 0);
+  // Not a mapping for itself, nor one that goes beyond the file.
+  const c = mmap(mm, 0x20000000, P, RW, M.MAP_PRIVATE, f);
+  const d = mmap(mm, c + P, 6 * P, RW, M.MAP_PRIVATE | M.MAP_FIXED, f, P);
+  mm.flush();
+  assert.equal(hostOf(mm).access(c, 2), null);
+  assert.equal(hostOf(mm).access(d, 2), null);
+  checkMm(mm);
+  mm.decUsers();
+  assert.equal(w.memory.totalUsage(), 0);
+  assert.equal(f.pageRefs, 0);
+});
+
 test("fork: copy on write on both sides, taken over in place when the other is gone", () => {
   const w = new FakeWorld(256);
   const mm = w.newMm();

@@ -29,7 +29,7 @@ import * as advise from "./advise.ts";
 import * as atomic from "./atomic.ts";
 import { faultIn, noteStuck } from "./fault.ts";
 import * as ioSeq from "./io-seq.ts";
-import { abandon, copyAddressSpace, invalidate, releaseAddressSpace } from "./life.ts";
+import { abandon, copyAddressSpace, invalidate, LateReleases, leaveFiles, releaseAddressSpace } from "./life.ts";
 import * as map from "./map.ts";
 import { PendingSpace } from "./pending-space.ts";
 import { CodePatches } from "./patches.ts";
@@ -50,6 +50,8 @@ export interface MmEnv {
   readonly memory: MemoryProvider;
   /** Randomness for address space layout: fills buf[off .. off+len). */
   readonly random: { fill(buf: Uint8Array, off: number, len: number): void };
+  /** Takes address spaces without users, if they need not be gone at once. */
+  readonly late?: LateReleases;
   /** False: addresses are the same every time (personality ADDR_NO_RANDOMIZE). */
   readonly aslr: boolean;
 }
@@ -475,11 +477,16 @@ export class MemoryManager implements MappingOwner {
     this.users++;
   }
 
-  /** Last user gone: everything is unmapped, the host address space released (its contexts must have been released). */
+  /**
+   * Last user gone: files are given back, everything is unmapped, the host address space released (its contexts must have been
+   * released); late, if the environment has a list for that.
+   */
   decUsers(): void {
     if (--this.users > 0) return;
-    releaseAddressSpace(this);
-    this.setExe(null);
+    leaveFiles(this);
+    const { late } = this.env;
+    if (late === undefined) releaseAddressSpace(this);
+    else late.add(this);
   }
 
   invalidateMapping(mappable: Mappable, offset: number, len: number): void {
@@ -522,4 +529,4 @@ export class MemoryManager implements MappingOwner {
   }
 }
 
-export { MEM_SYSTEM, MemoryFile, type MemoryProvider };
+export { LateReleases, MEM_SYSTEM, MemoryFile, type MemoryProvider };

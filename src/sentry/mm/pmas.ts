@@ -1,6 +1,6 @@
 /** Work on the pages of an address space: adding, splitting, dropping and reprotecting PMAs with their host mappings. */
 import { PROT_WRITE } from "../../abi/mman.ts";
-import type { MappedFile } from "../memmap/memmap.ts";
+import { type MappedFile, PAGE_SIZE } from "../memmap/memmap.ts";
 import type { MemoryManager } from "./mm.ts";
 import { hostProt, isPatched, memoryOf, Pma, sharesPages, type Vma } from "./vma.ts";
 
@@ -265,9 +265,35 @@ export function makeCow(mm: MemoryManager, start: number, end: number, keepHot: 
   if (prot >= 0) mm.as.protect(from, to - from, prot);
 }
 
-/** A child was the first to write to [start, start+len), which it shares with `mm` (its pages from `off`): they are hot. */
-export function heatShared(mm: MemoryManager, start: number, len: number, file: MappedFile, off: number): void {
-  const p = mm.pmas.find(start);
-  if (p === null || p.hot || !p.cow || p.file !== file || p.off + (start - p.start) !== off) return;
-  isolate(mm, p, start, Math.min(p.end, start + len)).hot = true;
+/** Longest gap between hot pages that is hot as well: copying it costs less than mappings of its own. */
+const HOT_GAP: number = 3 * PAGE_SIZE;
+
+/** The private page at `page` was written soon after a fork, or will be: forks copy it, see {@link Pma.hot}. */
+export function heat(mm: MemoryManager, page: number): void {
+  const p = mm.pmas.find(page);
+  if (p === null || p.hot) return;
+  let q = isolate(mm, p, page, page + PAGE_SIZE);
+  q.hot = true;
+  // Towards the hot neighbours.
+  while (q.prev !== null && q.prev.end === q.start && !q.prev.hot && isShortGap(q.prev.prev, q.prev)) {
+    q = q.prev;
+    q.hot = true;
+  }
+  q = mm.pmas.find(page) ?? q;
+  while (q.next !== null && q.next.start === q.end && !q.next.hot && isShortGap(q.next.next, q.next)) {
+    q = q.next;
+    q.hot = true;
+  }
+}
+
+/** Whether `gap` is a short range of private memory up to a hot neighbour on the other side. */
+function isShortGap(beyond: Pma | null, gap: Pma): boolean {
+  if (beyond === null || !beyond.hot || gap.end - gap.start > HOT_GAP || !gap.anon) return false;
+  return beyond.end === gap.start || beyond.start === gap.end;
+}
+
+/** A child was the first to write to `page`, which it shares with `mm`, at `off` of `file`. */
+export function heatShared(mm: MemoryManager, page: number, file: MappedFile, off: number): void {
+  const p = mm.pmas.find(page);
+  if (p !== null && p.cow && p.file === file && p.off + (page - p.start) === off) heat(mm, page);
 }
