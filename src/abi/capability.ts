@@ -59,3 +59,11 @@ export const capabilityNames: readonly string[] = (
 export const LINUX_CAPABILITY_VERSION_1 = 0x19980330;
 export const LINUX_CAPABILITY_VERSION_2 = 0x20071026;
 export const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+
+/** File capabilities: struct vfs_ns_cap_data in an extended attribute. */
+export const XATTR_CAPABILITY = "security.capability";
+export const VFS_CAP_REVISION_MASK: number = 0xff000000 | 0;
+export const VFS_CAP_REVISION_1 = 0x01000000;
+export const VFS_CAP_REVISION_2 = 0x02000000;
+export const VFS_CAP_REVISION_3 = 0x03000000;
+export const VFS_CAP_FLAGS_EFFECTIVE = 1;

@@ -142,8 +142,6 @@ export class Kernel {
   readonly maxTasks: number = Infinity;
   readonly allowSetuid: boolean;
   readonly stubAnswers: boolean;
-  /** execve does not give init's missing capabilities back. */
-  keepInitialCaps = true;
   readonly timers: TimerQueue = new TimerQueue();
   readonly futexes: FutexTable = new FutexTable();
   readonly hostWatch: HostWatch;

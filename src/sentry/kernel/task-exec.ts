@@ -17,6 +17,7 @@ import { MemoryManager } from "../mm/mm.ts";
 import { MAY_READ } from "../vfs/inode.ts";
 import { mayExecute, openPath } from "../vfs/open.ts";
 import type { PathContext, VfsPath } from "../vfs/path.ts";
+import { execCredentials, hasGained } from "./exec-creds.ts";
 import { resolvePath, WALK_FOLLOW } from "../vfs/walk.ts";
 import { updateCpuWatch } from "./itimers.ts";
 import { syncCpu } from "./cpu-time.ts";
@@ -41,11 +42,14 @@ export const COMM_MAX = 15;
 export class PreparedExec implements ExecImage {
   readonly program: LoadedProgram;
   readonly creds: Credentials;
+  /** AT_SECURE */
+  readonly isSecure: boolean;
   readonly comm: string;
 
-  constructor(program: LoadedProgram, creds: Credentials, comm: string) {
+  constructor(program: LoadedProgram, creds: Credentials, isSecure: boolean, comm: string) {
     this.program = program;
     this.creds = creds;
+    this.isSecure = isSecure;
     this.comm = comm;
   }
 
@@ -63,6 +67,7 @@ class ExecEnv implements LoadEnv {
   readonly aslr: boolean;
   /** Credentials of the new program: set by identify. */
   creds: Credentials;
+  isSecure = false;
 
   constructor(k: Kernel, ctx: PathContext, limits: LimitSet, aslr: boolean) {
     this.k = k;
@@ -99,13 +104,16 @@ class ExecEnv implements LoadEnv {
 
   identify(file: ExecutableFile, out: ExecIdentity): number {
     const old = this.ctx.creds;
-    const c = execCredentials(this.k, old, file as ExecFile);
+    const made = execCredentials(old, (file as ExecFile).file, this.k.allowSetuid);
+    if (typeof made === "number") return made;
+    const c = made.creds;
     this.creds = c;
     out.uid = c.ruid;
     out.euid = c.euid;
     out.gid = c.rgid;
     out.egid = c.egid;
-    out.secure = c.euid !== c.ruid || c.egid !== c.rgid;
+    out.secure = made.isSecure;
+    this.isSecure = made.isSecure;
     return 0;
   }
 }
@@ -143,41 +151,6 @@ class KernelContext implements PathContext {
   }
 }
 
-/** Credentials after execve: capabilities(7) "Transformation of capabilities during execve", set-id bits if allowed. */
-function execCredentials(k: Kernel, old: Credentials, file: ExecFile): Credentials {
-  const c = old.clone();
-  const { inode, path } = file.file;
-  if (k.allowSetuid && inode !== null && path !== null && !old.noNewPrivs) {
-    const nosuid = ((path.mount.flags | path.mount.fs.flags) & MS_NOSUID) !== 0;
-    if (!nosuid && (inode.mode & S_ISUID) !== 0) c.euid = inode.uid;
-    if (!nosuid && (inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) c.egid = inode.gid;
-  }
-  c.suid = c.fsuid = c.euid;
-  c.sgid = c.fsgid = c.egid;
-  const privileged = c.euid !== old.euid || c.egid !== old.egid;
-  if (privileged) c.ambientLo = c.ambientHi = 0;
-  // No file capabilities: root's files count as having all of them, everybody else's as having none.
-  const rootFile = (c.securebits & SECBIT_NOROOT) === 0 && (c.euid === 0 || c.ruid === 0);
-  let pLo = c.ambientLo;
-  let pHi = c.ambientHi;
-  if (rootFile) {
-    pLo |= c.inheritableLo | c.boundingLo;
-    pHi |= c.inheritableHi | c.boundingHi;
-    if (!privileged && k.keepInitialCaps) {
-      // A sandbox whose init was given less than root's capabilities does not get them back by execve.
-      pLo &= old.permittedLo | c.inheritableLo | c.ambientLo | c.boundingLo;
-      pHi &= old.permittedHi | c.inheritableHi | c.ambientHi | c.boundingHi;
-    }
-  }
-  c.permittedLo = pLo >>> 0;
-  c.permittedHi = pHi >>> 0;
-  const effective = rootFile && c.euid === 0;
-  c.effectiveLo = effective ? c.permittedLo : c.ambientLo;
-  c.effectiveHi = effective ? c.permittedHi : c.ambientHi;
-  c.securebits &= ~SECBIT_KEEP_CAPS;
-  return c;
-}
-
 /** Loads a program for a task (or for init, which has none yet). The caller owns the result, or gets -errno. */
 export function prepareExec(
   k: Kernel,
@@ -194,7 +167,7 @@ export function prepareExec(
   const env = new ExecEnv(k, ctx, limits, k.mmEnv.aslr && (personality & ADDR_NO_RANDOMIZE) === 0);
   const program = loadExecutable(env, file, filename, argv, envp);
   if (typeof program === "number") return program;
-  return new PreparedExec(program, env.creds, baseName(filename).slice(0, COMM_MAX));
+  return new PreparedExec(program, env.creds, env.isSecure, baseName(filename).slice(0, COMM_MAX));
 }
 
 function baseName(path: string): string {
@@ -346,14 +319,9 @@ export function startProgram(t: Task, image: PreparedExec): void {
   setReg(regs, base + R_EFLAGS, USER_EFLAGS);
   const old = t.creds;
   t.creds = image.creds;
-  const raised = old.euid !== image.creds.euid || old.egid !== image.creds.egid;
-  if (raised) t.pdeathSignal = 0;
-  const isOther =
-    old.euid !== old.ruid ||
-    old.egid !== old.rgid ||
-    old.fsuid !== image.creds.fsuid ||
-    old.fsgid !== image.creds.fsgid;
-  t.group.dumpable = raised || isOther ? 0 : 1;
+  const gained = hasGained(old, image.creds);
+  if (gained || image.isSecure) t.pdeathSignal = 0;
+  t.group.dumpable = gained || old.euid !== old.ruid || old.egid !== old.rgid ? 0 : 1;
   t.comm = image.comm;
   t.altStackSp = 0;
   t.altStackSize = 0;

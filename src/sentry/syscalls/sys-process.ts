@@ -460,7 +460,7 @@ export const processSyscalls: readonly SyscallEntry[] = [
   full("vfork", vfork),
   partial("unshare", unshare, "CLONE_FS and CLONE_FILES only"),
   partial("setns", setns, "No namespace files yet"),
-  partial("execve", execve, "Set-user-ID bits count only when the sandbox allows them; no file capabilities"),
+  partial("execve", execve, "Set-user-ID bits and file capabilities count only with --allow-suid"),
   partial("execveat", execveat, "As execve"),
   full("exit", exit),
   full("exit_group", exitGroup),

@@ -1,5 +1,5 @@
 /** Attributes: stat, access, chmod, chown, utimensat, truncate, statfs, extended attributes. */
-import { CAP_FSETID, CAP_SYS_ADMIN } from "../../abi/capability.ts";
+import { CAP_FSETID, CAP_SETFCAP, CAP_SYS_ADMIN, XATTR_CAPABILITY } from "../../abi/capability.ts";
 import { EACCES, EINVAL, EISDIR, ENODATA, EOPNOTSUPP, EPERM, ERANGE, EROFS, ETXTBSY, E2BIG } from "../../abi/errno.ts";
 import { AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, R_OK, W_OK, X_OK } from "../../abi/fcntl.ts";
 import { IN_ATTRIB, IN_MODIFY } from "../../abi/inotify.ts";
@@ -44,6 +44,7 @@ import {
   XATTR_USER_PREFIX,
 } from "../../abi/xattr.ts";
 import type { Credentials } from "../auth/credentials.ts";
+import { mayBeFileCaps } from "../auth/file-caps.ts";
 import { TimeValue } from "../time/clock.ts";
 import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_UID, MAY_READ, MAY_WRITE, SetAttr } from "./inode.ts";
 import type { Inode } from "./inode.ts";
@@ -316,6 +317,7 @@ function xattrAllowed(ctx: PathContext, m: Mount, inode: Inode, name: string, wr
     if (ro < 0) return ro;
   }
   const creds = ctx.creds;
+  if (name === XATTR_CAPABILITY) return !write || creds.hasCap(CAP_SETFCAP) ? 0 : -EPERM;
   if (name.startsWith(XATTR_SECURITY_PREFIX)) {
     return !write || creds.hasCap(CAP_SYS_ADMIN) ? 0 : -EPERM;
   }
@@ -350,6 +352,7 @@ export function getXattr(ctx: PathContext, path: VfsPath, name: string): Uint8Ar
 export function setXattr(ctx: PathContext, path: VfsPath, name: string, value: Uint8Array, flags: number): number {
   if ((flags & ~3) !== 0) return -EINVAL;
   if (value.length > XATTR_SIZE_MAX) return -E2BIG;
+  if (name === XATTR_CAPABILITY && value.length > 0 && !mayBeFileCaps(value)) return -EINVAL;
   const inode = path.dentry.inode!;
   const r = xattrAllowed(ctx, path.mount, inode, name, true);
   if (r < 0) return r;

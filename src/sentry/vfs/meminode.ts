@@ -1,4 +1,5 @@
 /** Base of inodes whose attributes live in the Sentry: tmpfs, kernfs, anonymous files. */
+import { XATTR_CAPABILITY } from "../../abi/capability.ts";
 import { EEXIST, EINVAL, ENODATA, ENOSPC } from "../../abi/errno.ts";
 import { S_IALLUGO } from "../../abi/stat.ts";
 import type { Stat } from "../../abi/stat.ts";
@@ -26,6 +27,8 @@ export abstract class MemInode extends Inode {
   btimeSec = 0;
   btimeNsec = 0;
   private xattrs: Map<string, Uint8Array> | null = null;
+  /** There is a security.capability attribute; writes, truncations and changes of the owner take it away. */
+  hasFileCaps = false;
   private xattrBytes = 0;
 
   constructor(fs: FileSystem, ino: number, mode: number, uid: number, gid: number) {
@@ -83,6 +86,7 @@ export abstract class MemInode extends Inode {
       if (r < 0) return r;
     }
     if ((mask & ATTR_MODE) !== 0) this.mode = (this.mode & ~S_IALLUGO) | (a.mode & S_IALLUGO);
+    if (this.hasFileCaps && (mask & (ATTR_UID | ATTR_GID | ATTR_SIZE)) !== 0) this.dropFileCaps();
     if ((mask & ATTR_UID) !== 0) this.uid = a.uid;
     if ((mask & ATTR_GID) !== 0) this.gid = a.gid;
     this.fs.vfs.clock.realtime(now);
@@ -149,6 +153,7 @@ export abstract class MemInode extends Inode {
     if (this.xattrBytes + grow > XATTR_TOTAL_MAX) return -ENOSPC;
     if (map === null) map = this.xattrs = new Map();
     map.set(name, value);
+    if (name === XATTR_CAPABILITY) this.hasFileCaps = true;
     this.xattrBytes += grow;
     this.touchChanged();
     return 0;
@@ -159,9 +164,15 @@ export abstract class MemInode extends Inode {
     const old = map === null ? undefined : map.get(name);
     if (map === null || old === undefined) return -ENODATA;
     map.delete(name);
+    if (name === XATTR_CAPABILITY) this.hasFileCaps = false;
     this.xattrBytes -= old.length + name.length;
     this.touchChanged();
     return 0;
+  }
+
+  /** Takes the file's capabilities away. */
+  dropFileCaps(): void {
+    this.memRemoveXattr(XATTR_CAPABILITY);
   }
 
   protected memListXattr(): readonly string[] {

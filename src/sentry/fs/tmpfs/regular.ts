@@ -398,12 +398,13 @@ export class TmpfsFile extends SeekableFile {
 
   override pwrite(seq: IoSequence, off: number): number {
     const node = this.node;
-    if ((node.mode & 0o6000) !== 0) this.dropPrivileges();
+    if ((node.mode & 0o6000) !== 0 || node.hasFileCaps) this.dropPrivileges();
     return node.writeAt(seq, off);
   }
 
-  /** A write by others than the privileged clears set-id bits. */
+  /** A write clears capabilities of the file, one by others than the privileged set-id bits. */
   private dropPrivileges(): void {
+    if (this.node.hasFileCaps) this.node.dropFileCaps();
     const drop = privBitsToDrop(this.node.mode);
     if (drop !== 0 && this.creds !== null && !this.creds.hasCap(CAP_FSETID)) this.node.mode &= ~drop;
   }
