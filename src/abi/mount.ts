@@ -45,3 +45,5 @@ export const ST_VALID = 32;
 export const ST_NOATIME = 1024;
 export const ST_NODIRATIME = 2048;
 export const ST_RELATIME = 4096;
+/** Those that belong to the file system, not to one mount, and are only shown. */
+export const MS_SUPER: number = MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC | MS_LAZYTIME;

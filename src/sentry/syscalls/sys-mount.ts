@@ -27,7 +27,15 @@ import {
 import type { Task } from "../kernel/task.ts";
 import { collect } from "../vfs/mount.ts";
 import type { Mount } from "../vfs/mount.ts";
-import { bindMount, mountFileSystem, moveMount, pivotRoot, remountBind, umount } from "../vfs/mounting.ts";
+import {
+  bindMount,
+  mountFileSystem,
+  moveMount,
+  pivotRoot,
+  remountBind,
+  remountFileSystem,
+  umount,
+} from "../vfs/mounting.ts";
 import type { VfsPath } from "../vfs/path.ts";
 import { resolvePath, WALK_DIRECTORY, WALK_FOLLOW } from "../vfs/walk.ts";
 import type { SyscallArgs } from "./args.ts";
@@ -66,9 +74,11 @@ export function mount(t: Task, a: SyscallArgs): number {
   if (!t.creds.hasCap(CAP_SYS_ADMIN)) return -EPERM;
   let flags = a.i32(3);
   if ((flags & MS_MGC_MSK) === (MS_MGC_VAL | 0)) flags &= ~MS_MGC_MSK;
+  if ((flags & MS_REMOUNT) !== 0) {
+    return (flags & MS_BIND) !== 0 ? remountBind(at, flags) : remountFileSystem(at, flags, data);
+  }
   // Unless told otherwise, mounts are relatime.
   if ((flags & (MS_NOATIME | MS_STRICTATIME)) === 0) flags |= MS_RELATIME;
-  if ((flags & MS_REMOUNT) !== 0) return remount(at, flags, data);
   if ((flags & MS_BIND) !== 0) return bind(t, source, at, (flags & MS_REC) !== 0);
   if ((flags & PROPAGATION) !== 0) return setPropagation(at, flags);
   if ((flags & MS_MOVE) !== 0) return move(t, source, at);
@@ -77,15 +87,6 @@ export function mount(t: Task, a: SyscallArgs): number {
   const fs = t.kernel.vfs.createFileSystem(t.pathContext, type, source, flags, data);
   if (typeof fs === "number") return fs;
   return mountFileSystem(t.kernel.vfs, fs, at, flags, source === "" ? "none" : source);
-}
-
-function remount(at: VfsPath, flags: number, data: string): number {
-  if ((flags & MS_BIND) !== 0) return remountBind(at, flags);
-  if (at.dentry !== at.mount.root) return -EINVAL;
-  const err = at.mount.fs.remount((flags & MS_RDONLY) !== 0, data);
-  if (err < 0) return err;
-  at.mount.flags = flags & MS_PER_MOUNT & ~MS_RDONLY;
-  return 0;
 }
 
 function bind(t: Task, source: string, at: VfsPath, recursive: boolean): number {
@@ -115,6 +116,13 @@ function setPropagation(at: VfsPath, flags: number): number {
   return 0;
 }
 
+/** The root of what is mounted at a place, on top: "." may be covered, as after pivot_root(".", "."). */
+function topmost(at: VfsPath): VfsPath {
+  let p = at;
+  for (let m = p.mount.childAt(p.dentry); m !== null; m = p.mount.childAt(p.dentry)) p = m.rootPath;
+  return p;
+}
+
 /** int umount2(char *name, int flags) */
 export function umount2(t: Task, a: SyscallArgs): number {
   const flags = a.i32(1);
@@ -124,7 +132,11 @@ export function umount2(t: Task, a: SyscallArgs): number {
   const at = resolvePath(t.pathContext, null, path, (flags & UMOUNT_NOFOLLOW) !== 0 ? 0 : WALK_FOLLOW);
   if (typeof at === "number") return at;
   if (!t.creds.hasCap(CAP_SYS_ADMIN)) return -EPERM;
-  return umount(at, flags);
+  const top = topmost(at);
+  if (top.mount !== t.fs.root.mount || top.dentry !== top.mount.root || (flags & MNT_DETACH) !== 0)
+    return umount(top, flags);
+  // The root stays; its file system becomes read-only.
+  return remountFileSystem(top, (top.mount.flags & MS_PER_MOUNT) | top.mount.fs.superFlags | MS_RDONLY, "", false);
 }
 
 /** int pivot_root(const char *new_root, const char *put_old) */

@@ -93,7 +93,10 @@ export abstract class FileDescription {
     if (inode !== null && inode.locks !== null) inode.locks.releaseFile(this);
     this.release();
     if (inode !== null) {
-      if ((this.accessMode & FMODE_WRITE) !== 0 && this.countsAsWriter) inode.writers--;
+      if ((this.accessMode & FMODE_WRITE) !== 0 && this.countsAsWriter) {
+        inode.writers--;
+        if (this.path !== null) this.path.mount.writers--;
+      }
       inode.decUsers();
     }
     if (this.path !== null) this.path.decRef();

@@ -20,6 +20,8 @@ export abstract class FileSystem {
   readOnly = false;
   /** MS_* flags that come with the type (MS_NOEXEC ...), or-ed with each mount's. */
   flags = 0;
+  /** MS_SYNCHRONOUS, MS_DIRSYNC, MS_MANDLOCK, MS_LAZYTIME as asked: shown. */
+  superFlags = 0;
   /** Remember names that do not exist. Off where lookups are as cheap as the cache. */
   cachesNegative = false;
   /** Most cached dentries (evictable ones; those in use may exceed it). */

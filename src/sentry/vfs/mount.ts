@@ -20,9 +20,11 @@ export class Mount {
   mountpoint: Dentry | null = null;
   /** Mounts that hang on this one, by mount point. */
   children: Map<Dentry, Mount> | null = null;
+  /** Files opened for writing through it. */
+  writers = 0;
   /** References: working directories, roots, open files. */
   users = 0;
-  /** MNT_DETACH-ed, still in use. */
+  /** Taken out of the tree while in use: destroyed by the last user. */
   detached = false;
   /** umount2(MNT_EXPIRE) was called once since the last use. */
   expiring = false;

@@ -5,9 +5,13 @@ import {
   MNT_EXPIRE,
   MNT_FORCE,
   MS_NOATIME,
+  MS_NODIRATIME,
   MS_PER_MOUNT,
+  MS_RDONLY,
   MS_RELATIME,
   MS_STRICTATIME,
+  MS_SUPER,
+  MS_UNBINDABLE,
   UMOUNT_NOFOLLOW,
 } from "../../abi/mount.ts";
 import type { Dentry } from "./dentry.ts";
@@ -16,6 +20,9 @@ import { MountNamespace, collect } from "./mount.ts";
 import type { Mount } from "./mount.ts";
 import { VfsPath } from "./path.ts";
 import type { VirtualFileSystem } from "./vfs.ts";
+
+/** What a mount says of access times. */
+const MS_ATIME: number = MS_NOATIME | MS_NODIRATIME | MS_RELATIME;
 
 /** The per-mount half of mount(2)'s flags; unless told otherwise, mounts are relatime. */
 function mountFlags(flags: number): number {
@@ -35,6 +42,7 @@ export function newMountNamespace(
 
 /** Hangs `mount` at `at`. 0, or -ENOTDIR (directory on non-directory or the reverse), -ENOENT (removed). */
 export function attachMount(mount: Mount, at: VfsPath): number {
+  if (at.mount.detached) return -EINVAL;
   if (at.dentry.deleted) return -ENOENT;
   const target = at.dentry.inode!;
   if (mount.root.inode!.isDir !== target.isDir) return -ENOTDIR;
@@ -65,6 +73,7 @@ export function mountFileSystem(
   flags: number,
   source: string,
 ): number {
+  fs.superFlags = flags & MS_SUPER;
   const m = vfs.newMount(fs, mountFlags(flags), source);
   const r = attachMount(m, at);
   if (r < 0) m.destroy();
@@ -74,6 +83,7 @@ export function mountFileSystem(
 /** mount(2) with MS_BIND: shows `from` at `at` too; `recursive`: with everything mounted below it. 0 or -errno. */
 export function bindMount(vfs: VirtualFileSystem, from: VfsPath, at: VfsPath, recursive: boolean): number {
   if (from.dentry.deleted) return -ENOENT;
+  if ((from.mount.propagation & MS_UNBINDABLE) !== 0) return -EINVAL;
   const copy = copyTree(vfs, from.mount, from.dentry, recursive);
   const r = attachMount(copy, at);
   if (r < 0) {
@@ -90,7 +100,7 @@ function copyTree(vfs: VirtualFileSystem, m: Mount, root: Dentry, recursive: boo
   copy.propagation = m.propagation;
   if (recursive && m.children !== null) {
     for (const child of m.children.values()) {
-      if (!isBelow(child.mountpoint!, root)) continue;
+      if (!isBelow(child.mountpoint!, root) || (child.propagation & MS_UNBINDABLE) !== 0) continue;
       const c = copyTree(vfs, child, child.root, true);
       copy.attachChild(c, child.mountpoint!);
     }
@@ -106,14 +116,44 @@ function isBelow(d: Dentry, top: Dentry): boolean {
 function dismantle(m: Mount): void {
   m.detachFromParent();
   m.ns = null;
-  m.destroy();
+  // Who still uses it keeps it; the last one destroys it.
+  if (m.users > 0) m.detached = true;
+  else m.destroy();
 }
 
 /** MS_REMOUNT|MS_BIND: changes a mount's own flags. */
 export function remountBind(at: VfsPath, flags: number): number {
-  if (at.dentry !== at.mount.root) return -EINVAL;
-  at.mount.flags = flags & MS_PER_MOUNT;
+  const m = at.mount;
+  if (at.dentry !== m.root) return -EINVAL;
+  if ((flags & MS_RDONLY) !== 0 && (m.flags & MS_RDONLY) === 0 && m.writers > 0) return -EBUSY;
+  m.flags = remountFlags(m, flags);
   return 0;
+}
+
+/** MS_REMOUNT alone: the file system's options, then the mount's flags. 0 or -errno. */
+export function remountFileSystem(at: VfsPath, flags: number, data: string, changesMount = true): number {
+  const m = at.mount;
+  if (at.dentry !== m.root) return -EINVAL;
+  const readOnly = (flags & MS_RDONLY) !== 0;
+  if (readOnly && !m.fs.readOnly && hasWriters(m)) return -EBUSY;
+  const r = m.fs.remount(readOnly, data);
+  if (r < 0) return r;
+  if (changesMount) m.flags = remountFlags(m, flags);
+  m.fs.superFlags = flags & MS_SUPER;
+  return r;
+}
+
+/** Whether files of the file system are open for writing, through any mount of the namespace. */
+function hasWriters(m: Mount): boolean {
+  if (m.writers > 0) return true;
+  return m.ns !== null && m.ns.list().some((other) => other.fs === m.fs && other.writers > 0);
+}
+
+/** What a remount makes of a mount's flags: those of access times stay unless some are given. */
+function remountFlags(m: Mount, flags: number): number {
+  const given = flags & MS_PER_MOUNT;
+  if ((flags & (MS_ATIME | MS_STRICTATIME)) === 0) return given | (m.flags & MS_ATIME);
+  return (flags & (MS_NOATIME | MS_STRICTATIME)) === 0 ? given | MS_RELATIME : given;
 }
 
 /** MS_MOVE. 0 or -errno. */
@@ -148,9 +188,7 @@ export function umount(at: VfsPath, flags: number): number {
   const all: Mount[] = [];
   collect(m, all);
   for (let i = all.length - 1; i >= 0; i--) {
-    const x = all[i]!;
-    x.detached = true;
-    dismantle(x);
+    dismantle(all[i]!);
   }
   return 0;
 }

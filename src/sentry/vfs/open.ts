@@ -328,6 +328,7 @@ function finish(
   inode.users++;
   if ((access & FMODE_WRITE) !== 0 && (inode.mode & S_IFMT) === S_IFREG) {
     inode.writers++;
+    m.writers++;
     file.countsAsWriter = true;
   }
   return file;

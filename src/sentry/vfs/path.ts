@@ -26,8 +26,9 @@ export class VfsPath {
   }
 
   decRef(): void {
-    this.mount.users--;
     this.dentry.unpin();
+    const m = this.mount;
+    if (--m.users === 0 && m.detached) m.destroy();
   }
 
   equals(p: VfsPath): boolean {

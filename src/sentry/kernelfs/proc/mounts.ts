@@ -1,5 +1,8 @@
 /** /proc/PID/mounts, mountinfo and mountstats: proc_pid_mountinfo(5), fstab(5). */
 import {
+  MS_DIRSYNC,
+  MS_LAZYTIME,
+  MS_MANDLOCK,
   MS_NOATIME,
   MS_NODEV,
   MS_NODIRATIME,
@@ -9,6 +12,7 @@ import {
   MS_RDONLY,
   MS_RELATIME,
   MS_SHARED,
+  MS_SYNCHRONOUS,
   MS_UNBINDABLE,
 } from "../../../abi/mount.ts";
 import { devMajor, devMinor } from "../../../abi/stat.ts";
@@ -30,6 +34,20 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [MS_RELATIME, "relatime"],
   [MS_NOSYMFOLLOW, "nosymfollow"],
 ];
+
+const SUPER_NAMES: readonly (readonly [number, string])[] = [
+  [MS_SYNCHRONOUS, "sync"],
+  [MS_DIRSYNC, "dirsync"],
+  [MS_MANDLOCK, "mand"],
+  [MS_LAZYTIME, "lazytime"],
+];
+
+/** ",sync" of the whole file system. */
+function superOptions(m: Mount): string {
+  let out = "";
+  for (const [flag, name] of SUPER_NAMES) if ((m.fs.superFlags & flag) !== 0) out += `,${name}`;
+  return out;
+}
 
 /** ",nosuid,relatime" of one mount. */
 function mountOptions(m: Mount): string {
@@ -71,7 +89,7 @@ export function mountsText(t: Task): string {
   let out = "";
   for (const m of visibleMounts(t)) {
     const access = (m.flags & MS_RDONLY) !== 0 || m.fs.readOnly ? "ro" : "rw";
-    out += `${source(m)} ${mountPoint(t, m)} ${m.fs.typeName} ${access}${mountOptions(m)}${fsOptions(m)} 0 0\n`;
+    out += `${source(m)} ${mountPoint(t, m)} ${m.fs.typeName} ${access}${superOptions(m)}${mountOptions(m)}${fsOptions(m)} 0 0\n`;
   }
   return out;
 }
@@ -88,7 +106,7 @@ export function mountinfoText(t: Task): string {
     out +=
       `${m.id} ${parent} ${devMajor(dev)}:${devMinor(dev)} ${rootInFs(m)} ${mountPoint(t, m)} ` +
       `${access}${mountOptions(m)}${optional} - ${m.fs.typeName} ${source(m)} ` +
-      `${m.fs.readOnly ? "ro" : "rw"}${fsOptions(m)}\n`;
+      `${m.fs.readOnly ? "ro" : "rw"}${superOptions(m)}${fsOptions(m)}\n`;
   }
   return out;
 }
