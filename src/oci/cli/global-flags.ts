@@ -23,7 +23,11 @@ export const GLOBAL_FLAGS: readonly FlagSpec[] = [
     kind: "bool",
     help: "report at the end where the time of system calls went, to the debug log (or stderr)",
   },
-  { name: "allow-suid", kind: "bool", help: "honour set-user-ID and set-group-ID bits and capabilities of executables inside" },
+  {
+    name: "allow-suid",
+    kind: "bool",
+    help: "honour set-user-ID and set-group-ID bits and capabilities of executables inside",
+  },
   { name: "debug", kind: "bool", help: "log what the Sentry does" },
   { name: "debug-log", kind: "string", value: "FILE", help: "append logs to FILE instead of stderr" },
   { name: "help", kind: "bool", help: "show help" },

@@ -1,9 +1,7 @@
 /** execve(2), execveat(2): loading a program, getting rid of the other threads, becoming it. */
 import { ENOENT, errnoName } from "../../abi/errno.ts";
 import { O_RDONLY } from "../../abi/fcntl.ts";
-import { MS_NOSUID } from "../../abi/mount.ts";
-import { ADDR_NO_RANDOMIZE, SECBIT_KEEP_CAPS, SECBIT_NOROOT } from "../../abi/prctl.ts";
-import { S_ISGID, S_ISUID, S_IXGRP } from "../../abi/stat.ts";
+import { ADDR_NO_RANDOMIZE } from "../../abi/prctl.ts";
 import { SIGCHLD, SIGKILL } from "../../abi/signal.ts";
 import { signalStatus } from "../../abi/wait.ts";
 import { R_CS, R_EFLAGS, R_RIP, R_RSP, R_SS, REGS_WORDS, setReg } from "../../arch/amd64/registers.ts";
