@@ -93,6 +93,8 @@ export class MemoryLimit {
 
   /** Bytes in use. */
   used(): number {
+    // What the dead had is free.
+    this.kernel.mmEnv.late?.run();
     let n = 0;
     for (const f of this.files()) n += f.committedTotal();
     return n;
