@@ -28,6 +28,7 @@
 #define CTX_ERR 60
 #define CTX_TRAPNO 61
 #define CTX_TRAPPED 62
+#define CTX_PARTIAL 63
 #define EV_SYSCALL 1
 #define EV_FAULT 2
 #define EV_INTERRUPT 3
@@ -72,6 +73,11 @@ struct context {
   uint64_t gs_base;
   uint64_t call_rip; /* ENTRY_CALL: where it goes on by itself; UINT64_MAX: nowhere */
   uint8_t *early_fp; /* systrap, malloc'ed: the FP state that it gets when it has parked for the first time; or NULL */
+  /* placement.c, systrap only; times in TSC ticks. */
+  uint64_t resumed, stopped;
+  uint32_t stops; /* in a row, soon after each other, on (or not on) our CPU: `here` */
+  bool here;
+  bool moved; /* it may run on some CPUs only, until it stops */
   uint64_t interrupt_ns; /* when the unanswered interrupt was last sent; 0: none */
   int32_t interrupt_tries;
 };
@@ -134,7 +140,8 @@ struct platform {
   uint32_t *regs;
   int32_t *stopped;
   int32_t *ready;
-  int32_t *counts; /* stopped, ready */
+  int32_t *counts; /* stopped, ready; and behind them: */
+  double *times;   /* CLOCK_MONOTONIC when the last wait began and when it ended, ns */
   double *ops;
   struct sigaction old_sigchld;
 };
@@ -149,6 +156,11 @@ static inline uint64_t *regs_of(int32_t id) { return (uint64_t *)(P.regs + (size
 static inline uint32_t *words_of(int32_t id) { return P.regs + (size_t)id * CTX_WORDS; }
 
 uint64_t now_ns(void);
+static inline uint64_t rdtsc(void) {
+  uint32_t lo, hi;
+  __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+  return (uint64_t)hi << 32 | lo;
+}
 int futex_wake(uint32_t *word);
 
 /* stub.c */
@@ -208,8 +220,21 @@ void systrap_collect(void);
 void systrap_resume(int32_t id);
 int systrap_ready(int32_t id);
 void systrap_interrupt(int32_t id);
+/* Fetches the registers that CTX_PARTIAL says are missing. */
+void systrap_complete(int32_t id);
 int systrap_get_fp(int32_t id, uint8_t *to);
 int systrap_set_fp(int32_t id, const uint8_t *from);
+
+/* placement.c, systrap */
+void placement_start(void);
+void placement_stop(void);
+void placement_tune(double ticks_per_ns, uint64_t guest_spin_ns);
+/* Whether there are fewer than two CPUs for a thread that calls and us, so that spinning takes time from somebody who works. */
+bool placement_crowded(uint64_t tsc);
+/* A thread stopped, on this CPU as it says. */
+void placement_stopped(struct context *c, uint32_t cpu);
+/* A thread that sleeps will be woken up: where? */
+void placement_wake(struct context *c);
 
 /* ptrace.c */
 int ptrace_start(int32_t id);

@@ -36,20 +36,35 @@ static uint64_t last_poll_ns;
 static uint64_t tsc_start, ns_start;
 static bool calibrated;
 
-static uint64_t rdtsc(void) {
-  uint32_t lo, hi;
-  __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-  return (uint64_t)hi << 32 | lo;
+/*
+ * CLOCK_MONOTONIC by the time-stamp counter, which takes half as long as to ask for it; asked for every millisecond. The rate is
+ * a bit low, so that no timer is early.
+ */
+static struct {
+  uint64_t tsc, ns, valid; /* ticks; valid: for how many */
+  double ns_per_tick;
+} clock_base;
+#define CLOCK_VALID_NS 1000000
+
+static uint64_t quick_ns(void) {
+  uint64_t ticks = rdtsc() - clock_base.tsc;
+  if (ticks < clock_base.valid) return clock_base.ns + (uint64_t)((double)ticks * clock_base.ns_per_tick);
+  clock_base.ns = now_ns();
+  clock_base.tsc = rdtsc();
+  return clock_base.ns;
 }
 
 /* Tells the stubs their spin limit in TSC ticks; exact after a few milliseconds of running. */
 static void calibrate(uint64_t now) {
   double ticks_per_ns = 2.5;
+  clock_base.valid = 0;
   if (now - ns_start > 5000000) {
     ticks_per_ns = (double)(rdtsc() - tsc_start) / (double)(now - ns_start);
     calibrated = true;
+    clock_base.valid = (uint64_t)(CLOCK_VALID_NS * ticks_per_ns);
+    clock_base.ns_per_tick = 0.99998 / ticks_per_ns;
   }
-  P.global->spin = P.cpus > 1 ? (uint32_t)((double)tune.guest_spin * ticks_per_ns) : 0;
+  placement_tune(ticks_per_ns, tune.guest_spin);
 }
 
 int poller_start(void);
@@ -62,6 +77,7 @@ int poller_start(void) {
   tsc_start = rdtsc();
   ns_start = now_ns();
   calibrated = false;
+  placement_start();
   budget = tune.sentry_spin;
   calibrate(ns_start);
   return 0;
@@ -94,23 +110,33 @@ static void poll_host(int64_t timeout) {
 
 /* Looks for stops until `end`; the time it then is. */
 static uint64_t spin(uint64_t now, uint64_t end) {
-  while (now < end) {
-    for (int i = 0; i < 20; i++) {
+  do {
+    for (int i = 0; i < 4; i++) {
       collect();
-      if (P.pending_count > 0) return now;
+      if (P.pending_count > 0) return quick_ns();
       __asm__ volatile("pause");
     }
-    now = now_ns();
-  }
+    now = quick_ns();
+  } while (now < end);
   return now;
 }
 
 /* Hands the stopped contexts over to JavaScript. */
-static int deliver(void) {
+static int deliver(uint64_t now) {
   memcpy(P.stopped, P.pending, (size_t)P.pending_count * sizeof(*P.stopped));
   P.counts[0] = P.pending_count;
   P.pending_count = 0;
+  P.times[1] = (double)now;
   return P.counts[0] + P.counts[1];
+}
+
+/* The same while guest threads keep us busy. */
+static int deliver_busy(uint64_t now) {
+  if (now - last_poll_ns > POLL_EVERY_NS) {
+    last_poll_ns = now;
+    poll_host(0);
+  }
+  return deliver(now);
 }
 
 /*
@@ -146,31 +172,35 @@ static bool all_here(void) {
 
 /* How long spinning can make sense now. */
 static uint64_t spin_limit(void) {
-  if (P.running_count == 0 || P.cpus < 2 || any_fresh() || all_here()) return 0;
+  if (P.running_count == 0 || P.cpus < 2) return 0;
+  if (P.kind == SYSTRAP && placement_crowded(rdtsc())) return 0;
+  if (any_fresh() || all_here()) return 0;
   return P.running_count < P.cpus ? tune.sentry_spin : tune.sentry_spin < BUSY_SPIN_NS ? tune.sentry_spin : BUSY_SPIN_NS;
 }
 
+/* Written only when it is new: every thread that stops reads this cache line. */
+static void tell_cpu(void) {
+  uint32_t cpu = (uint32_t)sched_getcpu();
+  if (P.global->cpu != cpu) P.global->cpu = cpu;
+}
+
 static int wait_any(double timeout) {
-  P.global->cpu = (uint32_t)sched_getcpu();
+  tell_cpu();
   put_to_sleep();
   P.counts[1] = 0;
+  uint64_t now = quick_ns();
+  P.times[0] = (double)now;
   collect();
-  uint64_t now = now_ns();
   if (!calibrated) calibrate(now);
-  if (P.pending_count > 0 || timeout == 0) {
-    if (timeout == 0 || now - last_poll_ns > POLL_EVERY_NS) {
-      last_poll_ns = now;
-      poll_host(0);
-    }
-    return deliver();
-  }
+  if (timeout == 0) last_poll_ns = 0;
+  if (P.pending_count > 0 || timeout == 0) return deliver_busy(now);
   uint64_t deadline = timeout < 0 || timeout > 9e18 ? UINT64_MAX : now + (uint64_t)timeout;
   uint64_t begin = now;
   uint64_t most = spin_limit();
   if (most > 0 && budget > 0) {
     uint64_t end = now + (budget < most ? budget : most);
     now = spin(now, end < deadline ? end : deadline);
-    if (P.pending_count > 0) return deliver();
+    if (P.pending_count > 0) return deliver_busy(now);
   }
   if (!any_fresh()) unpin();
   __atomic_store_n(&P.global->sleeping, 1, __ATOMIC_SEQ_CST);
@@ -188,7 +218,7 @@ static int wait_any(double timeout) {
     if (crowded) ptrace_spread();
   }
   __atomic_store_n(&P.global->sleeping, 0, __ATOMIC_SEQ_CST);
-  P.global->cpu = (uint32_t)sched_getcpu();
+  tell_cpu();
   last_poll_ns = now;
   if (most > 0) {
     if (P.pending_count == 0 || now - begin > tune.sentry_spin)
@@ -196,7 +226,7 @@ static int wait_any(double timeout) {
     else
       budget = budget == 0 ? SPIN_START_NS : budget * 2 > tune.sentry_spin ? tune.sentry_spin : budget * 2;
   }
-  return deliver();
+  return deliver(now);
 }
 
 /* platformWait(timeoutNs): how many stopped and ready; the numbers of each are in the counts array. */

@@ -53,6 +53,7 @@ void set_running(int32_t id) {
   c->status = CTX_RUNNING;
   c->interrupt_ns = 0;
   c->interrupt_tries = 0;
+  c->resumed = rdtsc();
   c->slot = P.running_count;
   P.running[P.running_count++] = id;
 }
@@ -338,6 +339,7 @@ void make_idle(int32_t id) {
   struct context *c = &P.contexts[id];
   struct space *space = &P.spaces[c->space];
   c->status = CTX_IDLE;
+  c->call_rip = UINT64_MAX;
   area_of(c)->facts.valid = 0;
   c->next = space->idle;
   space->idle = id;
@@ -574,6 +576,7 @@ void stub_stop(void) {
     sigaction(SIGCHLD, &P.old_sigchld, NULL);
   else
     signal(SIGCHLD, SIG_DFL);
+  placement_stop();
   int fds[5] = {P.wake_fd, P.done_fd, P.control_fd, P.socket_fd, P.epoll_fd};
   for (int i = 0; i < 5; i++)
     if (fds[i] >= 0) close(fds[i]);
@@ -597,6 +600,7 @@ int stub_start(enum kind kind, int stub_fd) {
   P.stopped = stopped;
   P.ready = ready;
   P.counts = counts;
+  P.times = counts == NULL ? NULL : (double *)(counts + 2);
   P.ops = ops;
   P.kind = kind;
   P.pinned = -1;

@@ -140,6 +140,14 @@ static napi_value js_resume(napi_env env, napi_callback_info info) {
   return ret(env, 0);
 }
 
+/* platformComplete(id): the registers that CTX_PARTIAL says are missing. */
+static napi_value js_complete(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_STOPPED(id, 0);
+  if (words_of(id)[CTX_PARTIAL]) systrap_complete(id);
+  return ret(env, 0);
+}
+
 static napi_value js_interrupt(napi_env env, napi_callback_info info) {
   ARGS(1);
   ARG_CONTEXT(id, 0);
@@ -321,6 +329,7 @@ static napi_value js_shared(napi_env env, napi_callback_info info) {
   P.stopped = share(env, array, 1, P.stopped, MAX_CONTEXTS * 4);
   P.ready = share(env, array, 2, P.ready, MAX_READY * 8);
   P.counts = share(env, array, 3, P.counts, 4096);
+  P.times = P.counts == NULL ? NULL : (double *)(P.counts + 2);
   P.ops = share(env, array, 4, P.ops, (size_t)OPS_CAPACITY * OP_WORDS * 8);
   return array;
 }
@@ -369,6 +378,7 @@ void stub_register(napi_env env, napi_value exports) {
       {"platformFlush", js_flush},
       {"platformNewContext", js_new_context},
       {"platformResume", js_resume},
+      {"platformComplete", js_complete},
       {"platformInterrupt", js_interrupt},
       {"platformReleaseContext", js_release_context},
       {"platformGetFp", js_get_fp},

@@ -50,6 +50,10 @@ static const uint8_t greg_of[15] = {7, 6, 5, 4, 10, 11, 3, 2, 1, 0, 13, 14, 12, 
 #define G_CR2 22
 
 static uint64_t load64(const uint8_t *at) { return __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED); }
+/* Leaves the cache line alone when nothing changes. */
+static void put_saved(uint64_t *at, uint64_t value) {
+  if (__atomic_load_n(at, __ATOMIC_RELAXED) != value) __atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
 static uint64_t *saved_regs(const struct context *c) { return (uint64_t *)((uint8_t *)area_of(c) + AREA_REGS); }
 
 static uint32_t load32(const uint8_t *at) { return __atomic_load_n((const uint32_t *)at, __ATOMIC_RELAXED); }
@@ -87,22 +91,46 @@ static void take_bases(int32_t id) {
   regs[DS] = regs[ES] = regs[FS] = regs[GS] = 0;
   regs[ORIG_RAX] = UINT64_MAX;
   words_of(id)[CTX_TRAPPED] = 0;
+  words_of(id)[CTX_PARTIAL] = 0;
 }
 
-/* The same as take() for a thread that came through a patched call site. */
-static uint32_t take_call(int32_t id) {
+/* Registers that a patched call site leaves in memory only: all but the number, the arguments and what take_bases sets. */
+static const uint8_t left_behind[] = {R15, R14, R13, R12, RBP, RBX, R11, RCX, RIP, RSP, EFLAGS};
+
+void systrap_complete(int32_t id) {
   struct context *c = &P.contexts[id];
   const uint64_t *saved = saved_regs(c);
   uint64_t *regs = regs_of(id);
-  take_bases(id);
-  for (int i = 0; i < 15; i++) regs[i] = load64((const uint8_t *)&saved[i]);
-  regs[RIP] = load64((const uint8_t *)&saved[RIP]);
-  regs[RSP] = load64((const uint8_t *)&saved[RSP]);
-  regs[EFLAGS] = load64((const uint8_t *)&saved[EFLAGS]);
-  c->call_rip = UINT64_MAX;
-  if (load32((const uint8_t *)&area_of(c)->signo) != SIGSYS) return EV_INTERRUPT;
+  words_of(id)[CTX_PARTIAL] = 0;
+  for (size_t i = 0; i < sizeof(left_behind); i++) regs[left_behind[i]] = load64((const uint8_t *)&saved[left_behind[i]]);
   c->call_rip = regs[RIP];
-  regs[ORIG_RAX] = regs[RAX];
+}
+
+/*
+ * The same as take() for a thread that came through a patched call site. Of a system call only the number and the arguments
+ * are taken now, which lie in the cache line that told of the stop; few calls need more.
+ */
+static uint32_t take_call(int32_t id) {
+  struct context *c = &P.contexts[id];
+  const struct area *area = area_of(c);
+  uint64_t *regs = regs_of(id);
+  take_bases(id);
+  if (load32((const uint8_t *)&area->signo) != SIGSYS) {
+    const uint64_t *saved = saved_regs(c);
+    for (int i = 0; i < 15; i++) regs[i] = load64((const uint8_t *)&saved[i]);
+    systrap_complete(id);
+    c->call_rip = UINT64_MAX;
+    return EV_INTERRUPT;
+  }
+  regs[ORIG_RAX] = regs[RAX] = load32((const uint8_t *)&area->nr);
+  regs[RDI] = load64((const uint8_t *)&area->args[0]);
+  regs[RSI] = load64((const uint8_t *)&area->args[1]);
+  regs[RDX] = load64((const uint8_t *)&area->args[2]);
+  regs[R10] = load64((const uint8_t *)&area->args[3]);
+  regs[R8] = load64((const uint8_t *)&area->args[4]);
+  regs[R9] = load64((const uint8_t *)&area->args[5]);
+  words_of(id)[CTX_PARTIAL] = 1;
+  c->call_rip = UINT64_MAX;
   return EV_SYSCALL;
 }
 
@@ -158,7 +186,9 @@ static uint32_t take(int32_t id) {
   }
 }
 
-static void go(struct area *area) {
+static void go(struct context *c) {
+  struct area *area = area_of(c);
+  if (__atomic_load_n(&area->state, __ATOMIC_RELAXED) != STATE_STOPPED) placement_wake(c);
   if (__atomic_exchange_n(&area->state, STATE_RUN, __ATOMIC_SEQ_CST) != STATE_STOPPED) futex_wake(&area->state);
 }
 
@@ -183,15 +213,25 @@ static void give_call(int32_t id) {
   struct area *area = area_of(c);
   uint64_t *saved = saved_regs(c);
   const uint64_t *regs = regs_of(id);
-  for (int i = 0; i < 15; i++) saved[i] = regs[i];
-  saved[RIP] = regs[RIP];
-  saved[CS] = USER_CS;
-  saved[EFLAGS] = (regs[EFLAGS] & EFLAGS_USER) | EFLAGS_FIXED;
-  saved[RSP] = regs[RSP];
-  saved[SS] = USER_SS;
-  uint64_t gs = give_bases(id);
-  area->full = regs[RIP] != c->call_rip || (regs[EFLAGS] & EFLAGS_TRAP) != 0 || gs != area_address(c->area);
-  go(area);
+  bool other_gs = give_bases(id) != area_address(c->area);
+  uint32_t *partial = &words_of(id)[CTX_PARTIAL];
+  if (other_gs && *partial) systrap_complete(id);
+  uint32_t full = 0;
+  if (*partial) {
+    /* Nobody has looked at the others: the thread still has them. */
+    *partial = 0;
+  } else {
+    full = regs[RIP] != c->call_rip || (regs[EFLAGS] & EFLAGS_TRAP) != 0 || other_gs;
+    for (int i = 0; i < 15; i++) put_saved(&saved[i], regs[i]);
+    put_saved(&saved[RIP], regs[RIP]);
+    put_saved(&saved[CS], USER_CS);
+    put_saved(&saved[EFLAGS], (regs[EFLAGS] & EFLAGS_USER) | EFLAGS_FIXED);
+    put_saved(&saved[RSP], regs[RSP]);
+    put_saved(&saved[SS], USER_SS);
+  }
+  area->result = regs[RAX];
+  if (area->full != full) area->full = full;
+  go(c);
 }
 
 /* Writes the slot's registers into the frame and lets the thread go on. */
@@ -217,7 +257,7 @@ static void give(int32_t id) {
   uc->fpstate = area_address(c->area) + c->fp;
   uc->sigmask = 0;
   give_bases(id);
-  go(area);
+  go(c);
 }
 
 /* Puts a valid image where a thread that has parked loads its FP state from. */
@@ -252,6 +292,7 @@ void systrap_collect(void) {
       doom(&P.spaces[c->space]);
       report(id, EV_DIED);
     } else if (!c->starting) {
+      placement_stopped(c, area_of(c)->cpu);
       report(id, c->call ? take_call(id) : take(id));
     } else {
       parked(id);

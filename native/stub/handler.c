@@ -105,16 +105,37 @@ static inline uint32_t park(struct area *area, const struct global *global, int 
   return state;
 }
 
+/* Writes only what is new: layout.h, struct area. */
+#define CHANGE(place, value)                                                                                           \
+  do {                                                                                                                 \
+    __typeof__(place) value_ = (value);                                                                                \
+    if ((place) != value_) (place) = value_;                                                                           \
+  } while (0)
+
 /* Tells the Sentry that this thread stopped, and waits for the answer. */
 static inline void stop(struct area *area, const struct global *global, int call) {
   uint64_t fs = rdfsbase();
   uint64_t gs = rdgsbase();
-  area->fs_base = fs;
-  area->gs_base = gs;
-  area->entry = call ? ENTRY_CALL : ENTRY_SIGNAL;
-  area->cpu = cpu_number();
-  /* A full barrier: the Sentry sets `sleeping` and then looks at the states, we do it the other way round. */
-  __atomic_exchange_n(&area->state, STATE_STOPPED, __ATOMIC_SEQ_CST);
+  CHANGE(area->fs_base, fs);
+  CHANGE(area->gs_base, gs);
+  CHANGE(area->entry, call ? ENTRY_CALL : ENTRY_SIGNAL);
+  CHANGE(area->cpu, cpu_number());
+  if (call) {
+    const uint64_t *regs = (const uint64_t *)((const uint8_t *)area + AREA_REGS);
+    area->nr = (uint32_t)regs[REGS_RAX];
+    area->args[0] = regs[REGS_RDI];
+    area->args[1] = regs[REGS_RSI];
+    area->args[2] = regs[REGS_RDX];
+    area->args[3] = regs[REGS_R10];
+    area->args[4] = regs[REGS_R8];
+    area->args[5] = regs[REGS_R9];
+  }
+  /*
+   * A full barrier: the Sentry sets `sleeping` and then looks at the states, we do it the other way round. A plain store and an
+   * atomic operation on our own stack: the cache line is the Sentry's already when that has to wait.
+   */
+  __atomic_store_n(&area->state, STATE_STOPPED, __ATOMIC_RELEASE);
+  __asm__ volatile("lock; orl $0, (%%rsp)" : : : "memory", "cc");
   int woken = __atomic_load_n(&global->sleeping, __ATOMIC_SEQ_CST) != 0;
   if (woken) call4(NR_write, STUB_FD_WAKE, (long)&one, 8, 0);
   if (park(area, global, woken || area->cpu == __atomic_load_n(&global->cpu, __ATOMIC_RELAXED), call) == STATE_EXIT)
@@ -171,14 +192,18 @@ uint32_t stub_call(struct area *area, uint32_t again) {
   const struct global *global = (const struct global *)STUB_AREAS;
   uint64_t *regs = (uint64_t *)((uint8_t *)area + AREA_REGS);
   if (again == 0 && answer(area, &regs[REGS_RAX])) return 0;
-  area->signo = again == 0 ? SIGSYS : SIGUSR1;
-  area->fp_valid = 0;
-  area->fp_restore = 0;
-  area->full = 0;
-  area->pending = 0;
+  CHANGE(area->signo, again == 0 ? SIGSYS : SIGUSR1);
+  CHANGE(area->fp_valid, 0);
+  CHANGE(area->fp_restore, 0);
+  CHANGE(area->full, 0);
+  CHANGE(area->pending, 0);
   stop(area, global, 1);
+  regs[REGS_RAX] = area->result;
+  /* Being single-stepped, it would stop in here. */
+  uint32_t stepped = (uint32_t)regs[REGS_EFLAGS] & 0x100;
+  if (stepped) regs[REGS_SS] = 0x2b;
   if (area->fp_restore != 0) restore_fp(area, global);
-  return area->full;
+  return area->full | stepped;
 }
 
 void stub_handler(int signo, const struct host_sigsys *info, struct host_ucontext *uc);
@@ -199,7 +224,7 @@ void stub_handler(int signo, const struct host_sigsys *info, struct host_ucontex
   }
   /* Now and then one goes to the Sentry, which may patch the site. */
   if (signo == SIGSYS && info->arch == AUDIT_ARCH_X86_64 && (++area->traps & 15) != 0 && answer(area, &uc->gregs[GREG_RAX])) return;
-  area->signo = (uint32_t)signo;
-  area->frame = (uintptr_t)uc;
+  CHANGE(area->signo, (uint32_t)signo);
+  CHANGE(area->frame, (uintptr_t)uc);
   stop(area, global, 0);
 }

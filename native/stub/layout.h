@@ -60,10 +60,17 @@
 #define ENTRY_CALL 1
 
 /* struct user_regs_struct, as indices of 64-bit words (struct area, regs at AREA_REGS). */
+#define REGS_R10 7
+#define REGS_R9 8
+#define REGS_R8 9
 #define REGS_RAX 10
+#define REGS_RDX 12
+#define REGS_RSI 13
+#define REGS_RDI 14
 #define REGS_RIP 16
 #define REGS_EFLAGS 18
 #define REGS_RSP 19
+#define REGS_SS 20
 
 /* Layout of the command page: sequence number, op count, then ops of 8 words: number, six arguments, pad. */
 #define CMD_SEQ 0
@@ -75,10 +82,10 @@
 #define RES_MSG 2048
 
 /* Offsets in struct area and struct global that assembly needs. */
-#define AREA_PENDING 40
-#define AREA_STACK 64
-#define AREA_CONT 88
-#define AREA_FACTS 96
+#define AREA_PENDING 100
+#define AREA_STACK 128
+#define AREA_CONT 152
+#define AREA_FACTS 160
 /* The stack of call_entry's C code grows down from the registers. */
 #define AREA_REGS 0x800
 #define AREA_XSAVE 0x900
@@ -113,28 +120,39 @@ struct facts {
   uint32_t pid, tid, ppid, uid, euid, gid, egid;
 };
 
-/* Start of a guest thread's area. Written by the thread's signal handler (or a hostile sibling of it). */
+/*
+ * Start of a guest thread's area. Written by the thread's signal handler (or a hostile sibling of it).
+ *
+ * What changes from call to call lies in the first cache line. In the second one nobody writes what does not change, and the
+ * third is the thread's own: a line that has to go from one CPU to another costs about as much as the rest of a call.
+ */
 struct area {
   uint32_t state;
+  uint32_t nr;      /* ENTRY_CALL: eax, then rdi, rsi, rdx, r10, r8, r9 (also in the registers at AREA_REGS) */
+  uint64_t args[6];
+  uint64_t result;  /* ENTRY_CALL, by the Sentry: rax */
+
   uint32_t signo;
+  uint32_t entry; /* ENTRY_* of the last stop */
   uint64_t frame; /* address of the ucontext in this area; siginfo follows it */
   uint64_t fs_base;
   uint64_t gs_base;
-  uint32_t cpu; /* where it stopped, a hint */
-  uint32_t entry; /* ENTRY_* of the last stop */
+  uint32_t cpu;        /* where it stopped, a hint */
   uint32_t pending;    /* ENTRY_CALL: an interrupt came while the thread was in stub code */
   uint32_t fp_valid;   /* ENTRY_CALL: the FP state lies at AREA_XSAVE */
   uint32_t fp_restore; /* ENTRY_CALL, by the Sentry: load it from there */
-  uint32_t full;       /* ENTRY_CALL, by the Sentry: do not go on behind the call, but as `regs` say */
-  uint32_t traps;      /* calls that came by signal and could be answered here */
-  uint32_t reserved;
+  uint32_t full;       /* ENTRY_CALL, by the Sentry: do not go on behind the call, but as the registers say */
+  uint32_t reserved[3];
+
   /* stack_t for sigaltstack, filled by the Sentry before the thread starts. */
   uint64_t stack_sp;
   uint64_t stack_flags;
   uint64_t stack_size;
   uint64_t cont; /* ENTRY_CALL: where the trampoline goes on */
   struct facts facts;
+  uint32_t traps; /* calls that came by signal and could be answered here */
 };
+_Static_assert(offsetof(struct area, signo) == 64 && offsetof(struct area, stack_sp) == 128, "cache lines");
 _Static_assert(offsetof(struct area, pending) == AREA_PENDING, "AREA_PENDING");
 _Static_assert(offsetof(struct area, stack_sp) == AREA_STACK, "AREA_STACK");
 _Static_assert(offsetof(struct area, cont) == AREA_CONT, "AREA_CONT");

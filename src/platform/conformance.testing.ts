@@ -4,7 +4,7 @@ import { R_RIP, R_RSP, regU64, setReg } from "../arch/amd64/registers.ts";
 import type { Host } from "../host/host.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
 import type { AddressSpace, HostBacking, Platform } from "./platform.ts";
-import { CTX_ADDR, CTX_ERR, CTX_EVENT, CTX_SICODE, CTX_SIGNO, CTX_TRAPNO, CTX_WORDS } from "./platform.ts";
+import { CTX_ADDR, CTX_ERR, CTX_EVENT, CTX_SICODE, CTX_SIGNO, CTX_TRAPNO, CTX_PARTIAL, CTX_WORDS } from "./platform.ts";
 
 export const PAGE = 4096;
 /** Where guest code and data are mapped by {@link Bench.space}. */
@@ -103,10 +103,15 @@ export class Bench {
   }
 
   get(id: number, r: number): number {
+    this.#complete(id);
     return regU64(this.platform.regs, id * CTX_WORDS + r);
   }
   set(id: number, r: number, value: number): void {
+    this.#complete(id);
     setReg(this.platform.regs, id * CTX_WORDS + r, value);
+  }
+  #complete(id: number): void {
+    if (this.word(id, CTX_PARTIAL) !== 0) this.platform.completeRegs!(id);
   }
   word(id: number, w: number): number {
     return this.platform.regs[id * CTX_WORDS + w]!;

@@ -23,6 +23,11 @@ export const CTX_TRAPNO = 61; // EV_FAULT: x86 trap number
 
 /** EV_SYSCALL: 1 when the call came by a trap, and its site may be patched ({@link Platform.patcher}). */
 export const CTX_TRAPPED = 62;
+/**
+ * EV_SYSCALL: not 0 when of the registers only orig_rax, rax and the six argument registers are there yet, and the segment bases;
+ * {@link Platform.completeRegs} fetches the others. Rax may be written before.
+ */
+export const CTX_PARTIAL = 63;
 
 /** The guest executed a `syscall` instruction: rax (and orig_rax) = number, rip behind the instruction. */
 export const EV_SYSCALL = 1;
@@ -144,6 +149,8 @@ export interface WaitResult {
   /** Tokens and event masks (EPOLLIN ...) of ready host fds: pairs token, mask for i < readyCount. */
   readonly ready: Int32Array;
   readyCount: number;
+  /** The host's monotonic clock when the last wait began and when it ended, ns; absent: ask the clock. */
+  readonly times?: Float64Array;
 }
 
 /** A way of running guest code. */
@@ -160,6 +167,8 @@ export interface Platform {
   /** The register file: CTX_WORDS words per context, at id * CTX_WORDS. Sentry-private. May be replaced by a larger one inside newContext: read it anew after. */
   readonly regs: Uint32Array;
   readonly result: WaitResult;
+  /** Fetches the registers that {@link CTX_PARTIAL} says are missing, which is 0 then. Absent: it always is. */
+  completeRegs?(id: number): void;
   newAddressSpace(): AddressSpace | number;
   /** Continue a stopped context with the registers in its slot. Flushes its address space first. */
   resume(id: number): void;

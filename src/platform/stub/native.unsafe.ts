@@ -43,6 +43,7 @@ export interface NativePlatform {
   platformFlush(space: number, count: number): number;
   platformNewContext(space: number): number;
   platformResume(id: number): number;
+  platformComplete(id: number): number;
   platformInterrupt(id: number): number;
   platformReleaseContext(id: number): number;
   platformGetFp(id: number, buf: Uint8Array, off: number): number;
@@ -80,6 +81,8 @@ export interface SharedViews {
   readonly ready: Int32Array;
   /** Stopped and ready counts of the last wait. */
   readonly counts: Int32Array;
+  /** When the last wait began and ended. */
+  readonly times: Float64Array;
   readonly ops: Float64Array;
 }
 
@@ -100,6 +103,7 @@ export function sharedViews(native: NativePlatform): SharedViews {
       stopped: new Int32Array(stopped!),
       ready: new Int32Array(ready!),
       counts: new Int32Array(counts!),
+      times: new Float64Array(counts!, 8, 2),
       ops: new Float64Array(ops),
     };
   }

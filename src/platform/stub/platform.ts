@@ -49,9 +49,11 @@ class StubWaitResult implements WaitResult {
   stoppedCount: number = 0;
   readonly ready: Int32Array;
   readyCount: number = 0;
+  readonly times: Float64Array;
 
   constructor(views: SharedViews) {
     this.stopped = views.stopped;
+    this.times = views.times;
     this.ready = views.ready;
   }
 }
@@ -221,6 +223,10 @@ export class StubPlatform implements Platform {
     const space = this.spaceOf[id]!;
     if (space.dirty) space.flush();
     this.native.platformResume(id);
+  }
+
+  completeRegs(id: number): void {
+    this.native.platformComplete(id);
   }
 
   interrupt(id: number): void {

@@ -193,8 +193,13 @@ export class Kernel {
 
   private readonly parkedSpinNs: number = 0;
   private readonly byContext: (Task | undefined)[] = [];
+  /** Queued tasks, the first `readyCount` of the array: V8 is slow where arrays shrink. */
   private ready: Task[] = [];
-  private readyNext: Task[] = [];
+  private readyCount = 0;
+  /** Those of the last turn, when it began, and how many are still to be accounted. */
+  private stepped: Task[] = [];
+  private steppedCount = 0;
+  private steppedNs = 0;
   private lastTid = 0;
 
   constructor(o: KernelOptions) {
@@ -248,17 +253,26 @@ export class Kernel {
 
   /** One turn of the main loop: waits unless something is to be done. `untilNs` bounds the wait. */
   round(untilNs: number = Infinity): void {
-    const { platform, timers } = this;
+    const { platform, timers, clock } = this;
     let timeout = 0;
-    if (this.ready.length === 0) {
+    if (this.readyCount === 0) {
       const next = Math.min(timers.nextNs, this.memoryLimit.dueNs, untilNs);
-      timeout = next === Infinity ? -1 : Math.max(0, next - this.clock.monotonicNs());
+      timeout = next === Infinity ? -1 : Math.max(0, next - clock.monotonicNs());
     }
     platform.wait(timeout);
-    const now = this.clock.monotonicNs();
-    this.nowNs = now;
     const r = platform.result;
-    for (let i = 0; i < r.stoppedCount; i++) {
+    const { times } = r;
+    let now = 0;
+    if (times === undefined || clock.monotonicAt === undefined) {
+      now = clock.monotonicNs();
+      this.account(now);
+    } else {
+      this.account(clock.monotonicAt(times[0]!));
+      now = clock.monotonicAt(times[1]!);
+    }
+    this.nowNs = now;
+    const stopped = r.stoppedCount;
+    for (let i = 0; i < stopped; i++) {
       const t = this.byContext[r.stopped[i]!];
       if (t === undefined) continue;
       const ran = now - t.resumedNs;
@@ -268,48 +282,59 @@ export class Kernel {
       if (!this.stopQueue.isEmpty) this.stopQueue.notify(EV_IN);
       if (!t.queued) {
         t.queued = true;
-        this.ready.push(t);
+        this.ready[this.readyCount++] = t;
       }
     }
     for (let i = 0; i < r.readyCount; i++) this.hostWatch.ready(r.ready[2 * i]!, r.ready[2 * i + 1]!);
-    if (timers.nextNs <= now) timers.fire(now);
+    if (timers.nextNs <= now) timers.fire(clock.monotonicNs());
     if (this.memoryLimit.dueNs <= now) this.memoryLimit.check(now);
-    this.runReady(now);
+    if (this.readyCount > 0) this.runReady(now);
     const { late } = this.mmEnv;
-    if (late !== undefined && late.count > 0 && (this.ready.length === 0 || late.count > LATE_MAX)) late.run();
+    if (late !== undefined && late.count > 0 && (this.readyCount === 0 || late.count > LATE_MAX)) late.run();
   }
 
   /** Steps the tasks that are ready now; those that become ready meanwhile wait for the next round. */
   private runReady(startNs: number): void {
     const list = this.ready;
-    const n = Math.min(list.length, STEPS_PER_ROUND);
-    if (n === 0) return;
-    if (n === list.length) {
-      this.ready = this.readyNext;
-      this.readyNext = list;
-    } else {
-      this.ready = list.slice(n);
-      list.length = n;
-      this.readyNext = list;
+    const count = this.readyCount;
+    this.ready = this.stepped;
+    this.readyCount = 0;
+    this.stepped = list;
+    let n = count;
+    if (count > STEPS_PER_ROUND) {
+      n = STEPS_PER_ROUND;
+      for (let i = n; i < count; i++) this.ready[this.readyCount++] = list[i]!;
     }
     for (let i = 0; i < n; i++) {
       const t = list[i]!;
       t.queued = false;
       this.step(t);
     }
-    // One clock reading serves all: what this turn took is system time, shared evenly; from here on the guests run.
-    const endNs = this.clock.monotonicNs();
-    const took = endNs - startNs;
+    this.steppedCount = n;
+    this.steppedNs = startNs;
+  }
+
+  /**
+   * One clock reading, when the platform began to wait again, serves all tasks of the last turn: what that took is system time,
+   * shared evenly; from there on the guests ran.
+   */
+  private account(endNs: number): void {
+    const n = this.steppedCount;
+    if (n === 0) return;
+    this.steppedCount = 0;
+    const took = endNs > this.steppedNs ? endNs - this.steppedNs : 0;
     const each = took / n;
     const spun = took < this.parkedSpinNs ? took : this.parkedSpinNs;
     this.servedNs += took;
+    const list = this.stepped;
     for (let i = 0; i < n; i++) {
       const t = list[i]!;
       t.servedNs += each;
       t.spunNs += spun;
       if (t.run === RUN_GUEST) t.resumedNs = endNs;
     }
-    list.length = 0;
+    // Nobody is to be kept in memory for long.
+    if (n > 8) list.length = 0;
     if (this.memoryLimit.isDormant) this.memoryLimit.wake(endNs);
   }
 
@@ -330,7 +355,7 @@ export class Kernel {
     if (t.queued || t.run === RUN_EXITED || t.run === RUN_GUEST) return;
     if (t.run === RUN_BLOCKED || t.run === RUN_STOPPED) t.run = RUN_READY;
     t.queued = true;
-    this.ready.push(t);
+    this.ready[this.readyCount++] = t;
   }
 
   /** A free thread id, or -EAGAIN. */

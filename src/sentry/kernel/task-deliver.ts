@@ -155,7 +155,7 @@ function pushHandler(t: Task, a: SigAction, info: SigInfo): boolean {
   const { platform, scratch, scratchView: view } = k;
   const base = t.regBase;
   const fpSize = platform.fpStateSize;
-  const regs = platform.regs;
+  const { regs } = t;
   // Linux/amd64 cannot return from a handler without a restorer.
   if ((a.flags & SA_RESTORER) === 0) return false;
   let sp = regU64(regs, base + R_RSP);
@@ -226,7 +226,7 @@ export function sigreturn(t: Task): number {
   const { mm } = t;
   const { platform, scratch, scratchView: view } = k;
   const base = t.regBase;
-  const regs = platform.regs;
+  const { regs } = t;
   const ucAt = regU64(regs, base + R_RSP);
   t.restartKind = 0;
   if (mm.copyInExact(ucAt, scratch, AT_FRAME, UCONTEXT_SIZE) !== 0) {

@@ -50,7 +50,7 @@ const PF_FETCH = 16;
 
 /** The platform reported the task's context: takes note of why. The task is then ready for `stepTask`. */
 export function takeEvent(t: Task): void {
-  const regs = t.regs;
+  const regs = t.callRegs;
   const base = t.regBase;
   t.run = RUN_READY;
   t.stops++;
@@ -151,7 +151,7 @@ function finishCall(t: Task, r: number): void {
   const restart = r === -ERESTARTSYS || r === -ERESTARTNOINTR || r === -ERESTARTNOHAND || r === -ERESTART_RESTARTBLOCK;
   t.restartKind = restart ? r : 0;
   if (r !== -ERESTART_RESTARTBLOCK) t.restartFn = null;
-  if (r !== NO_RETURN_VALUE) setReg(t.regs, t.regBase + R_RAX, r);
+  if (r !== NO_RETURN_VALUE) setReg(t.callRegs, t.regBase + R_RAX, r);
   // Interrupted sigsuspend, ppoll ...: the temporary mask stays until the signal has been delivered.
   if (t.restoreMask && !restart && !(r === -4 && mustLook(t))) {
     t.restoreMask = false;

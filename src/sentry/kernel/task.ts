@@ -13,7 +13,7 @@
 import { PR_MCE_KILL_DEFAULT } from "../../abi/prctl.ts";
 import { WaitEntry, WaitQueue } from "../../base/waiter.ts";
 import type { WaitListener } from "../../base/waiter.ts";
-import { CTX_WORDS } from "../../platform/platform.ts";
+import { CTX_PARTIAL, CTX_WORDS } from "../../platform/platform.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { readTimespec } from "../../abi/time.ts";
 import { EINVAL } from "../../abi/errno.ts";
@@ -241,7 +241,15 @@ export class Task implements WaitListener, TimerListener {
     return this.ctx * CTX_WORDS;
   }
 
+  /** All registers of this task. */
   get regs(): Uint32Array {
+    const { platform } = this.kernel;
+    if (platform.regs[this.ctx * CTX_WORDS + CTX_PARTIAL]! !== 0) platform.completeRegs!(this.ctx);
+    return platform.regs;
+  }
+
+  /** The same where only the number and the arguments of a system call are read, and rax is written. */
+  get callRegs(): Uint32Array {
     return this.kernel.platform.regs;
   }
 

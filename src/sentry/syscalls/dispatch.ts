@@ -50,7 +50,7 @@ export class Dispatcher implements SyscallDispatcher {
   attempt(t: Task): number {
     const nr = t.sysno;
     const a = this.args;
-    a.bind(t.regs, t.regBase);
+    a.bind(t.callRegs, t.regBase);
     if (t.attempt === 0) {
       this.count++;
       if (this.tracer !== null) this.tracer.entered(t, nr, a);
@@ -66,7 +66,7 @@ export class Dispatcher implements SyscallDispatcher {
 
   finished(t: Task, result: number): void {
     if (this.tracer === null) return;
-    this.args.bind(t.regs, t.regBase);
+    this.args.bind(t.callRegs, t.regBase);
     this.tracer.finished(t, t.sysno, this.args, result);
   }
 

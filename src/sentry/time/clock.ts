@@ -6,6 +6,8 @@
 export interface Clock {
   /** CLOCK_MONOTONIC: never goes back, agrees with what guests read through the vDSO. */
   monotonicNs(): number;
+  /** The same for a reading of the host's monotonic clock that somebody took just now. */
+  monotonicAt?(hostNs: number): number;
   /** CLOCK_REALTIME since the epoch, rounded to a multiple of 256 ns. */
   realtimeNs(): number;
   /** CLOCK_REALTIME, exact. */

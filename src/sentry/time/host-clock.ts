@@ -82,7 +82,10 @@ export class HostClock implements Clock {
   }
 
   monotonicNs(): number {
-    const host = this.source.clockNs(CLOCK_MONOTONIC);
+    return this.monotonicAt(this.source.clockNs(CLOCK_MONOTONIC));
+  }
+
+  monotonicAt(host: number): number {
     if (host >= this.due) this.calibrate();
     const now = this.guestAt(host);
     if (now > this.lastNs) this.lastNs = now;

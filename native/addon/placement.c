@@ -1,0 +1,149 @@
+/*
+ * Who runs where, and whether waiting by spinning can pay.
+ *
+ * A guest thread and the Sentry that share a CPU hand it over by sleeping, twice for each system call; on two CPUs they can
+ * both spin, which is several times as fast. Neither ever leaves the other's CPU by itself: only one of them is runnable
+ * at any time, so that no scheduler sees a reason. So a thread that often stops where we are is woken up elsewhere when there is
+ * a CPU that nobody uses. Where there is none, spinning takes time from somebody who works: nobody spins then, and threads
+ * that call are brought to our CPU, because a wake-up across CPUs costs more than a switch.
+ */
+#include "platform.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A thread that has not stopped for so long computes. */
+#define COMPUTING_NS 100000
+/* A thread is moved after so many stops, no two of which are further apart than this. */
+#define MOVE_AFTER 32
+#define MOVE_AFTER_MOST (1 << 16)
+#define MOVE_WINDOW_NS 20000
+/* Moved threads that come back within this time had better stayed. */
+#define MOVE_PAYS_NS 4000000
+/* How many threads the host runs is looked at this often, and believed when it says the same so many times. */
+#define SAMPLE_NS 1000000
+#define CROWDED_SAMPLES 2
+#define ROOM_SAMPLES 2
+
+static struct {
+  uint64_t computing, window, pays, sample; /* in TSC ticks */
+  uint32_t guest_spin;
+  int load_fd;     /* /proc/loadavg, or -1 */
+  int online;      /* the host's CPUs */
+  bool crowded;    /* fewer than two CPUs are left for us */
+  int same;        /* samples in a row that say the opposite */
+  uint64_t sampled; /* ticks */
+  uint32_t after;   /* MOVE_AFTER, or more when moving did not help */
+  uint64_t moved;   /* when the last thread was moved, ticks */
+} L;
+
+void placement_start(void) {
+  memset(&L, 0, sizeof(L));
+  L.after = MOVE_AFTER;
+  L.online = (int)sysconf(_SC_NPROCESSORS_ONLN);
+  /* Our root still has it; what it tells of others is how many threads are runnable. */
+  L.load_fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+}
+
+void placement_stop(void) {
+  if (L.load_fd >= 0) close(L.load_fd);
+  L.load_fd = -1;
+}
+
+static void tell_stubs(void) { P.global->spin = P.cpus > 1 && !L.crowded ? L.guest_spin : 0; }
+
+void placement_tune(double ticks_per_ns, uint64_t guest_spin_ns) {
+  L.computing = (uint64_t)(COMPUTING_NS * ticks_per_ns);
+  L.window = (uint64_t)(MOVE_WINDOW_NS * ticks_per_ns);
+  L.pays = (uint64_t)(MOVE_PAYS_NS * ticks_per_ns);
+  L.sample = (uint64_t)(SAMPLE_NS * ticks_per_ns);
+  L.guest_spin = (uint32_t)((double)guest_spin_ns * ticks_per_ns);
+  tell_stubs();
+}
+
+/* Threads that the host runs or could run now, or -1: the fourth figure of /proc/loadavg, before the slash. */
+static int host_runnable(void) {
+  char text[64];
+  ssize_t n = L.load_fd < 0 ? -1 : pread(L.load_fd, text, sizeof(text) - 1, 0);
+  if (n <= 0) return -1;
+  text[n] = 0;
+  const char *slash = strchr(text, '/');
+  if (slash == NULL) return -1;
+  int value = 0, factor = 1;
+  while (--slash >= text && *slash >= '0' && *slash <= '9' && factor < 1000000000) {
+    value += (*slash - '0') * factor;
+    factor *= 10;
+  }
+  return value;
+}
+
+/* Looks whether there are two CPUs for us: one for us, and one for a thread that calls. */
+static void sample(uint64_t tsc) {
+  int own = 1, computing = 0;
+  for (int32_t i = 0; i < P.running_count; i++) {
+    const struct context *c = &P.contexts[P.running[i]];
+    if (tsc - c->resumed > L.computing) computing++;
+    own++;
+  }
+  for (int32_t i = 0; i < P.pending_count; i++)
+    if (__atomic_load_n(&area_of(&P.contexts[P.pending[i]])->state, __ATOMIC_RELAXED) == STATE_STOPPED) own++;
+  int runnable = host_runnable();
+  int others = runnable < own ? 0 : runnable - own;
+  int left = (P.cpus < L.online - others ? P.cpus : L.online - others) - computing;
+  bool crowded = left < 2;
+  L.same = crowded == L.crowded ? 0 : L.same + 1;
+  if (L.sampled == 0 || L.same >= (crowded ? CROWDED_SAMPLES : ROOM_SAMPLES)) {
+    L.crowded = crowded;
+    L.same = 0;
+    tell_stubs();
+  }
+  L.sampled = tsc;
+}
+
+bool placement_crowded(uint64_t tsc) {
+  if (P.cpus < 2) return true;
+  if (tsc - L.sampled > L.sample) sample(tsc);
+  return L.crowded;
+}
+
+static void set_cpus(const struct context *c, const cpu_set_t *set) { sched_setaffinity(c->tid, sizeof(*set), set); }
+
+void placement_stopped(struct context *c, uint32_t cpu) {
+  if (P.cpus < 2) return;
+  uint64_t tsc = rdtsc();
+  if (c->moved) {
+    c->moved = false;
+    if (!c->own_cpus) set_cpus(c, &P.cpu_set);
+  }
+  bool here = cpu == P.global->cpu;
+  if (here != c->here || tsc - c->stopped > L.window) c->stops = 0;
+  c->here = here;
+  c->stopped = tsc;
+  c->stops++;
+}
+
+void placement_wake(struct context *c) {
+  if (c->stops < L.after || c->own_cpus) return;
+  uint64_t tsc = rdtsc();
+  c->stops = 0;
+  cpu_set_t set;
+  if (c->here) {
+    if (placement_crowded(tsc) || P.running_count + P.pending_count >= P.cpus) return;
+    if (tsc - L.moved < L.pays) {
+      if (L.after < MOVE_AFTER_MOST) L.after *= 2;
+    } else {
+      L.after = MOVE_AFTER;
+    }
+    L.moved = tsc;
+    set = P.cpu_set;
+    CPU_CLR(P.global->cpu, &set);
+    if (CPU_COUNT(&set) == 0) return;
+  } else {
+    if (!placement_crowded(tsc)) return;
+    CPU_ZERO(&set);
+    CPU_SET(P.global->cpu, &set);
+  }
+  c->moved = true;
+  set_cpus(c, &set);
+}
