@@ -1,11 +1,12 @@
 /** Directories of an overlay: lookup through the layers, merged listing, and changes in the upper layer. */
 import { ENOENT, ENOTEMPTY, EPERM } from "../../../abi/errno.ts";
-import { RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
+import { O_RDONLY, RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
 import { S_IALLUGO, S_IFCHR, S_IFMT, Stat } from "../../../abi/stat.ts";
 import { DirentList } from "../../vfs/dirent.ts";
+import type { DirentSink } from "../../vfs/dirent.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
-import { OverlayDirFile, WHITEOUT_TYPE, isWhiteout, readLayer } from "./file.ts";
+import { OverlayDirFile, UpperDirFile, WHITEOUT_TYPE, isWhiteout, openReal, readLayer } from "./file.ts";
 import { COVERS_LOWER, COVERS_NOTHING, COVERS_UNKNOWN, OverlayLeaf, OverlayNode } from "./node.ts";
 import type { OverlayFs } from "./overlay.ts";
 
@@ -13,6 +14,28 @@ import type { OverlayFs } from "./overlay.ts";
 const OPAQUE = "trusted.overlay.opaque";
 const YES: Uint8Array = new Uint8Array([0x79]);
 const st: Stat = new Stat();
+
+/** Finds out whether an upper directory shows anything. */
+class AnyEntry implements DirentSink {
+  private readonly dir: OverlayDir;
+  isFound = false;
+
+  constructor(dir: OverlayDir) {
+    this.dir = dir;
+  }
+
+  /** Called back with what is visible: takes nothing. */
+  private readonly found: DirentSink = {
+    emit: (): boolean => {
+      this.isFound = true;
+      return false;
+    },
+  };
+
+  emit(name: string, _ino: number, type: number, nextOffset: number): boolean {
+    return this.dir.emitUpper(this.found, name, type, nextOffset);
+  }
+}
 
 /** A directory: at most one upper, any number of lower ones below it. */
 export class OverlayDir extends OverlayNode {
@@ -189,8 +212,23 @@ export class OverlayDir extends OverlayNode {
 
   // --- listing ---
 
-  override open(): FileDescription {
-    return new OverlayDirFile(this);
+  override open(): FileDescription | number {
+    if (!this.isPureUpper) return new OverlayDirFile(this);
+    const real = openReal(this.upper!, O_RDONLY, this.overlayFs.layerCtx);
+    return typeof real === "number" ? real : new UpperDirFile(this, real);
+  }
+
+  /** Whether all that is in it lies in the upper layer, now and for ever. */
+  private get isPureUpper(): boolean {
+    return this.lowers.length === 0 && this.upper !== null;
+  }
+
+  /** Hands an entry of the upper directory on, if it is visible. False: `sink` did not take it. */
+  emitUpper(sink: DirentSink, name: string, type: number, nextOffset: number): boolean {
+    if (name === "." || name === "..") return true;
+    const u = this.upper!.lookup(name, this.overlayFs.layerCtx);
+    if (typeof u === "number" || isWhiteout(u)) return true;
+    return sink.emit(name, u.overlay !== null ? u.overlay.ino : this.inoOfUpper(name, u), type, nextOffset);
   }
 
   /** Appends all visible entries, without "." and "..". 0 or -errno. */
@@ -203,12 +241,8 @@ export class OverlayDir extends OverlayNode {
       const r = readLayer(this.upper, raw, ctx);
       if (r < 0) return r;
       for (let i = 0; i < raw.names.length; i++) {
-        const name = raw.names[i]!;
-        if (name === "." || name === "..") continue;
-        if (seen !== null) seen.add(name);
-        const u = this.upper.lookup(name, ctx);
-        if (typeof u === "number" || isWhiteout(u)) continue;
-        out.emit(name, u.overlay !== null ? u.overlay.ino : this.inoOfUpper(name, u), raw.types[i]!, 0);
+        if (seen !== null) seen.add(raw.names[i]!);
+        this.emitUpper(out, raw.names[i]!, raw.types[i]!, 0);
       }
     }
     for (let l = 0; l < this.lowers.length; l++) {
@@ -242,6 +276,14 @@ export class OverlayDir extends OverlayNode {
 
   /** Whether nothing is visible in it: 1, 0 or -errno. */
   private isEmpty(): number {
+    if (this.isPureUpper) {
+      const real = openReal(this.upper!, O_RDONLY, this.overlayFs.layerCtx);
+      if (typeof real === "number") return real;
+      const any = new AnyEntry(this);
+      const r = real.iterate(any);
+      real.decRef();
+      return r < 0 ? r : any.isFound ? 0 : 1;
+    }
     const list = new DirentList();
     const r = this.merge(list);
     if (r < 0) return r;

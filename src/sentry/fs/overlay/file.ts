@@ -1,7 +1,7 @@
 /** Open files of an overlay: regular files that follow a copy-up, and merged directories. */
 import { EINVAL } from "../../../abi/errno.ts";
 import { DT_CHR, DT_DIR } from "../../../abi/dirent.ts";
-import { O_ACCMODE, O_RDONLY, O_WRONLY, SEEK_DATA, SEEK_HOLE } from "../../../abi/fcntl.ts";
+import { O_ACCMODE, O_RDONLY, O_WRONLY, SEEK_DATA, SEEK_HOLE, SEEK_SET } from "../../../abi/fcntl.ts";
 import { S_IFCHR, S_IFMT } from "../../../abi/stat.ts";
 import type { Mappable } from "../../memmap/memmap.ts";
 import type { IoSequence } from "../../usermem/io.ts";
@@ -193,6 +193,61 @@ export class OverlayDirFile extends DirectoryFile {
     }
     this.accessed();
     return 0;
+  }
+}
+
+/** Hands the entries of an upper directory on as the overlay shows them. */
+class UpperSink implements DirentSink {
+  private readonly dir: OverlayDir;
+  target: DirentSink | null = null;
+
+  constructor(dir: OverlayDir) {
+    this.dir = dir;
+  }
+
+  emit(name: string, _ino: number, type: number, nextOffset: number): boolean {
+    return this.dir.emitUpper(this.target!, name, type, nextOffset);
+  }
+}
+
+/** An open directory that lies in the upper layer alone: positions are the upper directory's. */
+export class UpperDirFile extends DirectoryFile {
+  private readonly dir: OverlayDir;
+  private readonly real: FileDescription;
+  private readonly sink: UpperSink;
+
+  constructor(dir: OverlayDir, real: FileDescription) {
+    super();
+    this.dir = dir;
+    this.real = real;
+    this.sink = new UpperSink(dir);
+  }
+
+  protected override release(): void {
+    this.real.decRef();
+  }
+
+  protected override rewound(): void {
+    this.real.seek(this.offset, SEEK_SET);
+  }
+
+  override iterate(sink: DirentSink): number {
+    if (this.offset < 1) {
+      if (!sink.emit(".", this.dir.ino, DT_DIR, 1)) return 0;
+      this.offset = 1;
+    }
+    if (this.offset < 2) {
+      const up = this.dir.parent === null ? this.dir : this.dir.parent;
+      if (!sink.emit("..", up.ino, DT_DIR, 2)) return 0;
+      this.offset = 2;
+    }
+    this.sink.target = sink;
+    const r = this.real.iterate(this.sink);
+    this.sink.target = null;
+    // The upper directory's own "." and ".." have positions too.
+    if (this.real.offset > this.offset) this.offset = this.real.offset;
+    this.accessed();
+    return r;
   }
 }
 

@@ -1,0 +1,195 @@
+/**
+ * The soak test: `npm run test:soak -- [--minutes=N] [--platform=P] [--seed=S]`, 2 minutes on systrap by default.
+ *
+ * One sandbox runs fuzz sequences and stressors, round after round, and is looked at from outside between them, when nothing
+ * runs in it: the Sentry must be alive, and its memory, its descriptors, the stub processes and the pages of the memory files
+ * must not grow. What the last third of the rounds needs at least is compared with what the second third did.
+ */
+import fc from "fast-check";
+import { spawn, spawnSync } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { compile } from "../harness/program.ts";
+import { cleanEnv, ensureBuilt, root, tsvisor } from "../harness/sandbox.ts";
+import { reportCount } from "../harness/summary.ts";
+import { sequenceText } from "./batch.ts";
+import { sequences } from "./generate.ts";
+
+/** Programs of this many sequences each, run in turn. */
+const PROGRAMS = 12;
+const SEQUENCES = 100;
+
+/** One second each; left out when stress-ng is not installed. */
+const stressors = [
+  "fork vfork clone pthread exec",
+  "mmap vm mremap mmapfork brk stack shm",
+  "pipe sockpair fifo splice eventfd poll",
+  "dentry dir rename link symlink open file-ioctl",
+  "signal sigq timer timerfd itimer kill",
+  "futex sem-sysv shm-sysv msg mq sem",
+  "inotify epoll dup fcntl flock lockf",
+  "procfs getdent chmod utime fallocate copy-file",
+].map((words) => words.split(" "));
+
+/** Runs in the sandbox: a line on standard input is a round, a line on standard output its end. */
+const driver = `interp=$1 programs=$2
+while read -r program words; do
+  mkdir work && cd work || exit 1
+  "$interp" "$programs/$program" >/dev/null 2>&1 || echo "interp ended with $?"
+  for word in $words; do
+    stress-ng --temp-path . --oomable -t 1 "--$word" 1 >/dev/null 2>&1
+    status=$?
+    # 3 and 4: no resources, not implemented.
+    case $status in 0 | 3 | 4) ;; *) echo "$word ended with $status" ;; esac
+  done
+  cd .. && rm -rf work
+  ipcrm -a
+  echo done
+done
+`;
+
+/** What is measured of the Sentry between rounds. */
+interface Sample {
+  /** KiB */
+  readonly rss: number;
+  readonly descriptors: number;
+  readonly stubs: number;
+  /** KiB of memory files. */
+  readonly memory: number;
+}
+
+function childrenOf(pid: number): number[] {
+  const children: number[] = [];
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "latin1");
+      if (Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === pid) children.push(Number(name));
+    } catch {
+      // It has ended in between.
+    }
+  }
+  return children;
+}
+
+/** The Sentry below the command line's process. */
+function findSentry(pid: number): number {
+  for (const child of childrenOf(pid)) {
+    const words = readFileSync(`/proc/${child}/cmdline`, "latin1").split("\0");
+    if (words.some((word) => /\bboot\.(cjs|ts)$/.test(word))) return child;
+    const below = findSentry(child);
+    if (below > 0) return below;
+  }
+  return 0;
+}
+
+function sampleOf(pid: number): Sample {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  const descriptors = readdirSync(`/proc/${pid}/fd`);
+  let memory = 0;
+  for (const fd of descriptors) {
+    const path = `/proc/${pid}/fd/${fd}`;
+    if (readlinkSync(path).startsWith("/memfd:")) memory += statSync(path).blocks / 2;
+  }
+  return {
+    rss: Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]),
+    descriptors: descriptors.length,
+    stubs: childrenOf(pid).length,
+    memory,
+  };
+}
+
+/** What each quantity may grow by from one third of the rounds to the next: a share of it, and so much besides. */
+const allowed: Readonly<Record<keyof Sample, readonly [number, number]>> = {
+  // Of the collector's and compiled code's liking.
+  rss: [0.1, 16384],
+  descriptors: [0, 2],
+  stubs: [0, 2],
+  memory: [0.05, 4096],
+};
+
+let minutes = 2;
+let platform = "systrap";
+let seed = 1;
+for (const word of process.argv.slice(2)) {
+  const [name, value = ""] = word.split("=", 2);
+  if (name === "--minutes") minutes = Number(value);
+  else if (name === "--platform") platform = value;
+  else if (name === "--seed") seed = Number(value);
+  else throw new Error(`unknown option: ${word}`);
+}
+await ensureBuilt();
+const compiled = compile(join(root, "test/fuzz/interp.c"), join(root, "build/test/fuzz"));
+if (typeof compiled === "string") throw new Error(compiled);
+const temporary = mkdtempSync(join(tmpdir(), "tsvisor-soak-"));
+process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
+const cwd = join(temporary, "cwd");
+mkdirSync(cwd);
+for (let i = 0; i < PROGRAMS; i++) {
+  const batch = fc.sample(sequences, { seed: seed + i, numRuns: SEQUENCES });
+  writeFileSync(join(temporary, `${i}`), batch.map((sequence, k) => `= ${k}\n${sequenceText(sequence)}`).join(""));
+}
+const hasStressors = spawnSync("stress-ng", ["--version"]).status === 0;
+if (!hasStressors) console.log("stress-ng is not there: fuzz sequences only");
+
+const words = ["do", `--platform=${platform}`, "--", "sh", "-c", driver, "sh", compiled.executable, temporary];
+const sandbox = spawn(tsvisor, words, { cwd, env: { ...cleanEnv, PWD: cwd }, stdio: ["pipe", "pipe", "inherit"] });
+const lines = createInterface({ input: sandbox.stdout })[Symbol.asyncIterator]();
+const failures: string[] = [];
+const samples: Sample[] = [];
+
+/** One round; false: the sandbox has ended. */
+async function round(n: number): Promise<boolean> {
+  sandbox.stdin.write(`${n % PROGRAMS} ${hasStressors ? stressors[n % stressors.length]!.join(" ") : ""}\n`);
+  for (;;) {
+    const line = await lines.next();
+    if (line.done === true) {
+      failures.push(`the sandbox ended in round ${n}`);
+      return false;
+    }
+    if (line.value === "done") return true;
+    failures.push(`round ${n}: ${line.value}`);
+  }
+}
+
+const startMs = performance.now();
+let n = 0;
+while (performance.now() - startMs < minutes * 60_000 && (await round(n))) {
+  const sentry = findSentry(sandbox.pid!);
+  if (sentry === 0) {
+    failures.push("there is no Sentry");
+    break;
+  }
+  const sample = sampleOf(sentry);
+  samples.push(sample);
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(0).padStart(5);
+  const { rss, descriptors, stubs, memory } = sample;
+  console.log(
+    `${seconds} s round ${n}: RSS ${rss} KiB, ${descriptors} descriptors, ${stubs} stubs, memory files ${memory} KiB`,
+  );
+  n++;
+}
+sandbox.stdin.end();
+
+const third = Math.floor(samples.length / 3);
+if (third < 3) failures.push(`only ${samples.length} rounds: too few to compare`);
+for (const key of third < 3 ? [] : (["rss", "descriptors", "stubs", "memory"] as const)) {
+  const before = Math.min(...samples.slice(third, 2 * third).map((sample) => sample[key]));
+  const after = Math.min(...samples.slice(2 * third).map((sample) => sample[key]));
+  const [share, more] = allowed[key];
+  if (after > before * (1 + share) + more) failures.push(`${key} grew from ${before} to ${after}`);
+}
+for (const failure of failures) console.log(`FAIL ${failure}`);
+reportCount({ suite: `soak (${platform})`, passed: samples.length, failed: failures.length, skipped: 0 });
+process.exitCode = failures.length > 0 ? 1 : 0;
