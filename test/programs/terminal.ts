@@ -22,7 +22,7 @@ exchange() {
   type_line 'sleep 1000' && sleep 0.5 && t send-keys C-c && type_line 'echo code""=$?' && shows '^code=130' || return
   type_line 'sleep 1001' && sleep 0.5 && t send-keys C-z && shows 'Stopped' || return
   type_line 'kill %1; wait; echo go""ne' && shows '^gone' || return
-  type_line 'cat' && t send-keys 'echoed by cat' Enter C-d && type_line 'echo e""of' && shows '^eof' || return
+  type_line 'cat' && sleep 0.5 && t send-keys 'echoed by cat' Enter C-d && type_line 'echo e""of' && shows '^eof' || return
   t resize-window -x 100 -y 30 && sleep 0.3 && type_line 'stty size' && shows '^30 100' || return
   type_line 'exit 7' && ended || return
   type_line 'echo status""=$?; stty -g >after; cmp before after && echo sa""me' || return
