@@ -32,6 +32,7 @@ const suites: readonly Suite[] = [
   { name: "arguments", script: "test/fuzz/arguments.ts", args: [], minutes: 10 },
   { name: "fuzz", script: "test/fuzz/run.ts", args: [], minutes: 10 },
   { name: "programs", script: "test/programs/run.ts", args: [], minutes: 12 },
+  { name: "suites", script: "test/suites/run.ts", args: ["--quick", "--jobs=2"], minutes: 5 },
 ];
 
 /** Runs one suite; returns what it counted, made to agree with how it ended. */

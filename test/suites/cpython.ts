@@ -20,7 +20,6 @@ const modules: Readonly<Record<string, number>> = {
   test_wait3: 60,
   test_wait4: 60,
   test_pty: 60,
-  test_tty: 60,
   test_fcntl: 60,
   test_file: 60,
   test_fileio: 60,
@@ -57,6 +56,30 @@ const modules: Readonly<Record<string, number>> = {
   test_asyncio: 300,
 };
 
+/** Modules that together take seconds, for `npm test`. */
+const quick = new Set([
+  "test_os",
+  "test_posix",
+  "test_posixpath",
+  "test_pty",
+  "test_fcntl",
+  "test_file",
+  "test_fileio",
+  "test_mmap",
+  "test_select",
+  "test_epoll",
+  "test_resource",
+  "test_shutil",
+  "test_tempfile",
+  "test_pathlib",
+  "test_glob",
+  "test_stat",
+  "test_pwd",
+  "test_grp",
+  "test_popen",
+  "test_thread",
+]);
+
 /** Modules that are not installed, and which package's source has them. */
 const fromSource = new Set(["test_sqlite3"]);
 
@@ -91,15 +114,16 @@ function complaint(native: Results): string | undefined {
 export const cpython: Suite = {
   name: "cpython",
   title: "CPython 3.11's own tests (`libpython3.11-testsuite`)",
+  hasQuick: true,
   packages: ["libpython3.11-testsuite", "python3.11"],
   cases() {
     const exclusions = loadExclusions().filter((exclusion) => exclusion.suite === "cpython");
     return Object.entries(modules).map(([name, timeout]): Case => {
       // Those of other modules would only make the command line long.
       const unwanted = exclusions.filter(({ text }) => text.startsWith(`${name}.`)).map(({ text }) => `!${text}`);
-      const more = fromSource.has(name) ? [`+${sourceTests()}`] : [];
-      const command = ["/usr/bin/python3.11", runner, String(timeout * 2), name, ...more, ...unwanted];
-      return { name, command, timeout, parse: parseTests, complaint };
+      const words = ["/usr/bin/python3.11", runner, String(timeout * 2), name, ...unwanted];
+      const command = fromSource.has(name) ? () => [...words, `+${sourceTests()}`] : words;
+      return { name, command, timeout, parse: parseTests, complaint, isQuick: quick.has(name) };
     });
   },
 };

@@ -2,9 +2,10 @@
  * Other projects' test suites: each runs natively and in a sandbox on each platform, and each single test must have the
  * same result. What cannot be the same is listed, with the reason, in exclusions.txt.
  *
- * `npm run test:suites -- [--platform=P[,P]] [--only=SUITE[,SUITE]] [--jobs=N] [--timeout-factor=N] [--verbose] [TEXT...]`
- * where a TEXT is a part of a case's name, or with = before it the name. Installs the Debian packages it needs. A run of all cases of a suite writes its
- * counts into docs/compatibility-suites.md. Needs root.
+ * `npm run test:suites -- [--platform=P[,P]] [--only=SUITE[,SUITE]] [--quick] [--jobs=N] [--timeout-factor=N] [--verbose]
+ * [TEXT...]` where a TEXT is a part of a case's name, or with = before it the name; `--quick` takes a cross-section that
+ * takes seconds. Installs the Debian packages it needs. Counts of each case's latest run stay in build/suites; once all
+ * cases of a suite have some, their sums go into docs/compatibility-suites.md. Needs root.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -19,7 +20,7 @@ import { cpython } from "./cpython.ts";
 import { loadExclusions } from "./exclusions.ts";
 import { ensurePackages } from "./packages.ts";
 import { programs } from "./programs.ts";
-import { writeReport } from "./report.ts";
+import { addCount, keepCounts, keptCount, newCount, writeReport } from "./report.ts";
 import type { SuiteCount } from "./report.ts";
 import { stressNg } from "./stress-ng.ts";
 import type { Case, Results, Suite } from "./suite.ts";
@@ -28,10 +29,11 @@ const suites: readonly Suite[] = [cpython, busybox, stressNg, programs];
 
 const words = process.argv.slice(2);
 const only = words.filter((word) => word.startsWith("--only=")).flatMap((word) => word.slice(7).split(","));
+const isQuick = words.includes("--quick");
 const isOneJob = !words.some((word) => word.startsWith("--jobs"));
 const options = parseSuiteOptions([
   ...(isOneJob ? ["--jobs=1"] : []),
-  ...words.filter((w) => !w.startsWith("--only=")),
+  ...words.filter((w) => !w.startsWith("--only=") && w !== "--quick"),
 ]);
 for (const name of only) {
   if (!suites.some((suite) => suite.name === name)) throw new Error(`no such suite: ${name}`);
@@ -53,7 +55,8 @@ async function runCase(suite: Suite, test: Case, platform: string): Promise<Outc
     const before = isNative
       ? []
       : [tsvisor, "do", `--platform=${platform}`, ...options.doFlags, ...(test.doFlags ?? []), "--"];
-    const [command, ...args] = [...before, ...test.command];
+    const words = typeof test.command === "function" ? test.command() : test.command;
+    const [command, ...args] = [...before, ...words];
     const timeout = test.timeout * (isNative ? 1 : 2 * options.timeoutFactor);
     return await run(command!, args, { cwd, env: { ...cleanEnv, PWD: cwd, TERM: "dumb" }, timeout });
   } finally {
@@ -97,14 +100,18 @@ function difference(name: string, native: string | undefined, sandboxed: string 
   }).stdout.trimEnd();
 }
 
+/** Runs the chosen cases of a suite; none is chosen of one that has no part in the cross-section. */
 async function runSuite(suite: Suite): Promise<SuiteCount[]> {
+  if (isQuick && suite.hasQuick !== true) return [];
   ensurePackages(suite.packages);
   const all = suite.cases();
   const isChosen = (name: string): boolean =>
     options.names.some((text) => (text.startsWith("=") ? name === text.slice(1) : name.includes(text)));
-  const chosen = all.filter((test) => options.names.length === 0 || isChosen(test.name));
-  const counts = options.platforms.map((platform) => ({ suite, platform, same: 0, different: 0, excluded: 0 }));
-  await forEachParallel(chosen, options.jobs, async (test) => {
+  const chosen = all.filter(
+    (test) => (options.names.length === 0 || isChosen(test.name)) && (!isQuick || test.isQuick === true),
+  );
+  const sums = options.platforms.map((platform) => newCount(suite, platform));
+  const runOne = async (test: Case, counts: readonly SuiteCount[]): Promise<void> => {
     if (isExcluded(suite, test.name)) {
       for (const count of counts) count.excluded++;
       return;
@@ -143,9 +150,18 @@ async function runSuite(suite: Suite): Promise<SuiteCount[]> {
       if (lines.length > 0) lines.push(outcome.stderr.toString("latin1").slice(-2000));
       say(count.platform, `${suite.name} ${test.name} (${seconds})`, lines);
     }
+  };
+  await forEachParallel(chosen, options.jobs, async (test) => {
+    const counts = options.platforms.map((platform) => newCount(suite, platform));
+    await runOne(test, counts);
+    for (const [i, count] of counts.entries()) addCount(sums[i]!, count);
+    keepCounts(test.name, counts);
   });
-  if (chosen.length === all.length) writeReport(counts, exclusions);
-  return counts;
+  writeReport(
+    sums.flatMap(({ platform }) => keptCount(suite, platform, all) ?? []),
+    exclusions,
+  );
+  return sums;
 }
 
 await ensureBuilt();

@@ -7,12 +7,14 @@ export type Results = Map<string, string>;
 /** One command. */
 export interface Case {
   readonly name: string;
-  /** The command, run in a fresh directory of the case's own. */
-  readonly command: readonly string[];
+  /** The command, run in a fresh directory of the case's own; a function may fetch first what it needs. */
+  readonly command: readonly string[] | (() => readonly string[]);
   /** Seconds, natively; the sandbox gets twice that. */
   readonly timeout: number;
   /** What it printed, as results; left out, its exit status and standard output are one result. */
   readonly parse?: (outcome: Outcome) => Results;
+  /** Part of the cross-section that `npm test` runs. */
+  readonly isQuick?: boolean;
   /** Makes what the command needs in its directory. */
   readonly prepare?: (cwd: string) => void;
   /** Further words for `tsvisor do`. */
@@ -32,6 +34,8 @@ export interface Suite {
   readonly title: string;
   /** Debian packages that must be installed. */
   readonly packages: readonly string[];
+  /** Some of the cases are `isQuick`. */
+  readonly hasQuick?: boolean;
   /** The cases; called after the packages are there. */
   cases(): readonly Case[];
 }

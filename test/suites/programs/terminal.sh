@@ -18,7 +18,12 @@ keys main 'cat' Enter; sleep 0.5; keys main 'typed' BSpace BSpace 'ist' Enter 'g
 keys main 'echo status $?' Enter; see main '^status 130'
 keys main 'trap "echo resized" WINCH; clear' Enter; sleep 0.5
 t resize-window -t main -x 100 -y 30; see main resized
-keys main 'clear; stty size' Enter; see main '30 100'; screen main | grep -v resized
+keys main 'clear; stty size' Enter; see main '30 100'
+keys main 'sleep 0.3; echo hi"s"tory' Enter; see main '^history'; keys main 'clear' Enter; sleep 0.3
+keys main Up Up Enter; see main '^history'
+keys main C-r 'stty' Enter; see main '30 100'
+keys main 'ls /usr/bin/env_' BSpace Tab Enter; see main '^/usr/bin/env$'
+keys main 'echo held' C-s Enter; sleep 0.3; screen main | grep -c '^held'; keys main C-q; see main '^held'
 echo "== dash"
 t new-window -t main -n dash dash; see main:dash '[$#]'
 keys main:dash 'set -m; sleep 50 & jobs; kill %1; sleep 0.3; echo done' Enter; see main:dash '^done'
@@ -27,7 +32,11 @@ echo "== vim"
 t new-window -t main -n vim 'vim -u NONE -N -n text'; see main:vim '^~'
 keys main:vim i 'first line' Enter 'second line' Escape; keys main:vim yyp 'ggO' 'zeroth' Escape ':%s/line/LINE/g' Enter; see main:vim 'first LINE'
 screen main:vim | head -5
-keys main:vim ':wq' Enter; sleep 1; cat text
+keys main:vim ':w' Enter; see main:vim written; keys main:vim ':q' Enter; cat text
+t new-window -t main -n stop 'bash --norc --noprofile'; see main:stop '[$#]'
+keys main:stop 'vim -u NONE -N text' Enter; see main:stop '^~'; keys main:stop C-z; see main:stop Stopped
+keys main:stop 'fg' Enter; see main:stop '^~'; keys main:stop ':q' Enter; sleep 0.3
+keys main:stop 'echo vim""ended' Enter; see main:stop vimended; keys main:stop C-d
 echo "== less"
 seq 1 500 >numbers
 t new-window -t main -n less 'less numbers'; see main:less '^1$'
