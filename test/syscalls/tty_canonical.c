@@ -161,7 +161,10 @@ int main(void) {
 	// FIONREAD, flushing, TCSAFLUSH.
 	type("flushed\n");
 	int available = 0;
-	sleep_ms(10);
+	for (int i = 0; i < 5000 && available != 8; i++) {
+		sleep_ms(1);
+		MUST(ioctl(slave, FIONREAD, &available));
+	}
 	SHOW(ioctl(slave, FIONREAD, &available));
 	say("available %d\n", available);
 	MUST(tcflush(slave, TCIFLUSH));

@@ -12,18 +12,34 @@ static void set(void) { MUST(tcsetattr(slave, TCSANOW, &t)); }
 
 static int packet_mode;
 
-// Everything that arrives until there is nothing for a while; in packet mode each read by itself.
+// How many bytes each call of show() gets on Linux, in their order: it waits for that many, so that a slow machine changes
+// nothing. CHECK_COUNTS=1 prints them.
+static const int expected[] = {
+	6, 0, 0, 1, 5, 5, 7, 2, 2, 3, 3, 7, 5, 2, 1, 2, 1, 6, 5, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 0, 18,
+	1, 6, 4, 1, 0,
+};
+static size_t drains;
+
+// Waits for something that happens some time.
+#define UNTIL(condition) \
+	do { \
+		for (int until = 0; until < 5000 && !(condition); until++) sleep_ms(1); \
+	} while (0)
+
+// Everything that arrives; in packet mode each read by itself.
 static void show(const char *label, int fd) {
 	char buffer[512], text[2048];
-	size_t at = 0;
+	size_t at = 0, have = 0, wanted = drains < COUNT(expected) ? (size_t)expected[drains] : 0;
+	drains++;
 	text[0] = 0;
 	struct pollfd p = {fd, POLLIN | POLLPRI, 0};
-	while (at < 1000 && poll(&p, 1, 25) > 0) {
+	while (at < 1000 && poll(&p, 1, have < wanted ? 5000 : getenv("CHECK_COUNTS") ? 100 : 3) > 0) {
 		ssize_t n = read(fd, buffer, 100);
 		if (n <= 0) {
 			at += (size_t)sprintf(text + at, "<%s>", n == 0 ? "EOF" : ename(errno));
 			break;
 		}
+		have += (size_t)n;
 		if (packet_mode) at += (size_t)sprintf(text + at, "(");
 		for (ssize_t i = 0; i < n; i++) {
 			unsigned char c = (unsigned char)buffer[i];
@@ -32,9 +48,15 @@ static void show(const char *label, int fd) {
 		if (packet_mode) at += (size_t)sprintf(text + at, ")");
 	}
 	say("%s: %s\n", label, text);
+	if (getenv("CHECK_COUNTS")) dprintf(2, "%zu, ", have);
 }
 
 static void type(const char *text) { MUST(write(master, text, strlen(text))); }
+
+static int writable(int fd) {
+	struct pollfd p = {fd, POLLOUT, 0};
+	return poll(&p, 1, 0) == 1;
+}
 
 static short ready(int fd) {
 	struct pollfd p = {fd, POLLIN | POLLOUT | POLLPRI, 0};
@@ -47,7 +69,7 @@ static void stop_and_start(void) {
 	SHOW(write(slave, "before", 6));
 	show("running", master);
 	type("\x13");
-	sleep_ms(10);
+	UNTIL(!writable(slave));
 	SHOW(write(slave, "stopped", 7));
 	say("slave %x\n", ready(slave));
 	show("master while stopped", master);
@@ -67,10 +89,10 @@ static void stop_and_start(void) {
 	t.c_iflag |= IXANY;
 	set();
 	type("\x13");
-	sleep_ms(10);
+	UNTIL(!writable(slave));
 	TRY(write(slave, "y", 1));
 	type("a");
-	sleep_ms(10);
+	UNTIL(writable(slave));
 	SHOW(write(slave, "by any", 6));
 	show("IXANY", master);
 	type("\n");
@@ -80,15 +102,15 @@ static void stop_and_start(void) {
 	t = normal;
 	set();
 	type("\x13");
-	sleep_ms(10);
+	UNTIL(!writable(slave));
 	TRY(write(slave, "y", 1));
 	type("\x03");
-	sleep_ms(10);
+	UNTIL(writable(slave));
 	TRY(write(slave, "y", 1));
 	show("after an interrupt", master);
 	// Without IXON they are characters, and a stop ends with it.
 	type("\x13");
-	sleep_ms(10);
+	UNTIL(!writable(slave));
 	TRY(write(slave, "z", 1));
 	t.c_iflag &= ~(tcflag_t)IXON;
 	set();
@@ -102,10 +124,10 @@ static void stop_and_start(void) {
 	t.c_cc[VSTART] = 'Q';
 	set();
 	type("S");
-	sleep_ms(10);
+	UNTIL(!writable(slave));
 	TRY(write(slave, "w", 1));
 	type("\x11\x13Q");
-	sleep_ms(10);
+	UNTIL(writable(slave));
 	TRY(write(slave, "w", 1));
 	show("other characters", master);
 	tcflush(slave, TCIOFLUSH);
@@ -160,7 +182,7 @@ static void tcflow_calls(void) {
 	// A blocked writer goes on when it is started again.
 	fcntl(slave, F_SETFL, 0);
 	type("\x13");
-	sleep_ms(10);
+	UNTIL(!writable(slave));
 	pid_t pid = fork();
 	if (pid == 0) _exit(write(slave, "waited", 6) == 6 ? 0 : 1);
 	sleep_ms(30);
@@ -181,7 +203,7 @@ static void full(void) {
 	say("slave writable %d\n", (ready(slave) & POLLOUT) != 0);
 	long got = 0;
 	struct pollfd p = {master, POLLIN, 0};
-	while (poll(&p, 1, 20) > 0 && (n = read(master, big, sizeof big)) > 0) got += n;
+	while (poll(&p, 1, got < total ? 5000 : 3) > 0 && (n = read(master, big, sizeof big)) > 0) got += n;
 	YES("all of it arrives", got == total);
 	say("slave writable %d\n", (ready(slave) & POLLOUT) != 0);
 	// Raw input that nobody reads.
@@ -195,7 +217,7 @@ static void full(void) {
 	YES("input ends somewhere", n == -1 && errno == EAGAIN && total >= 4095);
 	got = 0;
 	p.fd = slave;
-	while (poll(&p, 1, 20) > 0 && (n = read(slave, big, sizeof big)) > 0) got += n;
+	while (poll(&p, 1, got < total ? 5000 : 3) > 0 && (n = read(slave, big, sizeof big)) > 0) got += n;
 	YES("all of it arrives", got == total);
 	fcntl(master, F_SETFL, 0);
 	fcntl(slave, F_SETFL, 0);
