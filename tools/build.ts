@@ -10,7 +10,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build as esbuild } from "esbuild";
-import { CACHE_LINE, TRAINING } from "../src/host/code-cache.ts";
+import { CACHE_LINE, NODE_OPTIONS, TRAINING } from "../src/host/code-cache.ts";
 import { buildNative } from "./build-native.ts";
 
 const root: string = dirname(import.meta.dirname);
@@ -50,6 +50,7 @@ try {
   cachedData = readFileSync(__dirname + "/${name}.cache");
 } catch {}
 const script = new Script(readFileSync(filename, "latin1"), { filename, cachedData });
+cachedData = undefined;
 if (process.env.${TRAINING} !== undefined) globalThis.tsvisorCodeCache = () => script.createCachedData();
 script.runInThisContext()(require, module, exports, __dirname, filename);
 `;
@@ -61,7 +62,8 @@ const TRAINING_SCRIPT =
 
 /** Runs a sandbox to make the code caches. */
 function train(dist: string, names: readonly string[]): void {
-  const ran = spawnSync(process.execPath, [join(dist, "cli.cjs"), "do", "--", "/bin/sh", "-c", TRAINING_SCRIPT], {
+  const command = [...NODE_OPTIONS, join(dist, "cli.cjs"), "do", "--", "/bin/sh", "-c", TRAINING_SCRIPT];
+  const ran = spawnSync(process.execPath, command, {
     env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", [TRAINING]: "1" },
     stdio: ["ignore", "ignore", "pipe"],
     encoding: "latin1",

@@ -8,7 +8,7 @@ import type { BootConfig, MountConfig } from "../control/config.ts";
 import type { GoferConfig } from "../control/gofer-config.ts";
 import { encodeMessage, messageField, MSG_BOOTED, MSG_GO, MSG_SIGNAL, MSG_SIZE } from "../control/messages.ts";
 import type { Host, SpawnStep } from "../host/host.ts";
-import { isTraining, TRAINING } from "../host/code-cache.ts";
+import { isTraining, NODE_OPTIONS, TRAINING } from "../host/code-cache.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
 import { packageRoot, runsFromSource } from "../host/package-root.ts";
 import {
@@ -83,7 +83,7 @@ function socketPair(host: Host, type: number): [number, number] {
 function nodeCommand(program: "boot" | "gofer", ...args: string[]): string[] {
   const root = packageRoot();
   const script = runsFromSource() ? join(root, "src", program, "main.ts") : join(root, "dist", `${program}.cjs`);
-  return [process.execPath, "--disable-warning=ExperimentalWarning", script, ...args].map(hostPath);
+  return [process.execPath, ...NODE_OPTIONS, "--disable-warning=ExperimentalWarning", script, ...args].map(hostPath);
 }
 
 /**
