@@ -133,6 +133,7 @@ export function cloneTask(t: Task, a: CloneArgs): Task | number {
     childGroup.dumpable = g.dumpable;
     childGroup.oomScoreAdj = g.oomScoreAdj;
     childGroup.noHugePages = g.noHugePages;
+    childGroup.membarrier = g.membarrier;
     childGroup.personality = g.personality;
     childGroup.loginUid = g.loginUid;
     const parent = (flags & CLONE_PARENT) !== 0 ? g.parent : g;

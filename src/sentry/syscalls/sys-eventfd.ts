@@ -126,6 +126,7 @@ export function timerfdCreate(t: Task, a: SyscallArgs): number {
   if (isAlarm && !t.creds.hasCap(CAP_WAKE_ALARM)) return -EPERM;
   const realtime = clock === CLOCK_REALTIME || clock === CLOCK_REALTIME_ALARM;
   const file = createTimerfd(t.kernel.vfs, sourcesOf(t.kernel).timers, realtime, flags);
+  file.clockId = clock;
   return t.fds.alloc(file, 0, (flags & TFD_CLOEXEC) !== 0);
 }
 

@@ -150,7 +150,7 @@ export function fcntlSetLock(t: Task, file: FileDescription, addr: number, ofd: 
   const locks = inode.locks;
   const owner: object = ofd ? file : t.fds;
   if (wait && t.attempt > 0 && !ofd) stopWaiting(owner);
-  const r = locks.set(owner, ofd ? -1 : t.group.id, type, lock.start, lock.end);
+  const r = locks.set(owner, ofd ? -1 : t.group.id, type, lock.start, lock.end, file);
   if (r !== -EAGAIN || !wait) return r;
   if (!ofd) {
     const dead = locks.deadlock(owner, type, lock.start, lock.end);

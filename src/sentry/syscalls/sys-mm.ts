@@ -2,6 +2,10 @@
 import { EACCES, EBADF, EEXIST, EFAULT, EINVAL, ENOMEM, ENOSPC, EOVERFLOW, EPERM, ESRCH } from "../../abi/errno.ts";
 import { CAP_IPC_LOCK, CAP_SYS_NICE } from "../../abi/capability.ts";
 import {
+  MADV_COLD,
+  MADV_COLLAPSE,
+  MADV_PAGEOUT,
+  MADV_WILLNEED,
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
@@ -17,10 +21,12 @@ import {
 } from "../../abi/mman.ts";
 import { MS_NOEXEC } from "../../abi/mount.ts";
 import { MmapOptions } from "../mm/mm.ts";
+import type { MemoryManager } from "../mm/mm.ts";
 import { fileVma } from "../kernel/file-mapping.ts";
 import { PidFd } from "../kernel/pidfd.ts";
 import { mayTrace } from "../kernel/ptrace-access.ts";
 import type { Task } from "../kernel/task.ts";
+import type { ThreadGroup } from "../kernel/thread-group.ts";
 import { UnixSocket } from "../socket/unix/socket.ts";
 import { AnonInode } from "../vfs/anon.ts";
 import type { FileDescription } from "../vfs/file.ts";
@@ -308,12 +314,26 @@ function sysProcessVmWritev(t: Task, a: SyscallArgs): number {
   return processVm(t, a, true);
 }
 
-/** process_madvise(2) on the own process only. */
+/** What one process may advise for another: nothing that changes what the memory holds. */
+const REMOTE_ADVICE: ReadonlySet<number> = new Set([MADV_WILLNEED, MADV_COLD, MADV_PAGEOUT, MADV_COLLAPSE]);
+
+/** The memory that a process_madvise call of `t` may be about, or -errno. */
+function advisedMemory(t: Task, target: ThreadGroup, advice: number): MemoryManager | number {
+  if (target === t.group) return t.mm;
+  if (!REMOTE_ADVICE.has(advice)) return -EINVAL;
+  const other = target.tasks.find((each) => !each.exited);
+  if (other === undefined) return -ESRCH;
+  if (mayTrace(t, other) < 0) return -EACCES;
+  return t.creds.hasCap(CAP_SYS_NICE) ? other.mm : -EPERM;
+}
+
+/** process_madvise(2). */
 function sysProcessMadvise(t: Task, a: SyscallArgs): number {
   if (a.u32(4) !== 0) return -EINVAL;
   const file = t.fds.get(a.i32(0));
   if (!(file instanceof PidFd)) return -EBADF;
-  if (file.target !== t.group) return -EPERM;
+  const mm = advisedMemory(t, file.target, a.i32(3));
+  if (typeof mm === "number") return mm;
   const count = a.size(2);
   if (count > IOV_MAX) return -EINVAL;
   let done = 0;
@@ -321,7 +341,7 @@ function sysProcessMadvise(t: Task, a: SyscallArgs): number {
     const addr = t.mm.readPtr(a.ptr(1) + 16 * i);
     const len = t.mm.readPtr(a.ptr(1) + 16 * i + 8);
     if (addr < 0 || len < 0) return done > 0 ? done : -EFAULT;
-    const r = t.mm.madvise(addr, len, a.i32(3));
+    const r = mm.madvise(addr, len, a.i32(3));
     if (r < 0) return done > 0 ? done : r;
     done += len;
   }
@@ -352,5 +372,5 @@ export const memorySyscalls: readonly SyscallEntry[] = [
   partial("get_mempolicy", sysGetMempolicy, ONE_NODE),
   full("process_vm_readv", sysProcessVmReadv),
   full("process_vm_writev", sysProcessVmWritev),
-  partial("process_madvise", sysProcessMadvise, "The caller's own process only"),
+  full("process_madvise", sysProcessMadvise),
 ];

@@ -7,14 +7,17 @@ import { EV_IN, WaitQueue } from "../../base/waiter.ts";
 export class RecordLock {
   /** The FdTable (POSIX) or FileDescription (OFD) that owns it. */
   owner: object;
+  /** The open file description that it was set through. */
+  file: object;
   /** Process id shown by F_GETLK; -1 for OFD locks. */
   pid: number;
   start: number;
   end: number;
   /** F_RDLCK or F_WRLCK. */
   type: number;
-  constructor(owner: object, pid: number, type: number, start: number, end: number) {
+  constructor(owner: object, pid: number, type: number, start: number, end: number, file: object) {
     this.owner = owner;
+    this.file = file;
     this.pid = pid;
     this.type = type;
     this.start = start;
@@ -69,7 +72,7 @@ export class FileLocks {
    * F_SETLK: sets, changes or removes (F_UNLCK) the owner's lock on [start, end). 0, or -EAGAIN when another owner's lock
    * conflicts: a caller that waits (F_SETLKW) does so on `queue`, after `deadlock` said 0.
    */
-  set(owner: object, pid: number, type: number, start: number, end: number): number {
+  set(owner: object, pid: number, type: number, start: number, end: number, file: object = owner): number {
     if (type !== F_UNLCK && this.test(owner, type, start, end) !== null) return -EAGAIN;
     const old = this.records;
     const kept: RecordLock[] = [];
@@ -86,13 +89,14 @@ export class FileLocks {
       } else if (l.start < end && l.end > start) {
         // What sticks out on either side stays.
         freed = true;
-        if (l.start < start) kept.push(new RecordLock(owner, l.pid, l.type, l.start, start));
-        if (l.end > end) kept.push(new RecordLock(owner, l.pid, l.type, end, l.end));
+        if (l.start < start) kept.push(new RecordLock(owner, l.pid, l.type, l.start, start, l.file));
+        if (l.end > end) kept.push(new RecordLock(owner, l.pid, l.type, end, l.end, l.file));
       } else {
         kept.push(l);
       }
     }
-    if (type !== F_UNLCK) kept.push(new RecordLock(owner, pid, type === F_RDLCK ? F_RDLCK : F_WRLCK, newStart, newEnd));
+    if (type !== F_UNLCK)
+      kept.push(new RecordLock(owner, pid, type === F_RDLCK ? F_RDLCK : F_WRLCK, newStart, newEnd, file));
     kept.sort(byStart);
     this.records = kept;
     if (freed) this.queue.notify(EV_IN);

@@ -40,6 +40,9 @@ export class TimerFile extends FileDescription implements TimerSink {
   private readonly realtime: boolean;
   private readonly timer: TimerHandle;
   private readonly queue: WaitQueue = new WaitQueue();
+  /** As given to timerfd_create: shown. */
+  clockId = 1;
+  private setFlags = 0;
   /** Next expiration, monotonic; 0 when disarmed. */
   private deadlineNs = 0;
   private intervalNs = 0;
@@ -62,6 +65,7 @@ export class TimerFile extends FileDescription implements TimerSink {
    */
   setTime(flags: number, sec: number, nsec: number, intervalNs: number): void {
     this.timer.cancel();
+    this.setFlags = flags;
     this.expired = false;
     this.intervalNs = intervalNs;
     if (sec === 0 && nsec === 0) {
@@ -124,6 +128,15 @@ export class TimerFile extends FileDescription implements TimerSink {
     wordView.setUint32(4, Math.floor(n / 0x100000000), true);
     seq.write(word, 0, 8);
     return 8;
+  }
+
+  override fdInfo(): string {
+    this.getTime();
+    const pair = (ns: number): string => `(${Math.floor(ns / 1e9)}, ${Math.floor(ns % 1e9)})`;
+    return (
+      `clockid: ${this.clockId}\nticks: ${this.ticks()}\nsettime flags: 0${this.setFlags.toString(8)}\n` +
+      `it_value: ${pair(this.remainingNs)}\nit_interval: ${pair(this.periodNs)}\n`
+    );
   }
 
   override readiness(): number {

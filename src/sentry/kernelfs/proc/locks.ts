@@ -23,7 +23,7 @@ function collect(t: Task, file: FileDescription, out: string[]): void {
   const flock = inode.locks.flockHeld(file);
   if (flock !== 0) out.push(describe("FLOCK", flock === LOCK_EX, t.group.id, inode, 0, Infinity));
   for (const r of inode.locks.records) {
-    if (r.owner !== file && r.owner !== t.fds) continue;
+    if (r.file !== file || (r.owner !== file && r.owner !== t.fds)) continue;
     const kind = r.owner === file ? "OFDLCK" : "POSIX";
     out.push(describe(kind, r.type === F_WRLCK, r.pid, inode, r.start, r.end));
   }
