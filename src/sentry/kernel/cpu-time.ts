@@ -3,7 +3,7 @@
  *
  * On the way of system calls only the time from each resume to the next stop is added up (`ranNs`), which includes waiting
  * for a CPU of the host. When somebody asks, or a thread ends, the host's own count for the guest's process is read and what
- * was gathered since the last time is brought in line with it: the host's count less what threads spent spinning while
+ * was gathered since the last time is brought in line with it: the host's count less the part in which threads spun while
  * they were stopped, and never more than `ranNs`, is shared out among the threads of the address space in proportion to
  * their `ranNs`. So figures of processes are the host's; those of threads are exact while one of them runs at a time, and
  * a fair share otherwise.
@@ -22,6 +22,9 @@ import type { Usage } from "./usage.ts";
 /** The host samples at its ticks (some ms) where time goes; over shorter times than this the samples say little, ns. */
 const SAMPLE_NS = 1e8;
 
+/** Most user time that is kept for later, ns. */
+const OWED_NS = 1e6;
+
 /** Shortest time of steps that is compared with CPU time, ns. */
 const SERVED_LEAST_NS = 1e6;
 
@@ -32,6 +35,8 @@ class CpuAccount {
   user = 0;
   both = 0;
   userPart = 1;
+  /** User time not given yet, or given too early: over a short time the figures do not match. */
+  owedUser = 0;
   /** `total` at the last sample. */
   sampled = 0;
 }
@@ -102,11 +107,14 @@ function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
     }
     const used = total - acc.total;
     acc.total = total;
-    part = ran === 0 ? 0 : Math.min(Math.max(0, (used - spun) / ran), 1);
+    // A thread that spins waits for a CPU as one that runs does.
+    part = ran === 0 ? 0 : Math.min(used / (ran + spun), 1);
     if (total - acc.sampled >= SAMPLE_NS) sample(asker, mm, acc);
     // Spinning is user mode too: of the rest, the kernel's part is larger.
-    const kernelNs = used * (1 - acc.userPart);
-    userPart = part === 0 ? 1 : Math.max(0, 1 - kernelNs / (part * ran));
+    const given = part * ran;
+    const user = used * acc.userPart - part * spun + acc.owedUser;
+    userPart = given === 0 ? 1 : Math.min(Math.max(0, user / given), 1);
+    acc.owedUser = Math.min(Math.max(-OWED_NS, user - userPart * given), OWED_NS);
   }
   for (const t of tasks) {
     if (t.mm !== mm) continue;
