@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A thread that has not stopped for so long computes. */
+/* A thread that runs since it was seen for the first time so long ago computes. */
 #define COMPUTING_NS 100000
 /* A thread is moved after so many stops, no two of which are further apart than this. */
 #define MOVE_AFTER 32
@@ -82,8 +82,11 @@ static int host_runnable(void) {
 static void sample(uint64_t tsc) {
   int own = 1, computing = 0;
   for (int32_t i = 0; i < P.running_count; i++) {
-    const struct context *c = &P.contexts[P.running[i]];
-    if (tsc - c->resumed > L.computing) computing++;
+    struct context *c = &P.contexts[P.running[i]];
+    if (c->seen == 0)
+      c->seen = tsc;
+    else if (tsc - c->seen > L.computing)
+      computing++;
     own++;
   }
   for (int32_t i = 0; i < P.pending_count; i++)
@@ -111,15 +114,14 @@ static void set_cpus(const struct context *c, const cpu_set_t *set) { sched_seta
 
 void placement_stopped(struct context *c, uint32_t cpu) {
   if (P.cpus < 2) return;
-  uint64_t tsc = rdtsc();
   if (c->moved) {
     c->moved = false;
     if (!c->own_cpus) set_cpus(c, &P.cpu_set);
   }
   bool here = cpu == P.global->cpu;
-  if (here != c->here || tsc - c->stopped > L.window) c->stops = 0;
+  if (here != c->here || P.tsc - c->stopped > L.window) c->stops = 0;
   c->here = here;
-  c->stopped = tsc;
+  c->stopped = P.tsc;
   c->stops++;
 }
 

@@ -74,7 +74,7 @@ struct context {
   uint64_t call_rip; /* ENTRY_CALL: where it goes on by itself; UINT64_MAX: nowhere */
   uint8_t *early_fp; /* systrap, malloc'ed: the FP state that it gets when it has parked for the first time; or NULL */
   /* placement.c, systrap only; times in TSC ticks. */
-  uint64_t resumed, stopped;
+  uint64_t seen, stopped; /* seen: when it was first found running since it was resumed; 0: not yet */
   uint32_t stops; /* in a row, soon after each other, on (or not on) our CPU: `here` */
   bool here;
   bool moved; /* it may run on some CPUs only, until it stops */
@@ -140,8 +140,9 @@ struct platform {
   uint32_t *regs;
   int32_t *stopped;
   int32_t *ready;
-  int32_t *counts; /* stopped, ready; and behind them: */
-  double *times;   /* CLOCK_MONOTONIC when the last wait began and when it ended, ns */
+  int32_t *counts; /* stopped, ready; the context that platformResumeNext resumes */
+  double *times;   /* behind them: CLOCK_MONOTONIC when the last wait began and when it ended, ns; timeout of platformWaitNext */
+  uint64_t tsc;    /* when somebody looked last */
   double *ops;
   struct sigaction old_sigchld;
 };

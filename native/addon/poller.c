@@ -47,10 +47,11 @@ static struct {
 #define CLOCK_VALID_NS 1000000
 
 static uint64_t quick_ns(void) {
-  uint64_t ticks = rdtsc() - clock_base.tsc;
+  P.tsc = rdtsc();
+  uint64_t ticks = P.tsc - clock_base.tsc;
   if (ticks < clock_base.valid) return clock_base.ns + (uint64_t)((double)ticks * clock_base.ns_per_tick);
   clock_base.ns = now_ns();
-  clock_base.tsc = rdtsc();
+  clock_base.tsc = P.tsc = rdtsc();
   return clock_base.ns;
 }
 
@@ -111,7 +112,7 @@ static void poll_host(int64_t timeout) {
 /* Looks for stops until `end`; the time it then is. */
 static uint64_t spin(uint64_t now, uint64_t end) {
   do {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 16; i++) {
       collect();
       if (P.pending_count > 0) return quick_ns();
       __asm__ volatile("pause");
@@ -122,21 +123,20 @@ static uint64_t spin(uint64_t now, uint64_t end) {
 }
 
 /* Hands the stopped contexts over to JavaScript. */
-static int deliver(uint64_t now) {
+static void deliver(uint64_t now) {
   memcpy(P.stopped, P.pending, (size_t)P.pending_count * sizeof(*P.stopped));
   P.counts[0] = P.pending_count;
   P.pending_count = 0;
   P.times[1] = (double)now;
-  return P.counts[0] + P.counts[1];
 }
 
 /* The same while guest threads keep us busy. */
-static int deliver_busy(uint64_t now) {
+static void deliver_busy(uint64_t now) {
   if (now - last_poll_ns > POLL_EVERY_NS) {
     last_poll_ns = now;
     poll_host(0);
   }
-  return deliver(now);
+  deliver(now);
 }
 
 /*
@@ -173,7 +173,7 @@ static bool all_here(void) {
 /* How long spinning can make sense now. */
 static uint64_t spin_limit(void) {
   if (P.running_count == 0 || P.cpus < 2) return 0;
-  if (P.kind == SYSTRAP && placement_crowded(rdtsc())) return 0;
+  if (P.kind == SYSTRAP && placement_crowded(P.tsc)) return 0;
   if (any_fresh() || all_here()) return 0;
   return P.running_count < P.cpus ? tune.sentry_spin : tune.sentry_spin < BUSY_SPIN_NS ? tune.sentry_spin : BUSY_SPIN_NS;
 }
@@ -184,7 +184,7 @@ static void tell_cpu(void) {
   if (P.global->cpu != cpu) P.global->cpu = cpu;
 }
 
-static int wait_any(double timeout) {
+static void wait_any(double timeout) {
   tell_cpu();
   put_to_sleep();
   P.counts[1] = 0;
@@ -193,14 +193,20 @@ static int wait_any(double timeout) {
   collect();
   if (!calibrated) calibrate(now);
   if (timeout == 0) last_poll_ns = 0;
-  if (P.pending_count > 0 || timeout == 0) return deliver_busy(now);
+  if (P.pending_count > 0 || timeout == 0) {
+    deliver_busy(now);
+    return;
+  }
   uint64_t deadline = timeout < 0 || timeout > 9e18 ? UINT64_MAX : now + (uint64_t)timeout;
   uint64_t begin = now;
   uint64_t most = spin_limit();
   if (most > 0 && budget > 0) {
     uint64_t end = now + (budget < most ? budget : most);
     now = spin(now, end < deadline ? end : deadline);
-    if (P.pending_count > 0) return deliver_busy(now);
+    if (P.pending_count > 0) {
+      deliver_busy(now);
+      return;
+    }
   }
   if (!any_fresh()) unpin();
   __atomic_store_n(&P.global->sleeping, 1, __ATOMIC_SEQ_CST);
@@ -226,15 +232,19 @@ static int wait_any(double timeout) {
     else
       budget = budget == 0 ? SPIN_START_NS : budget * 2 > tune.sentry_spin ? tune.sentry_spin : budget * 2;
   }
-  return deliver(now);
+  deliver(now);
 }
 
-/* platformWait(timeoutNs): how many stopped and ready; the numbers of each are in the counts array. */
-static napi_value js_wait(napi_env env, napi_callback_info info) {
-  ARGS(1);
-  ARG_F64(timeout, 0);
-  if (!P.up) return ret(env, 0);
-  return ret(env, wait_any(timeout));
+/* platformWaitNext(): waits for times[2] ns; how many stopped and became ready is in counts[0] and [1]. */
+static napi_value js_wait_next(napi_env env, napi_callback_info info) {
+  (void)env;
+  (void)info;
+  if (P.up) {
+    wait_any(P.times[2]);
+  } else if (P.counts != NULL) {
+    P.counts[0] = P.counts[1] = 0;
+  }
+  return NULL;
 }
 
 /* platformWatch(fd, events, token, op): op is EPOLL_CTL_ADD, DEL or MOD. */
@@ -266,7 +276,7 @@ void poller_register(napi_env env, napi_value exports);
 
 void poller_register(napi_env env, napi_value exports) {
   static const struct method methods[] = {
-      {"platformWait", js_wait},
+      {"platformWaitNext", js_wait_next},
       {"platformWatch", js_watch},
       {"platformTune", js_tune},
   };

@@ -53,7 +53,7 @@ void set_running(int32_t id) {
   c->status = CTX_RUNNING;
   c->interrupt_ns = 0;
   c->interrupt_tries = 0;
-  c->resumed = rdtsc();
+  c->seen = 0;
   c->slot = P.running_count;
   P.running[P.running_count++] = id;
 }
@@ -600,7 +600,7 @@ int stub_start(enum kind kind, int stub_fd) {
   P.stopped = stopped;
   P.ready = ready;
   P.counts = counts;
-  P.times = counts == NULL ? NULL : (double *)(counts + 2);
+  P.times = counts == NULL ? NULL : (double *)(counts + 4);
   P.ops = ops;
   P.kind = kind;
   P.pinned = -1;

@@ -130,14 +130,17 @@ static napi_value js_new_context(napi_env env, napi_callback_info info) {
   return ret(env, new_context(index));
 }
 
-static napi_value js_resume(napi_env env, napi_callback_info info) {
-  ARGS(1);
-  ARG_STOPPED(id, 0);
+/* platformResumeNext(): the context in counts[2], if it is stopped. Arguments and a result would take as long as the rest. */
+static napi_value js_resume_next(napi_env env, napi_callback_info info) {
+  (void)env;
+  (void)info;
+  int32_t id = P.up ? P.counts[2] : -1;
+  if (id < 0 || id >= P.context_count || P.contexts[id].status != CTX_STOPPED) return NULL;
   if (P.kind == SYSTRAP)
     systrap_resume(id);
   else
     ptrace_resume(id);
-  return ret(env, 0);
+  return NULL;
 }
 
 /* platformComplete(id): the registers that CTX_PARTIAL says are missing. */
@@ -329,7 +332,7 @@ static napi_value js_shared(napi_env env, napi_callback_info info) {
   P.stopped = share(env, array, 1, P.stopped, MAX_CONTEXTS * 4);
   P.ready = share(env, array, 2, P.ready, MAX_READY * 8);
   P.counts = share(env, array, 3, P.counts, 4096);
-  P.times = P.counts == NULL ? NULL : (double *)(P.counts + 2);
+  P.times = P.counts == NULL ? NULL : (double *)(P.counts + 4);
   P.ops = share(env, array, 4, P.ops, (size_t)OPS_CAPACITY * OP_WORDS * 8);
   return array;
 }
@@ -377,7 +380,7 @@ void stub_register(napi_env env, napi_value exports) {
       {"platformSpacePid", js_space_pid},
       {"platformFlush", js_flush},
       {"platformNewContext", js_new_context},
-      {"platformResume", js_resume},
+      {"platformResumeNext", js_resume_next},
       {"platformComplete", js_complete},
       {"platformInterrupt", js_interrupt},
       {"platformReleaseContext", js_release_context},

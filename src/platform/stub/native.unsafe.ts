@@ -18,6 +18,10 @@ export const FACT_CALL_ENTRY = 5;
 /** Of {@link NativePlatform.platformTune}. */
 export const TUNE_PATCHING = 3;
 
+/** In `counts` and `times`. */
+export const COUNT_RESUME = 2;
+export const TIME_TIMEOUT = 2;
+
 /** Doubles of one entry in the ops array: kind, addr, len, and three that depend on the kind. */
 export const OP_WORDS = 6;
 /** Entries that the ops array holds. */
@@ -42,7 +46,8 @@ export interface NativePlatform {
   platformSpacePid(space: number): number;
   platformFlush(space: number, count: number): number;
   platformNewContext(space: number): number;
-  platformResume(id: number): number;
+  /** Resumes the context in counts[COUNT_RESUME], if it is stopped. */
+  platformResumeNext(): void;
   platformComplete(id: number): number;
   platformInterrupt(id: number): number;
   platformReleaseContext(id: number): number;
@@ -65,7 +70,8 @@ export interface NativePlatform {
   ): number;
   /** Bit n of the mask: the n-th CPU that we may use; empty: all. */
   platformAffinity(id: number, mask: Uint32Array): number;
-  platformWait(timeoutNs: number): number;
+  /** Waits for times[TIME_TIMEOUT] ns. */
+  platformWaitNext(): void;
   /** epoll_ctl with op EPOLL_CTL_ADD (1), DEL (2), MOD (3). */
   platformWatch(fd: number, events: number, token: number, op: number): number;
   platformTune(which: number, ns: number): number;
@@ -79,9 +85,9 @@ export interface SharedViews {
   readonly regs: Uint32Array;
   readonly stopped: Int32Array;
   readonly ready: Int32Array;
-  /** Stopped and ready counts of the last wait. */
+  /** Stopped and ready counts of the last wait; what is resumed next. */
   readonly counts: Int32Array;
-  /** When the last wait began and ended. */
+  /** When the last wait began and ended; how long the next one may last. */
   readonly times: Float64Array;
   readonly ops: Float64Array;
 }
@@ -103,7 +109,7 @@ export function sharedViews(native: NativePlatform): SharedViews {
       stopped: new Int32Array(stopped!),
       ready: new Int32Array(ready!),
       counts: new Int32Array(counts!),
-      times: new Float64Array(counts!, 8, 2),
+      times: new Float64Array(counts!, 16, 3),
       ops: new Float64Array(ops),
     };
   }

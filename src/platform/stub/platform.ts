@@ -4,6 +4,7 @@
  */
 import type { AddressSpace, CodePatcher, HostBacking, Platform, WaitResult } from "../platform.ts";
 import {
+  COUNT_RESUME,
   FACT_CALL_ENTRY,
   FACT_FP_SIZE,
   FACT_FSGSBASE,
@@ -20,6 +21,7 @@ import {
   OP_PROTECT,
   OP_UNMAP,
   OP_WORDS,
+  TIME_TIMEOUT,
   TUNE_PATCHING,
   nativePlatform,
   openStub,
@@ -153,7 +155,7 @@ export class StubPlatform implements Platform {
   readonly fpStateSize: number;
   readonly parkedSpinNs: number;
   readonly regs: Uint32Array;
-  readonly result: WaitResult;
+  readonly result: StubWaitResult;
   /** The addon's functions. */
   readonly native: NativePlatform;
   /** Where a batch is handed over. */
@@ -222,7 +224,8 @@ export class StubPlatform implements Platform {
   resume(id: number): void {
     const space = this.spaceOf[id]!;
     if (space.dirty) space.flush();
-    this.native.platformResume(id);
+    this.#counts[COUNT_RESUME] = id;
+    this.native.platformResumeNext();
   }
 
   completeRegs(id: number): void {
@@ -254,10 +257,15 @@ export class StubPlatform implements Platform {
   }
 
   wait(timeoutNs: number): number {
-    const total = this.native.platformWait(timeoutNs);
-    this.result.stoppedCount = this.#counts[0]!;
-    this.result.readyCount = this.#counts[1]!;
-    return total;
+    const { result } = this;
+    const counts = this.#counts;
+    result.times[TIME_TIMEOUT] = timeoutNs;
+    this.native.platformWaitNext();
+    const stopped = counts[0]!;
+    const ready = counts[1]!;
+    result.stoppedCount = stopped;
+    result.readyCount = ready;
+    return stopped + ready;
   }
 
   watch(fd: number, events: number, token: number): number {

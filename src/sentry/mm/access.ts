@@ -190,6 +190,28 @@ export function readPma(p: Pma, o: number, dst: Uint8Array, dstOff: number, len:
   return 0;
 }
 
+/**
+ * Short strings that were read lately. Programs ask for the same names again and again; a string that is there already has its
+ * hash too, and nobody has to put it together. By a hash of the bytes; a slot holds the last one.
+ */
+const KNOWN_SLOTS = 512;
+const KNOWN_MAX = 64;
+const knownBytes = new Uint8Array(KNOWN_SLOTS * KNOWN_MAX);
+const knownTexts: string[] = Array.from({ length: KNOWN_SLOTS }, () => "");
+
+/** buf[from .. to), at most KNOWN_MAX bytes without a NUL, as a string. @hot */
+function knownString(buf: Uint8Array, from: number, to: number, hash: number): string {
+  const slot = (hash ^ (hash >>> 9) ^ (hash >>> 18)) & (KNOWN_SLOTS - 1);
+  const base = slot * KNOWN_MAX - from;
+  const text = knownTexts[slot]!;
+  let i = from;
+  if (text.length === to - from) while (i < to && buf[i] === knownBytes[base + i]) i++;
+  if (i === to) return text;
+  // The guest may write meanwhile: what is compared later is what the string was made of.
+  for (i = from; i < to; i++) knownBytes[base + i] = buf[i]!;
+  return (knownTexts[slot] = latin1(knownBytes, base + from, base + to));
+}
+
 /** A string, latin1; -EFAULT; -ENAMETOOLONG when there is no NUL within maxLen bytes. @hot */
 export function copyInString(mm: MemoryManager, addr: number, maxLen: number): string | number {
   let text = "";
@@ -213,8 +235,14 @@ export function copyInString(mm: MemoryManager, addr: number, maxLen: number): s
     const end = from + n;
     let i = from;
     // Strings are short as a rule: looking ahead with indexOf costs more than it saves below some dozen bytes.
-    const near = n > 64 ? from + 64 : end;
-    while (i < near && buf[i] !== 0) i++;
+    const near = n > KNOWN_MAX ? from + KNOWN_MAX : end;
+    let hash = 0;
+    for (; i < near; i++) {
+      const c = buf[i]!;
+      if (c === 0) break;
+      hash = (Math.imul(hash, 31) + c) | 0;
+    }
+    if (i < near && at === addr) return knownString(buf, from, i, hash);
     if (i === near && near < end) {
       const stop = buf.subarray(i, end).indexOf(0);
       i = stop < 0 ? end : i + stop;

@@ -36,6 +36,44 @@ export const WALK_RESOLVE_SHIFT = 8;
 const SLASH = 47;
 const DOT = 46;
 
+/** A path taken apart: for each component its name, where it ends, and where the next one begins. */
+class PathParts {
+  readonly names: string[] = [];
+  readonly ends: number[] = [];
+  readonly nexts: number[] = [];
+
+  constructor(path: string) {
+    const n = path.length;
+    let i = 0;
+    while (i < n && path.charCodeAt(i) === SLASH) i++;
+    while (i < n) {
+      let j = path.indexOf("/", i);
+      if (j < 0) j = n;
+      this.names.push(path.slice(i, j));
+      this.ends.push(j);
+      i = j;
+      while (i < n && path.charCodeAt(i) === SLASH) i++;
+      this.nexts.push(i);
+    }
+  }
+}
+
+/** Paths that were asked for lately; names in here have their hashes. */
+const knownParts: Map<string, PathParts> = new Map();
+const KNOWN_PATHS = 512;
+const KNOWN_LENGTH = 128;
+
+function partsOf(path: string): PathParts {
+  let parts = knownParts.get(path);
+  if (parts !== undefined) return parts;
+  parts = new PathParts(path);
+  if (path.length <= KNOWN_LENGTH) {
+    if (knownParts.size >= KNOWN_PATHS) knownParts.clear();
+    knownParts.set(path, parts);
+  }
+  return parts;
+}
+
 /** Where the last walk ended. */
 export class Walked {
   mount: Mount | null = null;
@@ -89,20 +127,19 @@ export function walkFrom(
   }
   const creds = ctx.creds;
   let path = fullPath;
+  let parts = partsOf(path);
   let n = path.length;
   let m = startMount;
   let d = startDentry;
-  let i = 0;
+  let at = 0;
   if (path.charCodeAt(0) === SLASH) {
     if ((resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
     if ((resolve & RESOLVE_NO_XDEV) !== 0 && rootMount !== m) return -EXDEV;
     m = rootMount;
     d = rootDentry;
-    do i++;
-    while (i < n && path.charCodeAt(i) === SLASH);
   }
   for (;;) {
-    if (i >= n) {
+    if (at >= parts.names.length) {
       // Only slashes were left.
       walked.name = "";
       walked.trailing = false;
@@ -114,29 +151,28 @@ export function walkFrom(
       const denied = dir.permission(creds, MAY_EXEC);
       if (denied < 0) return denied;
     }
-    let j = path.indexOf("/", i);
-    if (j < 0) j = n;
-    let k = j;
-    while (k < n && path.charCodeAt(k) === SLASH) k++;
+    const name = parts.names[at]!;
+    const j = parts.ends[at]!;
+    const k = parts.nexts[at]!;
     const isLast = k === n;
-    const len = j - i;
+    const len = name.length;
     if (isLast && (flags & WALK_PARENT) !== 0) {
       // How long it is, is seen when it is looked up: after what else may be wrong.
-      walked.name = path.slice(i, j);
+      walked.name = name;
       walked.trailing = k > j;
       break;
     }
     if (len > NAME_MAX) return -ENAMETOOLONG;
-    const isDot = path.charCodeAt(i) === DOT;
+    const isDot = name.charCodeAt(0) === DOT;
     if (isDot && len === 1) {
-      i = k;
+      at++;
       if (isLast) {
         walked.name = "";
         break;
       }
       continue;
     }
-    if (isDot && len === 2 && path.charCodeAt(i + 1) === DOT) {
+    if (isDot && len === 2 && name.charCodeAt(1) === DOT) {
       for (;;) {
         if (d === rootDentry && m === rootMount) {
           if ((resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
@@ -160,14 +196,14 @@ export function walkFrom(
         m = over;
         d = over.root;
       }
-      i = k;
+      at++;
       if (isLast) {
         walked.name = "";
         break;
       }
       continue;
     }
-    const child = lookupChild(ctx, d, path.slice(i, j), path, k);
+    const child = lookupChild(ctx, d, name, path, k);
     if (typeof child === "number") return child;
     let cm = m;
     let cd: Dentry = child;
@@ -194,15 +230,14 @@ export function walkFrom(
       if (typeof target === "string") {
         if (target.length === 0) return -ENOENT;
         path = j === n ? target : target + path.slice(j);
+        parts = partsOf(path);
         n = path.length;
-        i = 0;
+        at = 0;
         if (target.charCodeAt(0) === SLASH) {
           if ((resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
           if ((resolve & RESOLVE_NO_XDEV) !== 0 && rootMount !== m) return -EXDEV;
           m = rootMount;
           d = rootDentry;
-          do i++;
-          while (i < n && path.charCodeAt(i) === SLASH);
         }
         continue;
       }
@@ -216,12 +251,12 @@ export function walkFrom(
         walked.name = "";
         break;
       }
-      i = k;
+      at++;
       continue;
     }
     m = cm;
     d = cd;
-    i = k;
+    at++;
     if (isLast) {
       if (k > j && type !== S_IFDIR) return -ENOTDIR;
       break;
