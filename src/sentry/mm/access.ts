@@ -205,8 +205,10 @@ function knownString(buf: Uint8Array, from: number, to: number, hash: number): s
   const base = slot * KNOWN_MAX - from;
   const text = knownTexts[slot]!;
   let i = from;
-  if (text.length === to - from) while (i < to && buf[i] === knownBytes[base + i]) i++;
-  if (i === to) return text;
+  if (text.length === to - from) {
+    while (i < to && buf[i] === knownBytes[base + i]) i++;
+    if (i === to) return text;
+  }
   // The guest may write meanwhile: what is compared later is what the string was made of.
   for (i = from; i < to; i++) knownBytes[base + i] = buf[i]!;
   return (knownTexts[slot] = latin1(knownBytes, base + from, base + to));

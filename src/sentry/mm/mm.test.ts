@@ -658,6 +658,23 @@ test("strings", () => {
   assert.equal(mm.copyInString(b + P - 2, 100), "A".repeat(12));
 });
 
+test("strings: many short ones, again and again", () => {
+  const w = new FakeWorld(64);
+  const mm = w.newMm();
+  const a = mmap(mm, 0x10000000, P, RW, ANON);
+  const texts = [""];
+  // All of the same few lengths, among them those at which the lookup of known ones begins and ends.
+  for (let i = 0; i < 3000; i++) texts.push(`${i}`, `${i}/`.padEnd(62 + (i % 4), "y"));
+  for (let round = 0; round < 2; round++) {
+    for (const text of texts) {
+      assert.equal(mm.copyOutExact(a, Buffer.from(`${text}\0`, "latin1"), 0, text.length + 1), 0);
+      assert.equal(mm.copyInString(a, 100), text);
+      assert.equal(mm.writeU32(a + text.length, 0), 0);
+      assert.equal(mm.copyInString(a + text.length, 100), "");
+    }
+  }
+});
+
 test("iovecs: rules of readv(2)", () => {
   const w = new FakeWorld(64);
   const mm = w.newMm();
