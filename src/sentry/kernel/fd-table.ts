@@ -17,7 +17,7 @@ export class FdTable {
   everUsed = 0;
   /** Tasks that use the table (CLONE_FILES). */
   refs = 1;
-  /** RLIMIT_NOFILE of the process that made it bounds new fds. */
+  /** RLIMIT_NOFILE of the process whose system call it is bounds new fds. */
   limits: LimitSet;
 
   constructor(limits: LimitSet) {

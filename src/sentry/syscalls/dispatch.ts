@@ -53,6 +53,8 @@ export class Dispatcher implements SyscallDispatcher {
     a.bind(t.callRegs, t.regBase);
     if (t.attempt === 0) {
       this.count++;
+      // A table that several processes share (CLONE_FILES) is bounded by the caller's limits.
+      if (t.fds.limits !== t.group.limits) t.fds.limits = t.group.limits;
       if (this.tracer !== null) this.tracer.entered(t, nr, a);
     }
     const handler = nr >= 0 && nr < this.handlers.length ? this.handlers[nr] : undefined;

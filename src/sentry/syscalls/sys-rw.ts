@@ -245,7 +245,7 @@ function readVector(t: Task, file: FileDescription, addr: number, count: number,
   const total = t.mm.ioVector(addr, count, true, seq);
   if (total === -EFAULT && seq.isCut) return orNoPosition(file, pos, readFault(t, file, MAX_RW_COUNT, pos));
   if (total < 0) return total;
-  if (seq.remaining === 0) return hasPosition(file, pos) ? 0 : -ESPIPE;
+  if (seq.remaining === 0) return !hasPosition(file, pos) ? -ESPIPE : file.hasRead ? 0 : -EINVAL;
   if (pos !== AT_POSITION && checkRange(pos, total) < 0) return hasPosition(file, pos) ? -EINVAL : -ESPIPE;
   const bad = checkRwFlags(file, flags);
   if (bad < 0) return hasPosition(file, pos) ? bad : -ESPIPE;
@@ -260,7 +260,7 @@ function writeVector(t: Task, file: FileDescription, addr: number, count: number
     const err = takeWhole(t, file, total, seq.wanted, pos);
     if (err < 0) return err;
   } else if (total < 0) return total;
-  if (seq.remaining === 0) return hasPosition(file, pos) ? 0 : -ESPIPE;
+  if (seq.remaining === 0) return !hasPosition(file, pos) ? -ESPIPE : file.leastWrite === Infinity ? -EINVAL : 0;
   if (pos !== AT_POSITION && checkRange(pos, total) < 0) return hasPosition(file, pos) ? -EINVAL : -ESPIPE;
   const bad = checkRwFlags(file, flags);
   if (bad < 0) return hasPosition(file, pos) ? bad : -ESPIPE;

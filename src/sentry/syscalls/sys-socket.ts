@@ -130,7 +130,7 @@ function bind(t: Task, a: SyscallArgs): number {
   if (typeof address === "number") return address;
   if (address === null) {
     if (s.address !== null) return 0;
-    return s.bindAbstract(new UnixAddress(true, t.kernel.unixNames.autoName()));
+    return s.bindAbstract(new UnixAddress(true, t.kernel.unixNames.autoName(s.type)));
   }
   if (address.isAbstract) return s.bindAbstract(address);
   const made = mknodSocket(t.pathContext, address.path, 0o777 & ~t.pathContext.umask);
@@ -155,8 +155,7 @@ function listen(t: Task, a: SyscallArgs): number {
 /** The socket of that type bound to an address, or -errno as connect(2) gives it. */
 export function findSocket(t: Task, address: UnixAddress, type: number): UnixSocket | number {
   if (address.isAbstract) {
-    const found = t.kernel.unixNames.findAbstract(address.path);
-    return found === undefined || found.type !== type ? -ECONNREFUSED : found;
+    return t.kernel.unixNames.findAbstract(type, address.path) ?? -ECONNREFUSED;
   }
   const where = resolvePath(t.pathContext, null, address.path, WALK_FOLLOW);
   if (typeof where === "number") return where;

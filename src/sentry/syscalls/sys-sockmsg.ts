@@ -164,7 +164,8 @@ function readControl(t: Task): number {
 /** One attempt with seq, sendInfo and an optional address in addressBuf. Consumes sendInfo's references. */
 function sendAttempt(t: Task, s: UnixSocket, nameLen: number, flags: number): number {
   const r = sendOrWait(t, s, nameLen, flags);
-  const sent = r >= 0 || (r === BLOCKED && seq.done > t.progress);
+  // A stream takes nothing along with no bytes.
+  const sent = r > 0 || (r === 0 && s.type !== SOCK_STREAM) || (r === BLOCKED && seq.done > t.progress);
   if (!sent) dropRights(sendInfo.rights);
   return withSignal(t, s, r, flags);
 }

@@ -113,7 +113,8 @@ function fileToPipe(
 ): number {
   if (pipe.readers === 0) return brokenPipe(t, 0);
   if (room(pipe) === 0) return waitPipe(t, pipe, EV_OUT | EV_WRNORM, nonblock);
-  if (!givesSplice(from)) return -EINVAL;
+  if (len === 0) return 0;
+  if (!givesSplice(from) || pipeOf(from) !== null) return -EINVAL;
   let done = 0;
   while (done < len && room(pipe) > 0) {
     useBuffer(Math.min(len - done, room(pipe)));
@@ -332,8 +333,6 @@ export function sendfile(t: Task, a: SyscallArgs): number {
   const type = typeOf(from);
   const outPipe = pipeOf(to);
   if (outPipe !== null) {
-    if (len === 0) return 0;
-    if (pipeOf(from) !== null) return -EINVAL;
     const n = spliceIn(t, from, pos, to, outPipe, len, (to.statusFlags & O_NONBLOCK) !== 0);
     if (n > 0) moved(from, to);
     if (n > 0 && addr !== 0 && t.mm.writeI64(addr, pos + n) < 0) return -EFAULT;

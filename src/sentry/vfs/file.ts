@@ -150,6 +150,10 @@ export abstract class FileDescription {
   write(_seq: IoSequence): number {
     return -EINVAL;
   }
+  /** Whether there is a read at all. */
+  get hasRead(): boolean {
+    return this.read !== FileDescription.prototype.read;
+  }
   /** Fewer bytes cannot be written (Infinity: there is no write): write(2) answers EINVAL, whatever the buffer is. */
   get leastWrite(): number {
     return this.write === FileDescription.prototype.write ? Infinity : 0;

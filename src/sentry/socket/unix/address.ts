@@ -50,32 +50,39 @@ export function parseUnixAddress(buf: Uint8Array, len: number): UnixAddress | nu
   return new UnixAddress(false, path);
 }
 
-/** Sockets by abstract name, and by the object of the inode they are bound to. */
+/** Each type of sockets has abstract names of its own. */
+function keyOf(type: number, name: string): string {
+  return `${type} ${name}`;
+}
+
+/** Sockets by type and abstract name, and by the object of the inode they are bound to. */
 export class UnixNames {
   private readonly abstract: Map<string, UnixSocket> = new Map();
   private readonly byInode: WeakMap<object, UnixSocket> = new WeakMap();
   private nextAuto = 0;
 
   bindAbstract(name: string, socket: UnixSocket): boolean {
-    if (this.abstract.has(name)) return false;
-    this.abstract.set(name, socket);
+    const key = keyOf(socket.type, name);
+    if (this.abstract.has(key)) return false;
+    this.abstract.set(key, socket);
     return true;
   }
 
   /** A free five-digit hexadecimal name, as autobind gives. */
-  autoName(): string {
+  autoName(type: number): string {
     for (;;) {
       const name = (this.nextAuto++ & 0xfffff).toString(16).padStart(5, "0");
-      if (!this.abstract.has(name)) return name;
+      if (!this.abstract.has(keyOf(type, name))) return name;
     }
   }
 
   releaseAbstract(name: string, socket: UnixSocket): void {
-    if (this.abstract.get(name) === socket) this.abstract.delete(name);
+    const key = keyOf(socket.type, name);
+    if (this.abstract.get(key) === socket) this.abstract.delete(key);
   }
 
-  findAbstract(name: string): UnixSocket | undefined {
-    return this.abstract.get(name);
+  findAbstract(type: number, name: string): UnixSocket | undefined {
+    return this.abstract.get(keyOf(type, name));
   }
 
   bindInode(inode: object, socket: UnixSocket): void {

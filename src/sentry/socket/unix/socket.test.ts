@@ -153,7 +153,7 @@ test("connect, accept and the backlog", () => {
   client.write(io("ping"));
   assert.equal(receive(server, 8), "ping");
   listener.decRef();
-  assert.equal(names.findAbstract("name"), undefined);
+  assert.equal(names.findAbstract(SOCK_STREAM, "name"), undefined);
 });
 
 test("a listener's end resets connections that nobody accepted", () => {

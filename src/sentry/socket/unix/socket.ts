@@ -499,7 +499,7 @@ export class UnixSocket extends FileDescription {
 
   override bytesReadable(): number {
     if (this.listening) return -EINVAL;
-    if (this.type === SOCK_STREAM) return this.packets.bytes;
+    if (this.isConnectionBased) return this.packets.bytes;
     return this.packets.at(0)?.length ?? 0;
   }
 
