@@ -190,6 +190,10 @@ function sysSetresuid(t: Task, a: SyscallArgs): number {
     else if (i === 1) c.euid = id;
     else c.suid = id;
   }
+  // What changes nothing leaves the file-system id alone too, since Linux 6.2.
+  const euid = a.u32(1);
+  const isSame = c.ruid === old.ruid && c.suid === old.suid && (euid === NO_ID || euid === old.fsuid);
+  if (isSame && c.euid === old.euid) return 0;
   c.fsuid = c.euid;
   return commitUid(t, c);
 }
@@ -206,6 +210,9 @@ function sysSetresgid(t: Task, a: SyscallArgs): number {
     else if (i === 1) c.egid = id;
     else c.sgid = id;
   }
+  const egid = a.u32(1);
+  const isSame = c.rgid === old.rgid && c.sgid === old.sgid && (egid === NO_ID || egid === old.fsgid);
+  if (isSame && c.egid === old.egid) return 0;
   c.fsgid = c.egid;
   return commitGid(t, c);
 }

@@ -83,6 +83,7 @@ function readTimed(t: Task, file: FileDescription): number {
 /** No byte of the buffer can be accessed: what the file says about a read that finds nothing comes first, then -EFAULT. */
 function readFault(t: Task, file: FileDescription, len: number, pos: number): number {
   const inode = file.inode;
+  if (pos === AT_POSITION && !file.hasRead) return -EINVAL;
   if (inode !== null && inode.isRegular && file.stat(sizeStat) === 0) {
     const at = pos === AT_POSITION ? file.offset : pos;
     if (at < sizeStat.size) return -EFAULT;
@@ -215,7 +216,7 @@ function takeWhole(t: Task, file: FileDescription, have: number, wanted: number,
   const pipe = pipeOf(file);
   const piece = isSocket ? file.pieceSize : pipe !== null ? PIPE_BUF : 1;
   if (have < piece) {
-    if (pos === AT_POSITION && wanted < file.leastWrite) return -EINVAL;
+    if (pos === AT_POSITION && !file.takesWrite(wanted)) return -EINVAL;
     if (pos === AT_POSITION && pipe !== null && pipe.readers === 0) return brokenPipe(t, 0);
     const err = isSocket && pos === AT_POSITION && file.foreign === null ? file.sendError(wanted) : 0;
     if (err === -EPIPE && isSocket && file.type === SOCK_STREAM) return brokenPipe(t, 0);
@@ -260,7 +261,7 @@ function writeVector(t: Task, file: FileDescription, addr: number, count: number
     const err = takeWhole(t, file, total, seq.wanted, pos);
     if (err < 0) return err;
   } else if (total < 0) return total;
-  if (seq.remaining === 0) return !hasPosition(file, pos) ? -ESPIPE : file.leastWrite === Infinity ? -EINVAL : 0;
+  if (seq.remaining === 0) return !hasPosition(file, pos) ? -ESPIPE : file.hasWrite ? 0 : -EINVAL;
   if (pos !== AT_POSITION && checkRange(pos, total) < 0) return hasPosition(file, pos) ? -EINVAL : -ESPIPE;
   const bad = checkRwFlags(file, flags);
   if (bad < 0) return hasPosition(file, pos) ? bad : -ESPIPE;

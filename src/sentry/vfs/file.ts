@@ -154,9 +154,13 @@ export abstract class FileDescription {
   get hasRead(): boolean {
     return this.read !== FileDescription.prototype.read;
   }
-  /** Fewer bytes cannot be written (Infinity: there is no write): write(2) answers EINVAL, whatever the buffer is. */
-  get leastWrite(): number {
-    return this.write === FileDescription.prototype.write ? Infinity : 0;
+  /** Whether there is a write at all. */
+  get hasWrite(): boolean {
+    return this.write !== FileDescription.prototype.write;
+  }
+  /** Whether `len` bytes can be written: if not, write(2) answers EINVAL, whatever the buffer is. */
+  takesWrite(_len: number): boolean {
+    return this.hasWrite;
   }
   pread(_seq: IoSequence, _off: number): number {
     return -ESPIPE;

@@ -48,8 +48,8 @@ export class EventFile extends FileDescription {
     return 8;
   }
 
-  override get leastWrite(): number {
-    return 8;
+  override takesWrite(len: number): boolean {
+    return len === 8;
   }
 
   override write(seq: IoSequence): number {

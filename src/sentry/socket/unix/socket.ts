@@ -287,7 +287,7 @@ export class UnixSocket extends FileDescription {
     if (to === null) {
       if (this.type !== SOCK_DGRAM) return -EPIPE;
       // Told once; from then on it is not connected.
-      this.peerGone = false;
+      this.disconnect();
       return -ECONNREFUSED;
     }
     if (this.type === SOCK_DGRAM && !to.hears(this)) return -EPERM;
