@@ -68,7 +68,8 @@ function releaseMemory(t: Task): void {
   clearChildTid(t);
   releaseVfork(t);
   k.releaseContext(t);
-  noteResident(t.usage, t.mm);
+  // What is there counts for the process, when its last thread leaves.
+  if (t.group.tasks.length === 1) noteResident(t.usage, t.mm);
   t.mm.decUsers();
 }
 

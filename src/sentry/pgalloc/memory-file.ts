@@ -187,6 +187,8 @@ export class MemoryFile implements MappedFile {
 
   /** Makes a range in use read as zeros, giving its memory back to the host. */
   decommit(offset: number, len: number): void {
+    // Stacks of threads that end are emptied, and were never touched for the most part: asking costs less than punching.
+    if (len > ZERO_RUN * PAGE_SIZE && this.store.isHole?.(offset, len) === true) return;
     if (len <= ZERO_RUN * PAGE_SIZE || this.store.punch(offset, len) < 0) this.window.fill(0, offset, offset + len);
   }
 
