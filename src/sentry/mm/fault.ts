@@ -55,6 +55,10 @@ export function faultIn(mm: MemoryManager, addr: number, access: number, wish: n
     p = mm.pmas.find(page);
   }
   if (p === null) {
+    if (mm.origin !== null && vma.mappable !== null) {
+      const same = mm.origin.vmas.find(page);
+      if (same !== null && same.mappable === vma.mappable) same.forkUses = true;
+    }
     const r = fillAround(mm, vma, page, wish, write);
     if (r < 0) return r;
     p = mm.pmas.find(page);

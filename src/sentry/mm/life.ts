@@ -1,6 +1,6 @@
 /** fork(2), the end of an address space, and pages that change place under a mapping. */
 import { EFAULT, ENOMEM } from "../../abi/errno.ts";
-import { PROT_WRITE } from "../../abi/mman.ts";
+import { PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
 import { type Mappable, PAGE_SIZE, Translation } from "../memmap/memmap.ts";
 import { MEM_ANON } from "../pgalloc/memory-file.ts";
 import { populateVma, removeRange } from "./map.ts";
@@ -84,6 +84,7 @@ export function copyAddressSpace(mm: MemoryManager, child: MemoryManager, sp: nu
       continue;
     }
     const keepHot = hot && (v.prot & PROT_WRITE) !== 0;
+    const isLazy = v.mappable !== null && !v.isShared && v.prot === PROT_READ && !v.forkUses && v.name === "";
     if (!v.isShared) makeCow(mm, v.start, v.end, keepHot);
     for (let p: Pma | null = mm.pmas.lowerBound(v.start); p !== null && p.start < v.end; p = p.next) {
       if (keepHot && isCopied(p)) {
@@ -92,6 +93,8 @@ export function copyAddressSpace(mm: MemoryManager, child: MemoryManager, sp: nu
         p = last;
         continue;
       }
+      // Clean pages of a file that children did not use so far come by a fault, if at all.
+      if (isLazy && !p.anon) continue;
       const len = p.end - p.start;
       p.file.incRef(p.off, len);
       if (isPatched(p)) {

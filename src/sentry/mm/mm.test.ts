@@ -354,6 +354,42 @@ test("fork: pages that a child wrote to are copied for the next one", () => {
   assert.equal(w.memory.totalUsage(), 0);
 });
 
+test("fork: files that are only read are mapped for children that use them", () => {
+  const w = new FakeWorld(64);
+  const mm = w.newMm();
+  const f = new FakeHostFile(4 * P);
+  const a = mmap(mm, 0x10000000, 4 * P, M.PROT_READ, M.MAP_PRIVATE, f);
+  const fork = (): MemoryManager => {
+    const as = w.platform.newAddressSpace();
+    assert.ok(typeof as !== "number");
+    const child = mm.fork(as, w.limits);
+    assert.ok(typeof child !== "number");
+    assert.equal(child.flush(), 0);
+    return child;
+  };
+  const first = fork();
+  assert.equal(hostOf(first).access(a, 1), null);
+  assert.equal(guestAccess(first, a + P, false, 0), f.backing.bytes[P]);
+  checkMm(first);
+  const second = fork();
+  assert.ok(hostOf(second).access(a, 1) !== null);
+  checkMm(second);
+  // A page that was written to is not the file's any more.
+  const third = w.newMm();
+  const b = mmap(third, 0x10000000, 2 * P, RW, M.MAP_PRIVATE, f);
+  write(third, b, 99);
+  assert.equal(third.mprotect(b, 2 * P, M.PROT_READ), 0);
+  const as = w.platform.newAddressSpace();
+  assert.ok(typeof as !== "number");
+  const fourth = third.fork(as, w.limits);
+  assert.ok(typeof fourth !== "number");
+  assert.equal(read(fourth, b), 99);
+  assert.equal(read(fourth, b + P), f.backing.bytes[P]);
+  for (const m of [mm, first, second, third, fourth]) m.decUsers();
+  assert.equal(w.memory.totalUsage(), 0);
+  assert.equal(f.pageRefs, 0);
+});
+
 test("fork: DONTFORK, WIPEONFORK, locks, failure", () => {
   const w = new FakeWorld(64);
   const mm = w.newMm();

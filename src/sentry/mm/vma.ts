@@ -40,6 +40,8 @@ export class Vma extends AddrNode {
   file: VmaFile | null = null;
   /** "[heap]", "[stack]", "[vdso]", "[vvar]" or "". */
   name = "";
+  /** A file that is only read: a child of a fork asked for pages of it, so that children get them at once from then on. */
+  forkUses = false;
 
   get isShared(): boolean {
     return (this.flags & VMF_SHARED) !== 0;
