@@ -35,7 +35,9 @@ export function madvise(mm: MemoryManager, addr: number, length: number, advice:
   const end = addr + pageUp(length);
   if (advice === A.MADV_HWPOISON || advice === A.MADV_SOFT_OFFLINE) return -EPERM;
   if (advice === A.MADV_POPULATE_READ || advice === A.MADV_POPULATE_WRITE) {
-    return populate(mm, addr, end, advice === A.MADV_POPULATE_WRITE, false);
+    const r = populate(mm, addr, end, advice === A.MADV_POPULATE_WRITE, false);
+    if (r === 0) commitPages(mm, addr, end);
+    return r;
   }
   // Holes are skipped, and reported at the end.
   let hole = false;
@@ -263,7 +265,19 @@ function lockAll(mm: MemoryManager, lock: number): void {
   for (let v = mm.vmas.first; v !== null; v = v.next) {
     setVma(mm, v, v.prot, (v.flags & ~(VMF_LOCKED | VMF_LOCKONFAULT)) | lock);
     v = mergeAround(mm, v);
-    if (lock === VMF_LOCKED && v.prot !== 0) populateVma(mm, v, v.start, v.end, true);
+    if (lock === VMF_LOCKED && v.prot !== 0) {
+      populateVma(mm, v, v.start, v.end, true);
+      commitPages(mm, v.start, v.end);
+    }
+  }
+}
+
+/** Has the host bring in what lies in memory files. */
+function commitPages(mm: MemoryManager, start: number, end: number): void {
+  for (let p = mm.pmas.lowerBound(start); p !== null && p.start < end; p = p.next) {
+    if (p.mem === null) continue;
+    const from = Math.max(p.start, start);
+    p.mem.commit(p.off + (from - p.start), Math.min(p.end, end) - from);
   }
 }
 
@@ -293,13 +307,14 @@ function lockRange(mm: MemoryManager, start: number, end: number, lock: number):
         if (got === -EFAULT) return -ENOMEM;
         if (got === -ENOMEM) return -EAGAIN;
       }
+      commitPages(mm, pos, to);
     }
     pos = to;
   }
   return 0;
 }
 
-/** mincore(2): pages that we have count as resident; which of them the host has paged in is not asked. */
+/** mincore(2). Pages of host files that may be mapped count as resident: what the host has of them is not asked. */
 export function mincore(mm: MemoryManager, addr: number, length: number, vec: number): number {
   if (!isPageAligned(addr)) return -EINVAL;
   if (!(length >= 0) || length > HUGE || addr > mm.taskSize - length) return -ENOMEM;
@@ -308,17 +323,37 @@ export function mincore(mm: MemoryManager, addr: number, length: number, vec: nu
   let pos = addr;
   while (pos < end) {
     let n = 0;
-    for (; n < CORE_CHUNK && pos < end; n++, pos += PAGE_SIZE) {
-      if (mm.pmas.find(pos) !== null) coreBytes[n] = 1;
-      else {
-        if (mm.vmas.find(pos) === null) return -ENOMEM;
-        coreBytes[n] = 0;
-      }
+    while (n < CORE_CHUNK && pos < end) {
+      const most = Math.min(end - pos, (CORE_CHUNK - n) * PAGE_SIZE);
+      const pages = residence(mm, pos, most, n) / PAGE_SIZE;
+      if (pages === 0) return -ENOMEM;
+      n += pages;
+      pos += pages * PAGE_SIZE;
     }
     if (mm.copyOutExact(out, coreBytes, 0, n) < 0) return -EFAULT;
     out += n;
   }
   return 0;
+}
+
+/** Fills coreBytes from index `at` for pages from `pos` on; bytes covered (at most `most`), 0 where nothing is mapped. */
+function residence(mm: MemoryManager, pos: number, most: number, at: number): number {
+  const p = mm.pmas.find(pos);
+  if (p === null) {
+    if (mm.vmas.find(pos) === null) return 0;
+    coreBytes[at] = 0;
+    return PAGE_SIZE;
+  }
+  const len = Math.min(p.end - pos, most);
+  const pages = len / PAGE_SIZE;
+  const off = p.off + (pos - p.start);
+  const there = p.mem === null ? len : p.mem.committedBytes(off, len);
+  const isMixed = there > 0 && there < len;
+  for (let i = 0; i < pages; i++) {
+    const isThere = isMixed ? p.mem!.committedBytes(off + i * PAGE_SIZE, PAGE_SIZE) > 0 : there > 0;
+    coreBytes[at + i] = isThere ? 1 : 0;
+  }
+  return len;
 }
 
 /** prctl(PR_SET_VMA_ANON_NAME): a name for the anonymous mappings of a range ("": none). 0 or -errno. */

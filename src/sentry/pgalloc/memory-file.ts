@@ -63,6 +63,8 @@ export class MemoryFile implements MappedFile {
   readonly ram: number = Infinity;
   /** Bytes that the sandbox may use; Infinity: no limit. See {@link admit}. */
   limit: number = Infinity;
+  /** Keeps reads for their effect from being left out. */
+  private touched = 0;
   /** Bytes that {@link admit} lets pass before it measures. */
   private slack = 0;
   private readonly store: MemoryStore;
@@ -272,6 +274,15 @@ export class MemoryFile implements MappedFile {
   /** Bytes of a range that are in the host's memory: a page comes there with the first access to it. */
   committedBytes(offset: number, len: number): number {
     return this.store.committed === undefined ? len : this.store.committed(offset, len);
+  }
+
+  /** Has the host bring a range in use into memory now, unless the limit is in the way. */
+  commit(offset: number, len: number): void {
+    if (len > this.room()) return;
+    // A touch is enough, and unlike fallocate it makes a page that SEEK_DATA finds.
+    let all = 0;
+    for (let at = offset; at < offset + len; at += PAGE_SIZE) all |= this.window[at]!;
+    this.touched = all;
   }
 
   /** Bytes that are in the host's memory. */
