@@ -393,7 +393,7 @@ void release_space(int32_t index) {
     put_op(space, 0, SYS_munmap, 0, STUB_BASE, 0, 0, 0, 0);
     error = run_batch(space, 1);
   }
-  if (keep && error == 0) {
+  if (keep && error == 0 && !space->dead) {
     space->released = true;
     P.kept[P.kept_count++] = index;
     return;
@@ -661,12 +661,14 @@ static bool check_kept(uint64_t now) {
   for (int32_t i = 0; i < P.kept_count; i++) {
     struct space *space = &P.spaces[P.kept[i]];
     if (space->spare_tid == 0) continue;
-    if (syscall(SYS_tgkill, space->pid, space->spare_tid, 0) != 0)
+    if (syscall(SYS_tgkill, space->pid, space->spare_tid, 0) != 0) {
       space->spare_tid = 0;
-    else if (now - space->kept_ns > EXIT_LIMIT * P.interrupt_retry_ns)
+    } else if (now - space->kept_ns > EXIT_LIMIT * P.interrupt_retry_ns) {
       doom(space);
-    else
+      P.kept[i--] = P.kept[--P.kept_count];
+    } else {
       waiting = true;
+    }
   }
   return waiting;
 }
