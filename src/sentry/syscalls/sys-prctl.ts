@@ -394,7 +394,12 @@ function sysPersonality(t: Task, a: SyscallArgs): number {
   return old;
 }
 
-/** glibc accepts ENOSYS and goes without restartable sequences. */
+/**
+ * Refused as by a kernel without CONFIG_RSEQ, which C libraries accept. The area would have to say on which CPU the thread
+ * is after every migration, and a sequence be aborted on preemption: only the host sees either. Its own rseq cannot be
+ * lent to the guest's area: the host writes there on the way back to user mode, and kills the thread where that page is
+ * write-protected, as all are after a fork.
+ */
 function sysRseq(_t: Task, _a: SyscallArgs): number {
   return -ENOSYS;
 }
