@@ -141,6 +141,8 @@ void placement_wake(struct context *c) {
     set = P.cpu_set;
     CPU_CLR(P.global->cpu, &set);
     if (CPU_COUNT(&set) == 0) return;
+    /* Where it will be is not known, but not here: the next wait may spin. */
+    area_of(c)->cpu = UINT32_MAX;
   } else {
     if (!placement_crowded(tsc)) return;
     CPU_ZERO(&set);
