@@ -208,6 +208,25 @@ const memoryOperations: readonly Kind[] = [
   kind("maps", 2),
 ];
 
+const watchOperations: readonly Kind[] = [
+  kind("inotify", 3, bits(0o2000000, 1)),
+  kind(
+    "watch",
+    8,
+    fd,
+    path,
+    some(0xfff, "0x2000000", 0x3c0, 0x2, 0x8, 0x1000fff, "0x20000fff", "0x4000fff", "0x80000fff", "0x10000100", 0),
+  ),
+  kind("unwatch", 1, fd, some(1, 2, 3, 0, -1)),
+  kind("events", 5, fd, some(4096, 4096, 64, 16, 10, 0)),
+  kind("fionread", 1, fd),
+  kind("poll", 1, fd, some(1, 5), fd, some(5, 1)),
+  kind("write", 3, fd, smallLength, number),
+  kind("read", 2, fd, smallLength),
+  kind("ftruncate", 1, fd, offset),
+  kind("close", 3, fd),
+];
+
 const socketOperations: readonly Kind[] = [
   kind("pipe", 5, bits(0o2000000, 0o40000, 1)),
   kind("socketpair", 6, fc.constant(1), some(1, 2, 5, 0x80001, 3), some(0, 0, 0, 1)),
@@ -323,8 +342,20 @@ const prelude: Arbitrary<Sequence> = fc.subarray<Operation>(
   { minLength: 2 },
 );
 
-/** Sequences of every kind. */
-export const sequences: Arbitrary<Sequence> = fc
+/** Something watches from the start, and is read at the end. */
+const watched: Arbitrary<Sequence> = fc
+  .tuple(prelude, theme(60, watchOperations, pathOperations, pathOperations, descriptorOperations))
+  .map(([start, rest]) => [
+    ["inotify", "0"],
+    ["watch", "0", ".", "0xfff"],
+    ...start,
+    ["watch", "0", "b", "0xfff"],
+    ["watch", "0", "a", "0xfff"],
+    ...rest,
+    ["events", "0", "200000"],
+  ]);
+
+const unwatched: Arbitrary<Sequence> = fc
   .tuple(
     prelude,
     fc.oneof(
@@ -339,9 +370,16 @@ export const sequences: Arbitrary<Sequence> = fc
         fileOperations,
         pathOperations,
         memoryOperations,
+        watchOperations,
         socketOperations,
         processOperations,
       ),
     ),
   )
   .map(([start, rest]) => [...start, ...rest]);
+
+/** Sequences of every kind. */
+export const sequences: Arbitrary<Sequence> = fc.oneof(
+  { arbitrary: unwatched, weight: 6 },
+  { arbitrary: watched, weight: 1 },
+);

@@ -223,6 +223,7 @@ int main(int argc, char **argv) {
 		} while (waitpid(-1, NULL, __WALL) > 0);
 		output->pid_count = 0;
 		output->has_allocated = 0;
+		output->has_advised = 0;
 		if (WIFSIGNALED(status)) say("ended by %s\n", signal_name(WTERMSIG(status)));
 		else say("ended with %d\n", WEXITSTATUS(status));
 		int dir = open(directory, O_RDONLY | O_DIRECTORY);

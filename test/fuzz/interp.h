@@ -23,6 +23,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -75,6 +76,8 @@ struct output {
 	volatile pid_t pids[MAX_PIDS];
 	// The sequence has allocated space of a file that it has not written.
 	volatile int has_allocated;
+	// It has given advice that makes mappings out of one.
+	volatile int has_advised;
 	// The platform does not see whether a fault was a read or a write.
 	volatile int is_access_unknown;
 	char text[OUTPUT_SIZE];

@@ -53,7 +53,7 @@ static void op_mremap(struct op *op) {
 	char *old = arena(ARG(0), 0);
 	long pages = ARG(2);
 	// Several mappings can be moved at once since Linux 6.17.
-	if ((FD(3) & MREMAP_FIXED) && ARG(1) > 1 && !is_one_mapping(old, ARG(1) * PAGE)) {
+	if ((FD(3) & MREMAP_FIXED) && ARG(1) > 1 && (output->has_advised || !is_one_mapping(old, ARG(1) * PAGE))) {
 		say("not one mapping\n");
 		return;
 	}
@@ -65,7 +65,10 @@ static void op_mremap(struct op *op) {
 		munmap(at, (size_t)(pages * PAGE));
 	}
 }
-static void op_madvise(struct op *op) { result(madvise(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2))); }
+static void op_madvise(struct op *op) {
+	if (FD(2) < MADV_WILLNEED || (FD(2) >= MADV_DONTFORK && FD(2) <= MADV_KEEPONFORK)) output->has_advised = 1;
+	result(madvise(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2)));
+}
 static void op_msync(struct op *op) { result(msync(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2))); }
 static void op_mlock(struct op *op) { result(syscall(SYS_mlock2, arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2))); }
 static void op_munlock(struct op *op) { result(munlock(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE))); }
@@ -153,18 +156,51 @@ static int is_own_mapping(int fd, const char *at, size_t length) {
 	if (found) say("own mapping\n");
 	return found;
 }
+static int is_readable(const char *at, size_t length) {
+	volatile int good = 0;
+	is_probing = 1;
+	if (sigsetjmp(fault_jump, 1) == 0) {
+		for (size_t i = 0; i < length; i += PAGE) (void)*(const volatile char *)(at + i);
+		if (length > 0) (void)*(const volatile char *)(at + length - 1);
+		good = 1;
+	}
+	is_probing = 0;
+	return good;
+}
+// How much of a partly readable buffer goes into a pipe that has something depends on how its pages are filled.
+static int is_partly(int fd, const char *at, size_t length) {
+	struct stat st;
+	int used = 0;
+	if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || ioctl(fd, FIONREAD, &used) < 0 || used == 0 || is_readable(at, length)) return 0;
+	say("partly readable\n");
+	return 1;
+}
 static size_t length_of(long length) { return length < 0 ? 1 << 20 : (size_t)length; }
 // System calls on the arena: fd, page, offset, length. Whether a bad buffer or a seal is told first has changed.
 static int is_sealed(struct op *op) {
 	if (is_filling(FD(0), ARG(3) + ARG(6)) || is_own_mapping(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)))) return 1;
+	if (is_partly(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3))) || (op->count > 6 && is_partly(FD(0), arena(ARG(4), ARG(5)), length_of(ARG(6))))) return 1;
 	if (op->count > 6 && is_own_mapping(FD(0), arena(ARG(4), ARG(5)), length_of(ARG(6)))) return 1;
 	int seals = fcntl(FD(0), F_GET_SEALS);
 	if (seals == -1 || (seals & (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)) == 0) return 0;
 	say("sealed\n");
 	return 1;
 }
+// What a socket has put into the buffer of a read that failed is open.
+static void result_of_read(int fd, long value, char *at, size_t length, char *more, size_t more_length) {
+	int error = errno;
+	struct stat st;
+	if (value == -1 && error == EFAULT && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
+		store(at, length, 7);
+		store(more, more_length, 7);
+	}
+	errno = error;
+	result(value);
+}
 static void op_mread(struct op *op) {
-	if (!is_own_mapping(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)))) result(read(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3))));
+	char *at = arena(ARG(1), ARG(2));
+	size_t length = length_of(ARG(3));
+	if (!is_own_mapping(FD(0), at, length)) result_of_read(FD(0), read(FD(0), at, length), at, length, at, 0);
 }
 static void op_mpread(struct op *op) {
 	if (!is_own_mapping(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)))) result(pread(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)), ARG(4)));
@@ -197,7 +233,7 @@ static void op_mstat(struct op *op) {
 }
 static void op_mreadv(struct op *op) {
 	struct iovec iov[2] = {{arena(ARG(1), ARG(2)), (size_t)ARG(3)}, {arena(ARG(4), ARG(5)), (size_t)ARG(6)}};
-	result(readv(FD(0), iov, 2));
+	result_of_read(FD(0), readv(FD(0), iov, 2), iov[0].iov_base, iov[0].iov_len, iov[1].iov_base, iov[1].iov_len);
 }
 static void op_mwritev(struct op *op) {
 	struct iovec iov[2] = {{arena(ARG(1), ARG(2)), (size_t)ARG(3)}, {arena(ARG(4), ARG(5)), (size_t)ARG(6)}};

@@ -207,6 +207,31 @@ static void op_epollwait(struct op *op) {
 	for (int i = 0; i < count; i++) say("%u:%x ", events[i].data.u32, events[i].events);
 	result(count);
 }
+static void op_inotify(struct op *op) { result(inotify_init1(FD(0) | IN_NONBLOCK)); }
+static void op_watch(struct op *op) { result(inotify_add_watch(FD(0), path_of(op, 2), (uint32_t)ARG(2))); }
+static void op_unwatch(struct op *op) { result(inotify_rm_watch(FD(0), FD(1))); }
+// What there is, or what fits into so many bytes.
+static void op_events(struct op *op) {
+	long nameless = 0, got = read(FD(0), buffer, clip(ARG(1)));
+	struct stat st;
+	// Other files are read as well.
+	if (got > 0 && fstat(FD(0), &st) == 0 && (st.st_mode & S_IFMT) != 0) {
+		result_bytes(got, buffer);
+		return;
+	}
+	for (long at = 0; at + (long)sizeof(struct inotify_event) <= got;) {
+		const struct inotify_event *event = (const void *)(buffer + at);
+		say("%d:%x%s", event->wd, event->mask, event->cookie == 0 ? "" : "c");
+		// Files without a name are called by their number.
+		if (event->len > 0 && event->name[0] == '#') {
+			say(":#");
+			nameless += (long)sizeof *event + event->len;
+		} else if (event->len > 0) say(":%.*s+%u", (int)event->len, event->name, event->len);
+		say(" ");
+		at += (long)sizeof *event + event->len;
+	}
+	result(got - nameless);
+}
 static void op_poll(struct op *op) {
 	struct pollfd fds[4] = {{FD(0), (short)ARG(1), 0}, {FD(2), (short)ARG(3), 0}};
 	int count = poll(fds, op->count > 3 ? 2 : 1, 0);

@@ -23,6 +23,7 @@ import {
   chmodInode,
   chownAt,
   chownInode,
+  ownerEvent,
   timesEvent,
   statAt,
   truncateAt,
@@ -111,7 +112,7 @@ export function fchown(t: Task, a: SyscallArgs): number {
   const file = ioFile(t, a.i32(0));
   if (file === undefined || file.path === null || file.inode === null) return -EBADF;
   const r = chownInode(t.pathContext, file.path.mount, file.inode, idArg(a, 1), idArg(a, 2));
-  return changed(file.path.dentry, r, IN_ATTRIB);
+  return changed(file.path.dentry, r, ownerEvent());
 }
 
 /** int fchownat(int dfd, const char *filename, uid_t user, gid_t group, int flag) */

@@ -90,8 +90,15 @@ function readFault(t: Task, file: FileDescription, len: number, pos: number): nu
     // Files of /proc have content and no size; what can be mapped has as much as it says.
     return sizeStat.size > 0 || typeof file.mappable() !== "number" ? 0 : -EFAULT;
   }
-  const isEmpty = file instanceof UnixSocket && !file.hasData;
-  if (inode === null || (!inode.isDir && !isEmpty && (file.readiness() & (EV_IN | EV_RDNORM)) !== 0)) return -EFAULT;
+  if (file instanceof UnixSocket && file.hasPackets) return file.receivable(0, len);
+  if (file.lostByFault > 0 && len >= file.lostByFault && (file.readiness() & EV_IN) !== 0) {
+    seq.clear();
+    seq.push(t.kernel.scratch, 0, file.lostByFault);
+    file.read(seq);
+    return -EFAULT;
+  }
+  const isSocket = file instanceof UnixSocket;
+  if (inode === null || (!inode.isDir && !isSocket && (file.readiness() & (EV_IN | EV_RDNORM)) !== 0)) return -EFAULT;
   // Nothing to be had: the answer does not depend on the buffer.
   seq.clear();
   seq.push(t.kernel.scratch, 0, len < t.kernel.scratch.length ? len : t.kernel.scratch.length);
@@ -202,6 +209,9 @@ function readBuffer(t: Task, file: FileDescription, addr: number, size: number, 
       // Pipes hand out whole pages: one that does not fit stays.
       const pipe = pipeOf(file);
       if (pipe !== null && r < PIPE_BUF && r < pipe.length) return -EFAULT;
+      const whole = file instanceof UnixSocket ? file.receivable(r, len) : r;
+      if (whole < 0) return whole;
+      seq.truncate(whole);
     }
   }
   return readSeq(t, file, pos, false);
@@ -244,8 +254,13 @@ function writeBuffer(t: Task, file: FileDescription, addr: number, size: number,
 function readVector(t: Task, file: FileDescription, addr: number, count: number, pos: number, flags: number): number {
   seq.clear();
   const total = t.mm.ioVector(addr, count, true, seq);
-  if (total === -EFAULT && seq.isCut) return orNoPosition(file, pos, readFault(t, file, MAX_RW_COUNT, pos));
+  if (total === -EFAULT && seq.isCut) return orNoPosition(file, pos, readFault(t, file, seq.wanted, pos));
   if (total < 0) return total;
+  if (seq.isCut && file instanceof UnixSocket) {
+    const whole = file.receivable(total, seq.wanted);
+    if (whole < 0) return whole;
+    seq.truncate(whole);
+  }
   if (seq.remaining === 0) return !hasPosition(file, pos) ? -ESPIPE : file.hasRead ? 0 : -EINVAL;
   if (pos !== AT_POSITION && checkRange(pos, total) < 0) return hasPosition(file, pos) ? -EINVAL : -ESPIPE;
   const bad = checkRwFlags(file, flags);
@@ -268,6 +283,11 @@ function writeVector(t: Task, file: FileDescription, addr: number, count: number
   seq.truncate(MAX_RW_COUNT);
   let append = (flags & RWF_APPEND) !== 0;
   if ((file.statusFlags & O_APPEND) !== 0) append = pos !== AT_POSITION && (flags & RWF_NOAPPEND) === 0;
+  if ((flags & RWF_NOAPPEND) !== 0 && (file.statusFlags & O_APPEND) !== 0 && pos === AT_POSITION) {
+    const r = writeSeq(t, file, file.offset, false, (flags & (RWF_SYNC | RWF_DSYNC)) !== 0);
+    if (r > 0) file.offset += r;
+    return r;
+  }
   if (!append || pos !== AT_POSITION) return writeSeq(t, file, pos, append, (flags & (RWF_SYNC | RWF_DSYNC)) !== 0);
   if (file.inode === null || !file.inode.isRegular) return writeSeq(t, file, AT_POSITION, false, false);
   // RWF_APPEND with the file's own position, which moves to the new end.

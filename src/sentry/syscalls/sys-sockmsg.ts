@@ -312,6 +312,12 @@ function recvfrom(t: Task, a: SyscallArgs): number {
   const n = t.mm.ioSequence(a.ptr(1), Math.min(a.size(2), MAX_RW_COUNT), true, seq);
   // Nothing to be had: the answer does not depend on the buffer.
   if (n < 0 && (s.readiness() & EV_IN) !== 0) return n;
+  const wanted = Math.min(a.size(2), MAX_RW_COUNT);
+  if (n >= 0 && n < wanted && s.hasPackets) {
+    const whole = s.receivable(n, wanted);
+    if (whole < 0) return whole;
+    seq.truncate(whole);
+  }
   const r = receiveAttempt(t, s, a.i32(3));
   if (r < 0) return r;
   dropRights(receiveInfo.rights);

@@ -176,7 +176,12 @@ export function chownAt(
   const r = walk(ctx, start, path, walkFlags(flags));
   if (r < 0) return r;
   const d = walked.dentry!;
-  return changed(d, chownInode(ctx, walked.mount!, d.inode!, uid, gid), IN_ATTRIB);
+  return changed(d, chownInode(ctx, walked.mount!, d.inode!, uid, gid), ownerEvent());
+}
+
+/** The event of the latest {@link chownInode}: none when both ids stayed. */
+export function ownerEvent(): number {
+  return attr.mask === 0 ? 0 : IN_ATTRIB;
 }
 
 /** fchown(2) and the end of chownAt. Set-id bits of non-directories go, whoever asks (chown(2)). */

@@ -154,6 +154,10 @@ export abstract class FileDescription {
   get hasRead(): boolean {
     return this.read !== FileDescription.prototype.read;
   }
+  /** Bytes that a read takes even when it cannot put them anywhere; 0: none. */
+  get lostByFault(): number {
+    return 0;
+  }
   /** Whether there is a write at all. */
   get hasWrite(): boolean {
     return this.write !== FileDescription.prototype.write;

@@ -134,6 +134,7 @@ export function walkFrom(
   let at = 0;
   if (path.charCodeAt(0) === SLASH) {
     if ((resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
+    if (!rootDentry.inode!.isDir) return -ENOTDIR;
     if ((resolve & RESOLVE_NO_XDEV) !== 0 && rootMount !== m) return -EXDEV;
     m = rootMount;
     d = rootDentry;

@@ -25,6 +25,10 @@ export class EventFile extends FileDescription {
     this.semaphore = semaphore;
   }
 
+  override get lostByFault(): number {
+    return 8;
+  }
+
   override read(seq: IoSequence): number {
     if (seq.remaining < 8) return -EINVAL;
     if (this.lo === 0 && this.hi === 0) return -EAGAIN;

@@ -36,6 +36,10 @@ export class SignalFile extends FileDescription {
     this.maskHi = hi;
   }
 
+  override get lostByFault(): number {
+    return 128;
+  }
+
   override read(seq: IoSequence): number {
     if (seq.remaining < SIGNALFD_SIGINFO_SIZE) return -EINVAL;
     let done = 0;

@@ -113,6 +113,10 @@ export class TimerFile extends FileDescription implements TimerSink {
     return Math.max(0, Math.floor((this.clock.monotonicNs() - this.deadlineNs) / this.intervalNs)) + 1;
   }
 
+  override get lostByFault(): number {
+    return 8;
+  }
+
   override read(seq: IoSequence): number {
     if (seq.remaining < 8) return -EINVAL;
     const n = this.ticks();

@@ -303,12 +303,12 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
       return -EINVAL;
     }
     if ((this.seals & F_SEAL_SEAL) !== 0) return -EPERM;
-    if ((seals & F_SEAL_WRITE) !== 0 && (this.seals & F_SEAL_WRITE) === 0 && this.writableMappings > 0) return -EBUSY;
     // Sealing the x bits of an executable memfd seals its contents too.
     let add = seals;
     if ((seals & F_SEAL_EXEC) !== 0 && (this.mode & S_IXUGO) !== 0) {
       add |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
     }
+    if ((add & F_SEAL_WRITE) !== 0 && (this.seals & F_SEAL_WRITE) === 0 && this.writableMappings > 0) return -EBUSY;
     this.seals |= add;
     return 0;
   }

@@ -9,6 +9,7 @@ import {
   EAGAIN,
   ECONNREFUSED,
   ECONNRESET,
+  EFAULT,
   EINVAL,
   EISCONN,
   EMSGSIZE,
@@ -331,9 +332,9 @@ export class UnixSocket extends FileDescription {
     return this.peer !== null || this.peerGone;
   }
 
-  /** Something has come in, or somebody. */
-  get hasData(): boolean {
-    return this.listening || this.packets.count > 0;
+  /** Something can be received. */
+  get hasPackets(): boolean {
+    return !this.listening && this.packets.count > 0;
   }
 
   /** Not connected, which a socket with connections must be to send: 0 or -ENOTCONN. */
@@ -390,6 +391,27 @@ export class UnixSocket extends FileDescription {
     return this.type === SOCK_STREAM
       ? this.receiveStream(seq, flags, info, p)
       : this.receiveMessage(seq, flags, info, p);
+  }
+
+  /**
+   * Of the `wanted` bytes of a receive only `room` can be put in place: how many it takes, whole pieces as they were sent
+   * (`room`: nothing has come), or -EFAULT when the first does not fit; a message is lost then.
+   */
+  receivable(room: number, wanted: number): number {
+    if (!this.hasPackets) return room > 0 ? room : -EFAULT;
+    let whole = 0;
+    for (let i = 0; i < this.packets.count && whole < wanted; i++) {
+      const next = whole + Math.min(this.packets.at(i)!.length, wanted - whole);
+      if (next > room) break;
+      whole = next;
+      if (this.type !== SOCK_STREAM) return room;
+    }
+    if (whole > 0) return whole;
+    if (this.type === SOCK_STREAM) return -EFAULT;
+    this.packets.at(0)!.dropRights();
+    this.packets.shift();
+    this.tellSenders();
+    return -EFAULT;
   }
 
   /** Nothing more will come to a datagram socket shut for reading: calls that would wait give 0 instead. */
