@@ -14,6 +14,7 @@ const packages = [
   "diod",
   "gcc",
   "git",
+  "less",
   "libc6-dev",
   "libpython3.11-testsuite",
   "make",
@@ -23,6 +24,7 @@ const packages = [
   "python3.11",
   "sqlite3",
   "tmux",
+  "vim-tiny",
   "wget",
   "xz-utils",
 ];
