@@ -4,7 +4,7 @@
  * On the way of system calls only the time from each resume to the next stop is added up (`ranNs`), which includes waiting
  * for a CPU of the host. When somebody asks, or a thread ends, the host's own count for the guest's process is read and what
  * was gathered since the last time is brought in line with it: the host's count less the part in which threads spun while
- * they were stopped, and never more than `ranNs`, is shared out among the threads of the address space in proportion to
+ * they were stopped, and never more than there was, is shared out among the threads of the address space in proportion to
  * their `ranNs`. So figures of processes are the host's; those of threads are exact while one of them runs at a time, and
  * a fair share otherwise.
  *
@@ -22,8 +22,8 @@ import type { Usage } from "./usage.ts";
 /** The host samples at its ticks (some ms) where time goes; over shorter times than this the samples say little, ns. */
 const SAMPLE_NS = 1e8;
 
-/** Most user time that is kept for later, ns. */
-const OWED_NS = 1e6;
+/** Most user time that is taken back later, ns. */
+const TAKEN_BACK_NS = 1e6;
 
 /** Shortest time of steps that is compared with CPU time, ns. */
 const SERVED_LEAST_NS = 1e6;
@@ -74,12 +74,22 @@ export function syncCpu(t: Task): void {
   account(t, mm, all);
 }
 
+/**
+ * What a thread may have had of the host since its figures were brought up to date, ns: also while its step went on, where the
+ * platform lets it run before the step's end is noted.
+ */
+function weight(t: Task): number {
+  const early = t.servedNs - t.spunNs;
+  return early > 0 ? t.ranNs + early : t.ranNs;
+}
+
 function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
   const k = asker.kernel;
   let now = -1;
   let ran = 0;
   let spun = 0;
   let served = 0;
+  let room = 0;
   for (const t of tasks) {
     if (t.mm !== mm) continue;
     if (t.run === RUN_GUEST) {
@@ -93,10 +103,11 @@ function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
     ran += t.ranNs;
     spun += t.spunNs;
     served += t.servedNs;
+    room += weight(t);
   }
   if (ran === 0 && served === 0) return;
   const servedPart = k.serving.part(asker);
-  let part = 1;
+  let given = ran;
   let userPart = 1;
   const total = k.platform.cpuTime === undefined ? -1 : k.platform.cpuTime(mm.as, CPU_TOTAL);
   if (total >= 0) {
@@ -108,17 +119,18 @@ function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
     const used = total - acc.total;
     acc.total = total;
     // A thread that spins waits for a CPU as one that runs does.
-    part = ran === 0 ? 0 : Math.min(used / (ran + spun), 1);
+    const spinning = spun === 0 ? 0 : (used * spun) / (ran + spun);
+    given = Math.min(used - spinning, room);
     if (total - acc.sampled >= SAMPLE_NS) sample(asker, mm, acc);
-    // Spinning is user mode too: of the rest, the kernel's part is larger.
-    const given = part * ran;
-    const user = used * acc.userPart - part * spun + acc.owedUser;
+    // Spinning is user mode too, so the kernel's part of the rest is larger; but what it took of a CPU that is not idle is a
+    // guess, and less that: nobody who computes is to be left without user time.
+    const user = given * acc.userPart + acc.owedUser;
     userPart = given === 0 ? 1 : Math.min(Math.max(0, user / given), 1);
-    acc.owedUser = Math.min(Math.max(-OWED_NS, user - userPart * given), OWED_NS);
+    acc.owedUser = Math.min(Math.max(-TAKEN_BACK_NS, user - userPart * given), SAMPLE_NS);
   }
   for (const t of tasks) {
     if (t.mm !== mm) continue;
-    const ns = t.ranNs * part;
+    const ns = room === 0 ? 0 : (given * weight(t)) / room;
     t.usage.userNs += ns * userPart;
     t.usage.systemNs += ns * (1 - userPart) + t.servedNs * servedPart;
     t.servedNs = 0;
@@ -130,12 +142,16 @@ function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
 /** Looks at how the host's time divides into user and kernel mode. */
 function sample(t: Task, mm: MemoryManager, acc: CpuAccount): void {
   const { platform } = t.kernel;
+  const since = acc.total - acc.sampled;
   acc.sampled = acc.total;
   const user = platform.cpuTime!(mm.as, CPU_USER);
   const both = platform.cpuTime!(mm.as, CPU_BOTH);
   const sampled = both - acc.both;
   if (user < 0 || sampled <= 0) return;
-  acc.userPart = Math.min(Math.max(0, (user - acc.user) / sampled), 1);
+  const part = Math.min(Math.max(0, (user - acc.user) / sampled), 1);
+  // What was given in the meantime went by the sample before.
+  acc.owedUser += (part - acc.userPart) * since;
+  acc.userPart = part;
   acc.user = user;
   acc.both = both;
 }
