@@ -13,7 +13,13 @@ import {
   R_GS_BASE,
   R_ORIG_RAX,
   R_R11,
+  R_R12,
+  R_R13,
+  R_R14,
+  R_R15,
   R_RAX,
+  R_RBP,
+  R_RBX,
   R_RCX,
   R_RDI,
   R_RDX,
@@ -21,6 +27,9 @@ import {
   R_RSI,
   R_RSP,
   R_SS,
+  regI64,
+  regU64,
+  setReg,
 } from "../../arch/amd64/registers.ts";
 import {
   Bench,
@@ -35,7 +44,7 @@ import {
   jmpBack,
 } from "../conformance.testing.ts";
 import type { AddressSpace, CodePatcher } from "../platform.ts";
-import { CTX_TRAPPED, EV_DIED, EV_FAULT, EV_INTERRUPT, EV_SYSCALL } from "../platform.ts";
+import { CTX_PARTIAL, CTX_TRAPPED, CTX_WORDS, EV_DIED, EV_FAULT, EV_INTERRUPT, EV_SYSCALL } from "../platform.ts";
 import { movableLength } from "./patch.ts";
 import { StubPlatform } from "./platform.ts";
 
@@ -234,6 +243,31 @@ describe("systrap", () => {
       assert.equal(bench.get(id, R_RSI), 0x3333);
     });
   }
+
+  scenario("registers that nobody asks for stay with the thread; number, arguments and result travel", () => {
+    for (const shape of shapes) {
+      const { as } = patched(shape);
+      const id = start(as);
+      const kept = [R_R15, R_R14, R_R13, R_R12, R_RBP, R_RBX];
+      for (const r of kept) bench.set(id, r, 0x123456780000 + r);
+      bench.set(id, R_RSI, 0x7fff12345678);
+      bench.set(id, R_EFLAGS, 0x202 | 0x8d5);
+      assert.equal(bench.run(id), EV_SYSCALL);
+      assert.notEqual(bench.word(id, CTX_PARTIAL), 0);
+      const { regs } = platform;
+      const base = id * CTX_WORDS;
+      assert.equal(regs[base + R_ORIG_RAX], shape.code[0] === 0x31 ? 0 : 39);
+      assert.equal(regU64(regs, base + R_RSI), 0x7fff12345678);
+      setReg(regs, base + R_RAX, -38);
+      assert.equal(bench.run(id), EV_SYSCALL);
+      assert.equal(bench.word(id, CTX_TRAPPED), 1);
+      assert.equal(bench.word(id, CTX_PARTIAL), 0);
+      assert.equal(bench.get(id, R_RIP), CODE + shape.code.length + 11);
+      assert.equal(regI64(regs, base + R_RAX), -38);
+      assert.equal(bench.get(id, R_RSI), 0x7fff12345678);
+      for (const r of kept) assert.equal(bench.get(id, r), 0x123456780000 + r, `register ${r}`);
+    }
+  });
 
   scenario("every instruction boundary works, or is an invalid opcode", () => {
     for (const shape of shapes) {
