@@ -235,7 +235,8 @@ function signalQueued(g: ThreadGroup): void {
 }
 
 function enqueueSignal(g: ThreadGroup, queue: PendingSignals, info: SigInfo): number {
-  if (info.signo >= SIGRTMIN && realtimeCount(g) >= g.limits.get(RLIMIT_SIGPENDING)) {
+  // A timer has had its place since it was made.
+  if (info.signo >= SIGRTMIN && info.timer === null && queuedSignals(g) >= g.limits.get(RLIMIT_SIGPENDING)) {
     // kill(2) of a real-time signal is never refused; it is lost or kept once, as for standard ones.
     if (info.code !== SI_USER && info.code !== SI_KERNEL) return -EAGAIN;
     if (queue.has(info.signo)) return 0;
@@ -244,9 +245,9 @@ function enqueueSignal(g: ThreadGroup, queue: PendingSignals, info: SigInfo): nu
   return 0;
 }
 
-/** Real-time signals pending in a process: what RLIMIT_SIGPENDING bounds (here per process, not per user). */
-function realtimeCount(g: ThreadGroup): number {
-  let n = g.pending.realtimeCount;
+/** Real-time signals pending in a process, and its timers: what RLIMIT_SIGPENDING bounds (here per process, not per user). */
+export function queuedSignals(g: ThreadGroup): number {
+  let n = g.pending.realtimeCount + g.posixTimers.size;
   for (const t of g.tasks) n += t.pending.realtimeCount;
   return n;
 }

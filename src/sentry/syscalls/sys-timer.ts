@@ -1,4 +1,5 @@
 /** Timers that send signals: alarm(2), setitimer(2), timer_create(2). */
+import { RLIMIT_SIGPENDING } from "../../abi/resource.ts";
 import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP } from "../../abi/errno.ts";
 import { NSIG, SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID } from "../../abi/signal.ts";
 import {
@@ -27,6 +28,7 @@ import {
   TIMER_CLOCK_REALTIME,
   TIMER_CLOCK_THREAD_CPU,
 } from "../kernel/posix-timers.ts";
+import { queuedSignals } from "../kernel/task-signals.ts";
 import type { Task } from "../kernel/task.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full } from "./entry.ts";
@@ -36,7 +38,7 @@ import type { SyscallEntry } from "./entry.ts";
 const SIGEVENT_SIZE = 64;
 const ITIMERSPEC_SIZE = 32;
 const ITIMERVAL_SIZE = 32;
-/** Most timers of one process (Linux counts them against RLIMIT_SIGPENDING). */
+/** Most timers of one process, whatever its RLIMIT_SIGPENDING. */
 const TIMERS_MAX = 4096;
 
 const now: Float64Array = new Float64Array(2);
@@ -117,7 +119,7 @@ function sysTimerCreate(t: Task, a: SyscallArgs): number {
   if (eventAt !== 0 && t.copyInStruct(eventAt, SIGEVENT_SIZE) !== 0) return -EFAULT;
   const clock = timerClock(a.i32(0));
   if (clock < 0) return clock;
-  if (g.posixTimers.size >= TIMERS_MAX) return -EAGAIN;
+  if (g.posixTimers.size >= TIMERS_MAX || queuedSignals(g) >= g.limits.get(RLIMIT_SIGPENDING)) return -EAGAIN;
   let notify = SIGEV_SIGNAL;
   let signo = SIGALRM;
   const id = freeTimerId(t);
