@@ -80,6 +80,10 @@ struct context {
   bool moved; /* it may run on some CPUs only, until it stops */
   uint64_t interrupt_ns; /* when the unanswered interrupt was last sent; 0: none */
   int32_t interrupt_tries;
+  /* The last batch that it got: stub_batch.c. */
+  uint32_t batch_seq;
+  int32_t batch_count;
+  struct batch_op batch[BATCH_MAX];
 };
 
 struct space {
@@ -98,6 +102,7 @@ struct space {
   int32_t spare;    /* the area of a thread that was, which is mapped still; -1: none */
   pid_t spare_tid;  /* that thread, if it may still be about to exit; 0: none */
   uint64_t kept_ns; /* when it was told to */
+  int32_t batch;    /* the context whose batch is not known to be done; -1: none */
 };
 
 /* Empty stub processes that are kept for the next fork_space. */
@@ -215,6 +220,28 @@ int use_every_cpu(struct context *c);
 #define INTERRUPT_RETRY_NS 500000000
 #define INTERRUPT_TRIES 10
 bool check_interrupts(uint64_t now);
+
+/* stub_batch.c */
+/* Kinds of operations, shared with JavaScript: native.unsafe.ts. */
+#define OP_MAP 1
+#define OP_UNMAP 2
+#define OP_PROTECT 3
+#define OP_MOVE 4
+#define OP_CLEAR 5
+#define OP_WINDOW 6
+#define OP_CLOSE_WINDOWS 7
+/* Doubles of an operation in a thread's batch. */
+#define BATCH_WORDS 4
+/*
+ * Gives a stopped context, which is to be resumed next, `count` operations from JavaScript to execute first. 0 or -errno: they are not
+ * done.
+ */
+int batch_give(int32_t id, const double *ops, int32_t count);
+/*
+ * Waits until a batch that a thread of the address space got is done; before the space's command page is written to. False: it
+ * was not, and the process has been killed.
+ */
+bool batch_settle(struct space *space);
 
 /* systrap.c */
 void systrap_collect(void);

@@ -253,8 +253,8 @@ static int32_t take_space(void) {
     return area;
   }
   struct space *space = &P.spaces[index];
-  *space = (struct space){
-      .used = true, .dead = true, .area = area, .cpu = -1, .idle = -1, .broken = -1, .unborn = -1, .spare = -1};
+  *space = (struct space){.used = true, .dead = true, .area = area, .cpu = -1, .idle = -1, .broken = -1, .unborn = -1,
+                          .spare = -1, .batch = -1};
   return index;
 }
 
@@ -389,6 +389,8 @@ void release_space(int32_t index) {
   }
   bool keep = can_keep(space);
   if (keep) dismiss_thread(space);
+  /* A thread that still has one finds nothing to map any more: windows go together with everything else. */
+  space->batch = -1;
   if (!space->dead) {
     put_op(space, 0, SYS_munmap, 0, STUB_BASE, 0, 0, 0, 0);
     error = run_batch(space, 1);

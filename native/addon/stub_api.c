@@ -9,11 +9,6 @@
 
 /* What a batch entry from JavaScript is made of. */
 #define OP_WORDS 6
-#define OP_MAP 1
-#define OP_UNMAP 2
-#define OP_PROTECT 3
-#define OP_MOVE 4
-#define OP_CLEAR 5
 #define MAP_OP_SHARED 8
 #define MAP_OP_POPULATE 16
 #define OPS_CAPACITY 4096
@@ -24,9 +19,23 @@
 static int put_js_op(struct space *space, int i, const double *op) {
   int kind = (int)op[0];
   uint64_t addr = (uint64_t)op[1], len = (uint64_t)op[2];
-  if (kind == OP_CLEAR) {
+  switch (kind) {
+  case OP_CLEAR: /* windows and all */
     put_op(space, i, SYS_munmap, 0, STUB_BASE, 0, 0, 0, 0);
     return 0;
+  case OP_CLOSE_WINDOWS:
+    put_op(space, i, SYS_munmap, STUB_WINDOW, STUB_WINDOW_END - STUB_WINDOW, 0, 0, 0, 0);
+    return 0;
+  case OP_WINDOW: {
+    uint64_t fd = (uint64_t)op[3], offset = (uint64_t)op[4];
+    if (fd < FIRST_DONATED || ((addr | len | offset) & (WINDOW_CHUNK - 1)) != 0 || len == 0 || addr < STUB_WINDOW ||
+        addr >= STUB_WINDOW_END || len > STUB_WINDOW_END - addr)
+      return -EINVAL;
+    put_op(space, i, SYS_mmap, addr, len, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_SHARED, fd, offset);
+    return 0;
+  }
+  default:
+    break;
   }
   if (((addr | len) & 4095) != 0 || len == 0 || addr < GUEST_MIN || len > GUEST_MAX || addr > GUEST_MAX - len)
     return -EINVAL;
@@ -108,6 +117,7 @@ static napi_value js_flush(napi_env env, napi_callback_info info) {
   if (count < 0 || count > OPS_CAPACITY) return bad_range(env);
   struct space *space = &P.spaces[index];
   int first_error = 0;
+  batch_settle(space);
   for (int done = 0; done < count;) {
     int n = batch_start(space);
     for (; n < CMD_MAX_OPS && done < count; done++) {
@@ -130,12 +140,17 @@ static napi_value js_new_context(napi_env env, napi_callback_info info) {
   return ret(env, new_context(index));
 }
 
-/* platformResumeNext(): the context in counts[2], if it is stopped. Arguments and a result would take as long as the rest. */
+/*
+ * platformResumeNext(): the context in counts[2], if it is stopped; its thread first executes counts[3] operations out of the ops
+ * array, BATCH_WORDS each. Arguments and a result would take as long as the rest.
+ */
 static napi_value js_resume_next(napi_env env, napi_callback_info info) {
   (void)env;
   (void)info;
-  int32_t id = P.up ? P.counts[2] : -1;
+  int32_t id = P.up ? P.counts[2] : -1, calls = P.counts[3];
   if (id < 0 || id >= P.context_count || P.contexts[id].status != CTX_STOPPED) return NULL;
+  /* Without its mappings it must not run. */
+  if (calls != 0 && (calls < 0 || calls > BATCH_MAX || batch_give(id, P.ops, calls) != 0)) doom(&P.spaces[P.contexts[id].space]);
   if (P.kind == SYSTRAP)
     systrap_resume(id);
   else
@@ -338,7 +353,7 @@ static napi_value js_shared(napi_env env, napi_callback_info info) {
 }
 
 /* platformFact(n): 0 guest minimum, 1 guest maximum, 2 FP bytes, 3 whether FSGSBASE may be used, 5 where trampolines
- * of patched call sites jump (0: no patching). */
+ * of patched call sites jump (0: no patching), 6 where windows may be (0: no batches for threads), 7 the end of that. */
 static napi_value js_fact(napi_env env, napi_callback_info info) {
   ARGS(1);
   ARG_I32(n, 0);
@@ -353,6 +368,10 @@ static napi_value js_fact(napi_env env, napi_callback_info info) {
     return ret(env, (getauxval(AT_HWCAP2) & 2) != 0);
   case 4:
     return ret(env, P.running_count);
+  case 6:
+    return ret(env, P.kind == SYSTRAP ? STUB_WINDOW : 0);
+  case 7:
+    return ret(env, STUB_WINDOW_END);
   case 5:
     return ret(env, P.kind == SYSTRAP && P.xsave ? (double)STUB_CALL_ENTRY : 0);
   default:

@@ -288,7 +288,8 @@ void systrap_collect(void) {
       if (P.spaces[c->space].dead) report(id, EV_DIED);
       continue;
     }
-    if (!find_frame(c)) {
+    bool done = P.spaces[c->space].batch != id || batch_settle(&P.spaces[c->space]);
+    if (!done || !find_frame(c)) {
       doom(&P.spaces[c->space]);
       report(id, EV_DIED);
     } else if (!c->starting) {

@@ -18,6 +18,10 @@
 #define LOAD_ARG_HIGH(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + 8 * (n) + 4)
 #define EQUAL(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
 #define BELOW(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (value), (no), (yes))
+#define JUMP(n) BPF_STMT(BPF_JMP | BPF_JA, (n))
+#define AND(value) BPF_STMT(BPF_ALU | BPF_AND | BPF_K, (value))
+#define ADD_X BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0)
+#define TO_X BPF_STMT(BPF_MISC | BPF_TAX, 0)
 #define TRAP BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP)
 #define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 #define ALLOW_NR(nr) EQUAL((nr), 0, 1), ALLOW
@@ -29,14 +33,36 @@ _Static_assert(offsetof(struct seccomp_data, instruction_pointer) == 8, "seccomp
 /* Leaves the call's number in the accumulator, if the call comes from the stub (the address is that behind the instruction). */
 #define FROM_STUB INSTRUCTION_POINTER_HIGH, EQUAL(STUB_HIGH, 1, 0), TRAP, LOAD(arch), EQUAL(AUDIT_ARCH_X86_64, 1, 0), TRAP
 
-/* rt_sigreturn sets the caller's own registers and signal mask, exit ends it, sched_yield hurts nobody; write tells the Sentry of a stop. */
+/*
+ * rt_sigreturn sets the caller's own registers and signal mask, exit ends it, sched_yield hurts nobody; write tells the Sentry of a stop.
+ */
 #define HANDLER_CALLS                                                                                                  \
   LOAD(nr), ALLOW_NR(15), ALLOW_NR(60), ALLOW_NR(24), EQUAL(1, 0, 10), LOAD_ARG(0), EQUAL(STUB_FD_WAKE, 1, 0), TRAP,                 \
       LOAD_ARG_HIGH(2), EQUAL(0, 1, 0), TRAP, LOAD_ARG(2), EQUAL(8, 1, 0), TRAP, ALLOW, /* futex: */                    \
-      EQUAL(202, 1, 0), TRAP, LOAD_ARG_HIGH(0), EQUAL(STUB_HIGH, 1, 0), TRAP, LOAD_ARG(0),                             \
+      EQUAL(202, 0, 11), LOAD_ARG_HIGH(0), EQUAL(STUB_HIGH, 1, 0), TRAP, LOAD_ARG(0),                             \
       BELOW(STUB_AREAS_LOW, 0, 1), TRAP, LOAD_ARG(1),                                                                  \
-      EQUAL(0 /* FUTEX_WAIT */, 1, 0), EQUAL(1 /* FUTEX_WAKE */, 0, 1), ALLOW, TRAP
-#define HANDLER_CALLS_LENGTH 31
+      EQUAL(0 /* FUTEX_WAIT */, 1, 0), EQUAL(1 /* FUTEX_WAKE */, 0, 1), ALLOW, TRAP, MEMORY_CALLS
+#define HANDLER_CALLS_LENGTH 82
+
+/* The lower half of an argument must be 0, or its upper half. */
+#define ZERO(n) LOAD_ARG(n), EQUAL(0, 1, 0), TRAP
+#define ZERO_HIGH(n) LOAD_ARG_HIGH(n), EQUAL(0, 1, 0), TRAP
+
+/*
+ * What a thread may do to its own memory, with the call's number in the accumulator; what the Sentry has it do is among it.
+ * munmap, mprotect: what begins and ends among guest addresses. The upper halves of address and length, below 2^15 each, are added;
+ * what the lower ones make of it (a carry, and rounding up to pages) stays within the gap above GUEST_MAX.
+ * mremap: a duplicate of part of one chunk in a window, put among guest addresses.
+ * Nothing else is moved, so that what the helper unmaps is where it was mapped.
+ */
+#define MEMORY_CALLS                                                                                                   \
+  EQUAL(11 /* munmap */, 2, 0), EQUAL(10 /* mprotect */, 1, 0), JUMP(14), LOAD_ARG_HIGH(0),                            \
+      BELOW(GUEST_END_HIGH, 1, 0), TRAP, TO_X, LOAD_ARG_HIGH(1), BELOW(GUEST_END_HIGH, 1, 0), TRAP, ADD_X,             \
+      BELOW(GUEST_END_HIGH, 1, 0), TRAP, LOAD_ARG(2), BELOW(8 /* protections, or 0 */, 1, 0), TRAP, ALLOW, /* */        \
+      EQUAL(25 /* mremap */, 1, 0), TRAP, LOAD_ARG_HIGH(0), BELOW(STUB_WINDOW_HIGH, 0, 1), TRAP, BELOW(STUB_HIGH, 1, 0),  \
+      TRAP, ZERO(1), ZERO_HIGH(1), ZERO_HIGH(2), LOAD_ARG(2), BELOW(WINDOW_CHUNK + 1, 1, 0), TRAP, TO_X, LOAD_ARG(0),    \
+      AND(WINDOW_CHUNK - 1), ADD_X, BELOW(WINDOW_CHUNK + 1, 1, 0), TRAP, ZERO_HIGH(3), LOAD_ARG(3),                       \
+      EQUAL(3 /* MREMAP_MAYMOVE | MREMAP_FIXED */, 1, 0), TRAP, LOAD_ARG_HIGH(4), BELOW(GUEST_END_HIGH, 1, 0), TRAP, ALLOW
 
 const struct sock_filter wide_filter[] = {
     FROM_STUB,

@@ -27,6 +27,17 @@ static inline long call4(long nr, long a, long b, long c, long d) {
   return result;
 }
 
+static inline long call5(const struct batch_op *op) {
+  register long r10 __asm__("r10") = (long)op->args[3];
+  register long r8 __asm__("r8") = (long)op->args[4];
+  long result;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(op->nr), "D"(op->args[0]), "S"(op->args[1]), "d"(op->args[2]), "r"(r10), "r"(r8)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+
 static inline uint64_t rdfsbase(void) {
   uint64_t value;
   __asm__ volatile("rdfsbase %0" : "=r"(value));
@@ -112,6 +123,19 @@ static inline uint32_t park(struct area *area, const struct global *global, int 
     if ((place) != value_) (place) = value_;                                                                           \
   } while (0)
 
+/* Executes the batch that came with the Sentry's answer. 0: it failed, and the Sentry must see to it. */
+static inline int execute(struct area *area) {
+  uint32_t seq = area->batch_seq;
+  uint32_t error = 0;
+  for (uint32_t i = 0; i < area->batch_count && i < BATCH_MAX && error == 0; i++) {
+    long result = call5(&area->batch[i]);
+    if ((unsigned long)result > -4096UL) error = (uint32_t)-result;
+  }
+  area->batch_error = error;
+  __atomic_store_n(&area->batch_done, seq, __ATOMIC_RELEASE);
+  return error == 0;
+}
+
 /* Tells the Sentry that this thread stopped, and waits for the answer. */
 static inline void stop(struct area *area, const struct global *global, int call) {
   uint64_t fs = rdfsbase();
@@ -119,7 +143,6 @@ static inline void stop(struct area *area, const struct global *global, int call
   CHANGE(area->fs_base, fs);
   CHANGE(area->gs_base, gs);
   CHANGE(area->entry, call ? ENTRY_CALL : ENTRY_SIGNAL);
-  CHANGE(area->cpu, cpu_number());
   if (call) {
     const uint64_t *regs = (const uint64_t *)((const uint8_t *)area + AREA_REGS);
     area->nr = (uint32_t)regs[REGS_RAX];
@@ -130,16 +153,23 @@ static inline void stop(struct area *area, const struct global *global, int call
     area->args[4] = regs[REGS_R8];
     area->args[5] = regs[REGS_R9];
   }
-  /*
-   * A full barrier: the Sentry sets `sleeping` and then looks at the states, we do it the other way round. A plain store and an
-   * atomic operation on our own stack: the cache line is the Sentry's already when that has to wait.
-   */
-  __atomic_store_n(&area->state, STATE_STOPPED, __ATOMIC_RELEASE);
-  __asm__ volatile("lock; orl $0, (%%rsp)" : : : "memory", "cc");
-  int woken = __atomic_load_n(&global->sleeping, __ATOMIC_SEQ_CST) != 0;
-  if (woken) call4(NR_write, STUB_FD_WAKE, (long)&one, 8, 0);
-  if (park(area, global, woken || area->cpu == __atomic_load_n(&global->cpu, __ATOMIC_RELAXED), call) == STATE_EXIT)
-    call4(NR_exit, 0, 0, 0, 0);
+  for (;;) {
+    CHANGE(area->cpu, cpu_number());
+    /*
+     * A full barrier: the Sentry sets `sleeping` and then looks at the states, we do it the other way round. A plain store and an
+     * atomic operation on our own stack: the cache line is the Sentry's already when that has to wait.
+     */
+    __atomic_store_n(&area->state, STATE_STOPPED, __ATOMIC_RELEASE);
+    __asm__ volatile("lock; orl $0, (%%rsp)" : : : "memory", "cc");
+    int woken = __atomic_load_n(&global->sleeping, __ATOMIC_SEQ_CST) != 0;
+    if (woken) call4(NR_write, STUB_FD_WAKE, (long)&one, 8, 0);
+    if (park(area, global, woken || area->cpu == __atomic_load_n(&global->cpu, __ATOMIC_RELAXED), call) == STATE_EXIT)
+      call4(NR_exit, 0, 0, 0, 0);
+    if (area->batch_seq == area->batch_done || execute(area)) break;
+    /* As if interrupted, behind the call. */
+    area->signo = SIGUSR1;
+    if (call) ((uint64_t *)((uint8_t *)area + AREA_REGS))[REGS_RAX] = area->result;
+  }
   if (area->fs_base != fs) __asm__ volatile("wrfsbase %0" : : "r"(area->fs_base));
   if (area->gs_base != gs) __asm__ volatile("wrgsbase %0" : : "r"(area->gs_base));
 }

@@ -35,9 +35,24 @@
 /* The host's TASK_SIZE with four-level page tables; nothing is mapped above without being asked for. */
 #define TASK_TOP 0x7ffffffff000
 
-/* Guest addresses: the lower bound is vm.mmap_min_addr's usual value, the upper leaves a gap below the stub. */
+/*
+ * Windows: memory that belongs to this address space alone, mapped shared and writable by the helper, as chunks of the memory file at
+ * addresses of the same alignment. Guest threads have no descriptor of it; they make mappings by duplicating part of a window
+ * (mremap with an old size of 0). Such a duplicate could be longer than what it is made of, so that the filter keeps it within one
+ * chunk: whoever has part of a chunk in a window has all of it.
+ */
+#define STUB_WINDOW 0x7fe100000000
+#define STUB_WINDOW_HIGH 0x7fe1
+#define STUB_WINDOW_END STUB_BASE
+#define WINDOW_CHUNK 0x400000
+
+/*
+ * Guest addresses: the lower bound is vm.mmap_min_addr's usual value. Above are 4 GiB of nothing, so that the filter, which sees
+ * halves of words, can keep what guest threads do to their memory below the windows.
+ */
 #define GUEST_MIN 0x10000
-#define GUEST_MAX 0x7feff0000000
+#define GUEST_MAX 0x7fe000000000
+#define GUEST_END_HIGH 0x7fe0
 
 /* Fd numbers in the stubs' shared table. Guest threads have only STUB_FD_WAKE. */
 #define STUB_FD_WAKE 0
@@ -103,8 +118,8 @@
 #define PROCESS_CLONE_FLAGS 0x8411 /* CLONE_FILES|CLONE_PARENT|SIGCHLD */
 
 /* Instructions in the seccomp programs. */
-#define WIDE_FILTER_LENGTH 82
-#define GUEST_FILTER_LENGTH 42
+#define WIDE_FILTER_LENGTH 133
+#define GUEST_FILTER_LENGTH 93
 
 #ifndef __ASSEMBLER__
 
@@ -118,6 +133,13 @@
 struct facts {
   uint32_t valid; /* 0: nothing is answered */
   uint32_t pid, tid, ppid, uid, euid, gid, egid;
+};
+
+/* Host calls that a thread makes on its own address space before it runs on, for the Sentry: mremap, munmap, mprotect. */
+#define BATCH_MAX 8
+struct batch_op {
+  uint64_t nr;
+  uint64_t args[5];
 };
 
 /*
@@ -142,7 +164,9 @@ struct area {
   uint32_t fp_valid;   /* ENTRY_CALL: the FP state lies at AREA_XSAVE */
   uint32_t fp_restore; /* ENTRY_CALL, by the Sentry: load it from there */
   uint32_t full;       /* ENTRY_CALL, by the Sentry: do not go on behind the call, but as the registers say */
-  uint32_t reserved[3];
+  uint32_t batch_seq;   /* by the Sentry: the number of the batch to execute */
+  uint32_t batch_done;  /* the last one that was executed, or failed */
+  uint32_t batch_count; /* by the Sentry: its operations */
 
   /* stack_t for sigaltstack, filled by the Sentry before the thread starts. */
   uint64_t stack_sp;
@@ -151,13 +175,15 @@ struct area {
   uint64_t cont; /* ENTRY_CALL: where the trampoline goes on */
   struct facts facts;
   uint32_t traps; /* calls that came by signal and could be answered here */
+  uint32_t batch_error; /* the errno of the operation that failed; those after it were not tried */
+  struct batch_op batch[BATCH_MAX];
 };
 _Static_assert(offsetof(struct area, signo) == 64 && offsetof(struct area, stack_sp) == 128, "cache lines");
 _Static_assert(offsetof(struct area, pending) == AREA_PENDING, "AREA_PENDING");
 _Static_assert(offsetof(struct area, stack_sp) == AREA_STACK, "AREA_STACK");
 _Static_assert(offsetof(struct area, cont) == AREA_CONT, "AREA_CONT");
 _Static_assert(offsetof(struct area, facts) == AREA_FACTS, "AREA_FACTS");
-_Static_assert(sizeof(struct area) <= 256, "struct area");
+_Static_assert(sizeof(struct area) <= 0x300, "struct area: above it is the stack of call_entry");
 
 /* Start of area 0. */
 struct global {

@@ -47,6 +47,7 @@ function startPlatform(config: BootConfig, log: Logger): Platform {
   const { platform } = selection;
   log.info(`platform ${platform.name}`);
   if (!config.systrapDisable.includes("patching")) platform.enablePatching();
+  if (!config.systrapDisable.includes("batching")) platform.enableBatching();
   return platform;
 }
 

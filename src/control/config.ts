@@ -78,7 +78,7 @@ export interface BootConfig {
   readonly pidsLimit: number;
   /** Honour set-user-ID and set-group-ID bits at execve. */
   readonly allowSetuid: boolean;
-  /** Means of systrap that are turned off: patching, answers. */
+  /** Means of systrap that are turned off: patching, answers, batching. */
   readonly systrapDisable: readonly string[];
   readonly strace: boolean;
   /** Measure system calls and report at the end. */

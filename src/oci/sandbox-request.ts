@@ -27,7 +27,7 @@ export interface SandboxRequest {
   readonly mounts: readonly MountRequest[];
   /** null: the default with fallback. */
   readonly platform: "systrap" | "ptrace" | null;
-  /** patching, answers: means of systrap that are turned off. */
+  /** patching, answers, batching: means of systrap that are turned off. */
   readonly systrapDisable: readonly string[];
   readonly strace: boolean;
   readonly profile: boolean;

@@ -86,6 +86,22 @@ export interface AddressSpace {
    * `resume` flushes by itself, but pages may be freed for other use only after an explicit flush.
    */
   flush(): number;
+  /**
+   * Queue: let threads of this address space map [offset, offset+len) of `backing` by themselves, anywhere and at any time. All of
+   * it must be memory that nobody else gets before {@link clear} or {@link release}, or has under other credentials:
+   * `closeWindows` ends it (what was mapped until then stays mapped). Offset and length are multiples of
+   * {@link Platform.windowChunk}. False: there is no room for it.
+   */
+  addWindow?(backing: HostBacking, offset: number, len: number): boolean;
+  closeWindows?(): void;
+  /**
+   * Leave what is queued to the thread of the stopped context `id`, if that is resumed next (otherwise the next flush does it).
+   * The thread executes it before it runs guest code, unless it is hostile: nothing may be queued that anybody else must be able to
+   * rely on. False: it cannot do it; flush.
+   */
+  handOver?(id: number): boolean;
+  /** Waits until a thread has done what was handed over. */
+  settle?(): void;
   /** True when operations are queued. */
   readonly dirty: boolean;
   /** A new stopped context in this address space with cleared registers and initial FP state: id >= 0, or -errno (EAGAIN). */
@@ -223,6 +239,8 @@ export interface Platform {
   cpuTime?(space: AddressSpace, which: number): number;
   /** How long a stopped guest thread stays awake at most, waiting for its resumption, ns. Absent: not at all. */
   readonly parkedSpinNs?: number;
+  /** Above 0: address spaces have windows of this size and alignment ({@link AddressSpace.addWindow}). */
+  readonly windowChunk?: number;
   /** The backing's fd will be closed: drop the stubs' copy of it. */
   forgetBacking(backing: HostBacking): void;
   /** End every stub process and free everything. */

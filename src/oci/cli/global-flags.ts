@@ -15,7 +15,7 @@ export const GLOBAL_FLAGS: readonly FlagSpec[] = [
     name: "systrap-disable",
     kind: "string",
     value: "LIST",
-    help: "turn off means of systrap to make system calls faster: patching, answers",
+    help: "turn off means of systrap to make system calls faster: patching, answers, batching",
   },
   { name: "strace", kind: "bool", help: "log every system call of the guest to the debug log (or stderr)" },
   {
@@ -38,7 +38,10 @@ export function systrapDisableFlag(flags: FlagValues): readonly string[] {
   const words = (flags.string("systrap-disable") ?? "").split(",").filter((word) => word !== "");
   for (const word of words) {
     if (word !== "patching" && word !== "answers" && word !== "batching") {
-      throw new CliError(`--systrap-disable: unknown '${word}': patching and answers can be turned off`, EXIT_USAGE);
+      throw new CliError(
+        `--systrap-disable: unknown '${word}': patching, answers and batching can be turned off`,
+        EXIT_USAGE,
+      );
     }
   }
   return words;

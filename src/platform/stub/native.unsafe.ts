@@ -14,12 +14,15 @@ export const FACT_GUEST_MAX = 1;
 export const FACT_FP_SIZE = 2;
 export const FACT_FSGSBASE = 3;
 export const FACT_CALL_ENTRY = 5;
+export const FACT_WINDOW = 6;
+export const FACT_WINDOW_END = 7;
 
 /** Of {@link NativePlatform.platformTune}. */
 export const TUNE_PATCHING = 3;
 
 /** In `counts` and `times`. */
 export const COUNT_RESUME = 2;
+export const COUNT_CALLS = 3;
 export const TIME_TIMEOUT = 2;
 
 /** Doubles of one entry in the ops array: kind, addr, len, and three that depend on the kind. */
@@ -31,8 +34,16 @@ export const OP_UNMAP = 2;
 export const OP_PROTECT = 3; // prot
 export const OP_MOVE = 4; // newAddr
 export const OP_CLEAR = 5;
+export const OP_WINDOW = 6; // fd, offset
+export const OP_CLOSE_WINDOWS = 7;
 export const MAP_OP_SHARED = 8;
 export const MAP_OP_POPULATE = 16;
+/** Doubles of an operation that a thread gets to execute: kind, addr, len; OP_MAP: address in a window, OP_PROTECT: prot. */
+export const BATCH_WORDS = 4;
+/** How many of them it can get. */
+export const BATCH_MAX = 8;
+/** Windows consist of chunks of this size and alignment, in the file and in memory. */
+export const WINDOW_CHUNK: number = 4 * 1024 * 1024;
 
 /** The functions. */
 export interface NativePlatform {
@@ -46,7 +57,10 @@ export interface NativePlatform {
   platformSpacePid(space: number): number;
   platformFlush(space: number, count: number): number;
   platformNewContext(space: number): number;
-  /** Resumes the context in counts[COUNT_RESUME], if it is stopped. */
+  /**
+   * Resumes the context in counts[COUNT_RESUME], if it is stopped; its thread first executes the counts[COUNT_CALLS] operations in
+   * the ops array, BATCH_WORDS each.
+   */
   platformResumeNext(): void;
   platformComplete(id: number): number;
   platformInterrupt(id: number): number;

@@ -4,25 +4,33 @@
  */
 import type { AddressSpace, CodePatcher, HostBacking, Platform, WaitResult } from "../platform.ts";
 import {
+  BATCH_MAX,
+  BATCH_WORDS,
+  COUNT_CALLS,
   COUNT_RESUME,
   FACT_CALL_ENTRY,
   FACT_FP_SIZE,
   FACT_FSGSBASE,
   FACT_GUEST_MAX,
   FACT_GUEST_MIN,
+  FACT_WINDOW,
+  FACT_WINDOW_END,
   KIND_PTRACE,
   KIND_SYSTRAP,
   MAP_OP_POPULATE,
   MAP_OP_SHARED,
   OPS_CAPACITY,
   OP_CLEAR,
+  OP_CLOSE_WINDOWS,
   OP_MAP,
   OP_MOVE,
   OP_PROTECT,
   OP_UNMAP,
+  OP_WINDOW,
   OP_WORDS,
   TIME_TIMEOUT,
   TUNE_PATCHING,
+  WINDOW_CHUNK,
   nativePlatform,
   openStub,
   sharedViews,
@@ -39,6 +47,21 @@ const EINVAL = 22;
 /** `guest_spin` of native/addon/poller.c. */
 const GUEST_SPIN_NS = 20000;
 const ESRCH = 3;
+
+/** PROT_READ | PROT_WRITE: what a mapping out of a window is at first. */
+const PROT_RW = 3;
+/** As a number of calls: not to be done by a thread. */
+const NO_BATCH: number = 2 ** 30;
+
+/** Writes call number n of a thread's batch; n + 1. */
+function putCall(ops: Float64Array, n: number, kind: number, addr: number, len: number, last: number): number {
+  const at = n * BATCH_WORDS;
+  ops[at] = kind;
+  ops[at + 1] = addr;
+  ops[at + 2] = len;
+  ops[at + 3] = last;
+  return n + 1;
+}
 
 /** What {@link StubPlatform.start} gives when the platform cannot run here. */
 export interface Unusable {
@@ -67,12 +90,21 @@ class StubAddressSpace implements AddressSpace {
   readonly #platform: StubPlatform;
   /** Queued operations, OP_WORDS numbers each. */
   readonly #queue: number[] = [];
+  /** Host calls that a thread would make for the queue; more than BATCH_MAX: it cannot do it. */
+  #calls: number = 0;
+  /** The context that {@link handOver} left the queue to; -1: none. */
+  #handedTo: number = -1;
+  /** Where chunks of the one backing that has windows are, by their number in it. */
+  readonly #windows: Map<number, number> = new Map();
+  #windowed: HostBacking | null = null;
+  #nextWindow: number = 0;
   /** The first error that queueing itself met (a backing that could not be donated). */
   #error: number = 0;
 
   constructor(platform: StubPlatform, index: number) {
     this.#platform = platform;
     this.index = index;
+    this.#nextWindow = platform.windowStart;
   }
 
   get dirty(): boolean {
@@ -97,23 +129,113 @@ class StubAddressSpace implements AddressSpace {
       backing.platformFd = donated;
     }
     const flags = (prot & 7) | (shared ? MAP_OP_SHARED : 0) | (populate ? MAP_OP_POPULATE : 0);
-    this.#queue.push(OP_MAP, addr, len, backing.platformFd, offset, flags);
+    const calls = !shared || populate || backing !== this.#windowed ? NO_BATCH : this.#callsToMap(offset, len, prot);
+    this.#push(OP_MAP, addr, len, backing.platformFd, offset, flags, calls);
+  }
+
+  /** `calls`: that a thread would make for it. */
+  #push(kind: number, addr: number, len: number, a: number, b: number, c: number, calls: number): void {
+    this.#queue.push(kind, addr, len, a, b, c);
+    this.#calls += calls;
+    // What was handed over is what was queued then.
+    this.#handedTo = -1;
+  }
+
+  /** One for each chunk, and one for a protection. */
+  #callsToMap(offset: number, len: number, prot: number): number {
+    let calls = prot === PROT_RW ? 0 : 1;
+    const end = offset + len;
+    let chunk = Math.floor(offset / WINDOW_CHUNK);
+    for (; chunk * WINDOW_CHUNK < end && calls <= BATCH_MAX; chunk++) {
+      if (!this.#windows.has(chunk)) return NO_BATCH;
+      calls++;
+    }
+    return calls;
+  }
+
+  addWindow(backing: HostBacking, offset: number, len: number): boolean {
+    if (!this.#platform.batching || (this.#windowed !== null && this.#windowed !== backing)) return false;
+    const at = this.#nextWindow;
+    if (at + len > this.#platform.windowEnd || backing.platformFd < 0) return false;
+    this.#windowed = backing;
+    this.#nextWindow += len;
+    this.#push(OP_WINDOW, at, len, backing.platformFd, offset, 0, NO_BATCH);
+    for (let i = 0; i < len; i += WINDOW_CHUNK) this.#windows.set((offset + i) / WINDOW_CHUNK, at + i);
+    return true;
+  }
+
+  closeWindows(): void {
+    if (this.#windows.size === 0) return;
+    this.#forgetWindows();
+    this.#push(OP_CLOSE_WINDOWS, 0, 0, 0, 0, 0, NO_BATCH);
+  }
+
+  #forgetWindows(): void {
+    this.#windows.clear();
+    this.#nextWindow = this.#platform.windowStart;
+  }
+
+  handOver(id: number): boolean {
+    if (this.#calls === 0 || this.#calls > BATCH_MAX || this.#windows.size === 0 || this.#error !== 0) return false;
+    this.#handedTo = id;
+    return true;
+  }
+
+  settle(): void {
+    this.#platform.native.platformFlush(this.index, 0);
+  }
+
+  /** Puts the queue where the addon takes a thread's batch from, if it was handed over to `id`. The number of calls. */
+  takeBatch(id: number): number {
+    if (this.#handedTo !== id) return 0;
+    this.#handedTo = -1;
+    const queue = this.#queue;
+    const { ops } = this.#platform;
+    let n = 0;
+    for (let i = 0; i < queue.length; i += OP_WORDS) {
+      const kind = queue[i]!;
+      const addr = queue[i + 1]!;
+      const len = queue[i + 2]!;
+      if (kind !== OP_MAP) {
+        n = putCall(ops, n, kind, addr, len, queue[i + 3]!);
+        continue;
+      }
+      const offset = queue[i + 4]!;
+      for (let done = 0; done < len;) {
+        const inChunk = (offset + done) % WINDOW_CHUNK;
+        const m = len - done < WINDOW_CHUNK - inChunk ? len - done : WINDOW_CHUNK - inChunk;
+        const window = this.#windows.get((offset + done - inChunk) / WINDOW_CHUNK)!;
+        n = putCall(ops, n, OP_MAP, addr + done, m, window + inChunk);
+        done += m;
+      }
+      const prot = queue[i + 5]! & 7;
+      if (prot !== PROT_RW) n = putCall(ops, n, OP_PROTECT, addr, len, prot);
+    }
+    this.#emptied();
+    return n;
+  }
+
+  #emptied(): void {
+    this.#queue.length = 0;
+    this.#calls = 0;
+    this.#handedTo = -1;
   }
 
   unmap(addr: number, len: number): void {
-    this.#queue.push(OP_UNMAP, addr, len, 0, 0, 0);
+    this.#push(OP_UNMAP, addr, len, 0, 0, 0, 1);
   }
 
   clear(): void {
-    this.#queue.push(OP_CLEAR, 0, 0, 0, 0, 0);
+    this.#forgetWindows();
+    this.#push(OP_CLEAR, 0, 0, 0, 0, 0, NO_BATCH);
   }
 
   protect(addr: number, len: number, prot: number): void {
-    this.#queue.push(OP_PROTECT, addr, len, prot, 0, 0);
+    this.#push(OP_PROTECT, addr, len, prot, 0, 0, 1);
   }
 
   move(oldAddr: number, len: number, newAddr: number): void {
-    this.#queue.push(OP_MOVE, oldAddr, len, newAddr, 0, 0);
+    this.#push(OP_MOVE, oldAddr, len, newAddr, 0, 0, NO_BATCH);
   }
 
   flush(): number {
@@ -131,7 +253,7 @@ class StubAddressSpace implements AddressSpace {
       if (status < 0 && error === 0) error = status;
       done += n;
     }
-    queue.length = 0;
+    this.#emptied();
     return error;
   }
 
@@ -142,7 +264,7 @@ class StubAddressSpace implements AddressSpace {
   }
 
   release(): void {
-    this.#queue.length = 0;
+    this.#emptied();
     this.#platform.native.platformReleaseSpace(this.index);
   }
 }
@@ -160,6 +282,11 @@ export class StubPlatform implements Platform {
   readonly native: NativePlatform;
   /** Where a batch is handed over. */
   readonly ops: Float64Array;
+  /** Whether threads get batches, and where windows may be: {@link enableBatching}. */
+  batching: boolean = false;
+  readonly windowStart: number;
+  readonly windowEnd: number;
+  readonly windowChunk: number = WINDOW_CHUNK;
   /** The address space of each context. */
   readonly spaceOf: StubAddressSpace[] = [];
   /** Set by {@link enablePatching}. */
@@ -173,6 +300,8 @@ export class StubPlatform implements Platform {
     this.minAddress = native.platformFact(FACT_GUEST_MIN);
     this.maxAddress = native.platformFact(FACT_GUEST_MAX);
     this.fpStateSize = native.platformFact(FACT_FP_SIZE);
+    this.windowStart = native.platformFact(FACT_WINDOW);
+    this.windowEnd = native.platformFact(FACT_WINDOW_END);
     this.parkedSpinNs = name === "systrap" ? GUEST_SPIN_NS : 0;
     this.regs = views.regs;
     this.ops = views.ops;
@@ -223,8 +352,13 @@ export class StubPlatform implements Platform {
 
   resume(id: number): void {
     const space = this.spaceOf[id]!;
-    if (space.dirty) space.flush();
+    let calls = 0;
+    if (space.dirty) {
+      calls = space.takeBatch(id);
+      if (calls === 0) space.flush();
+    }
     this.#counts[COUNT_RESUME] = id;
+    this.#counts[COUNT_CALLS] = calls;
     this.native.platformResumeNext();
   }
 
@@ -278,6 +412,11 @@ export class StubPlatform implements Platform {
 
   unwatch(fd: number): number {
     return this.native.platformWatch(fd, 0, 0, EPOLL_CTL_DEL);
+  }
+
+  /** Lets threads make mappings themselves from now on, where that is possible; before the first address space is made. */
+  enableBatching(): void {
+    this.batching = this.windowStart > 0;
   }
 
   /** Lets call sites be patched from now on, where that is possible; before the first address space is made. */

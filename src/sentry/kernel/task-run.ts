@@ -174,7 +174,7 @@ export function returnToGuest(t: Task): void {
     return;
   }
   const k = t.kernel;
-  const failed = t.mm.needsFlush ? t.mm.flush() : 0;
+  const failed = t.mm.needsFlush ? t.mm.handOver(t.ctx) : 0;
   if (failed !== 0) {
     // The host cannot hold the mappings that the guest was promised: nothing sane is left to run.
     k.log.warn(`pid ${g.id} (${t.comm}): mapping operations failed with ${errnoName(-failed)}, killed`);

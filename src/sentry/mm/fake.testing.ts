@@ -6,6 +6,7 @@ import { type Mappable, type MappedFile, type MappingOwner, PAGE_SIZE, type Tran
 import type { VmaFile } from "../memmap/vma-file.ts";
 import { MemoryFile, type MemoryStore, SingleFileProvider } from "../pgalloc/memory-file.ts";
 import { MemoryManager, type MmEnv } from "./mm.ts";
+import type { Pma } from "./vma.ts";
 
 /** What one host page shows. */
 export interface HostPage {
@@ -34,6 +35,13 @@ export class FakeAddressSpace implements AddressSpace {
   flushes = 0;
   /** Operations performed. */
   ops = 0;
+  /** File pages of one backing that the guest can map by itself. */
+  private windowed: HostBacking | null = null;
+  readonly windows: Set<number> = new Set();
+  /** What is queued is not for a guest thread. */
+  private onlyHelper = false;
+  /** How often a thread got the queue. */
+  handedOver = 0;
   /** When set, the next flush fails with it. */
   failWith = 0;
   owner: unknown = null;
@@ -49,6 +57,7 @@ export class FakeAddressSpace implements AddressSpace {
   ): void {
     aligned(addr, len, offset);
     if (!shared && (prot & 2) !== 0) throw new Error("writable private host mapping");
+    if (!shared || backing !== this.windowed || !this.windows.has(offset / PAGE_SIZE)) this.onlyHelper = true;
     this.queue.push(() => {
       for (let i = 0; i < len; i += PAGE_SIZE) {
         this.pages.set((addr + i) / PAGE_SIZE, { backing: backing as FakeBacking, offset: offset + i, prot, shared });
@@ -68,7 +77,36 @@ export class FakeAddressSpace implements AddressSpace {
   }
 
   clear(): void {
+    this.closeWindows();
     this.queue.push(() => this.pages.clear());
+  }
+
+  addWindow(backing: HostBacking, offset: number, len: number): boolean {
+    this.windowed = backing;
+    for (let i = 0; i < len; i += PAGE_SIZE) this.windows.add((offset + i) / PAGE_SIZE);
+    this.onlyHelper = true;
+    return true;
+  }
+
+  closeWindows(): void {
+    this.windows.clear();
+    this.onlyHelper = true;
+  }
+
+  /** The thread is resumed at once. */
+  handOver(_id: number): boolean {
+    if (this.onlyHelper || this.windows.size === 0 || this.queue.length === 0) return false;
+    this.handedOver++;
+    this.perform();
+    return true;
+  }
+
+  private perform(): void {
+    const q = this.queue;
+    this.queue = [];
+    this.onlyHelper = false;
+    for (const f of q) f();
+    this.ops += q.length;
   }
 
   protect(addr: number, len: number, prot: number): void {
@@ -85,6 +123,7 @@ export class FakeAddressSpace implements AddressSpace {
 
   move(oldAddr: number, len: number, newAddr: number): void {
     aligned(oldAddr, len, newAddr);
+    this.onlyHelper = true;
     if (oldAddr < newAddr + len && newAddr < oldAddr + len) throw new Error("move onto itself");
     this.queue.push(() => {
       const first = this.pages.get(oldAddr / PAGE_SIZE);
@@ -102,10 +141,7 @@ export class FakeAddressSpace implements AddressSpace {
 
   flush(): number {
     this.flushes++;
-    const q = this.queue;
-    this.queue = [];
-    for (const f of q) f();
-    this.ops += q.length;
+    this.perform();
     const r = this.failWith;
     this.failWith = 0;
     return r;
@@ -122,6 +158,7 @@ export class FakeAddressSpace implements AddressSpace {
   release(): void {
     this.released = true;
     this.queue = [];
+    this.windows.clear();
     this.pages.clear();
   }
 
@@ -150,6 +187,7 @@ export class FakePlatform implements Platform {
     readyCount: 0,
   };
   readonly spaces: FakeAddressSpace[] = [];
+  windowChunk = 0;
   failNew = false;
   newAddressSpace(): FakeAddressSpace | number {
     if (this.failNew) return -ENOMEM;
@@ -293,6 +331,7 @@ export class FakeWorld {
   constructor(pages: number, aslr = false) {
     this.store = new FakeStore(pages);
     this.memory = new MemoryFile(this.store);
+    this.platform.windowChunk = this.memory.chunkPages * PAGE_SIZE;
     let seed = 12345;
     this.env = {
       memory: new SingleFileProvider(this.memory),
@@ -327,7 +366,7 @@ export function hostOf(mm: MemoryManager): FakeAddressSpace {
 export function guestAccess(mm: MemoryManager, addr: number, write: boolean, value: number): number {
   const prot = write ? 2 : 1;
   for (let tries = 0; tries < 5; tries++) {
-    if (mm.needsFlush) mm.flush();
+    if (mm.needsFlush) mm.handOver(0);
     const p = hostOf(mm).access(addr, prot);
     if (p !== null) {
       const at = p.offset + (addr % PAGE_SIZE);
@@ -340,12 +379,27 @@ export function guestAccess(mm: MemoryManager, addr: number, write: boolean, val
   throw new Error(`fault at ${addr.toString(16)} does not end`);
 }
 
+/**
+ * That no page in which an address space has written since it was forked, and nothing that is shared, can be reached through
+ * the windows of another one.
+ */
+function checkWindows(mm: MemoryManager, p: Pma): void {
+  if (p.mem === null || (p.cow && !p.shared)) return;
+  for (const space of (mm.platform as FakePlatform).spaces) {
+    if (space === mm.as) continue;
+    for (let a = p.off; a < p.off + (p.end - p.start); a += PAGE_SIZE) {
+      if (space.windows.has(a / PAGE_SIZE)) throw new Error("memory in a window of another address space");
+    }
+  }
+}
+
 /** That PMAs, VMAs and (after a flush) host mappings agree. */
 export function checkMm(mm: MemoryManager): void {
   mm.flush();
   const host = hostOf(mm);
   let pages = 0;
   for (let p = mm.pmas.first; p !== null; p = p.next) {
+    checkWindows(mm, p);
     const v = mm.vmas.find(p.start);
     if (v === null || v.end < p.end) throw new Error("pages outside of a mapping");
     for (let a = p.start; a < p.end; a += PAGE_SIZE) {
@@ -356,7 +410,8 @@ export function checkMm(mm: MemoryManager): void {
       if (h.prot !== p.prot) throw new Error(`host protection ${h.prot}, ours ${p.prot}`);
       if (h.shared !== p.shared) throw new Error("shared on the host, or not, unlike ours");
       // Guest code could make what is shared on the host writable.
-      if (p.shared && p.cow && p.mem !== null && p.mem.isOwned(h.offset) && p.mem.poolOf(h.offset) !== mm.pool) {
+      const pool = p.mem?.poolOf(h.offset);
+      if (p.shared && p.cow && pool?.owned === true && pool !== mm.pool && !mm.oldPools.includes(pool)) {
         throw new Error("memory of another address space could be written");
       }
       if (!p.shared && (p.prot & 2) !== 0) throw new Error("writable private host mapping");

@@ -292,6 +292,30 @@ function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: numbe
   return 0;
 }
 
+/** See MemoryManager.ownPages. */
+export function ownPages(mm: MemoryManager): number {
+  let pos = 0;
+  for (;;) {
+    const p = mm.pmas.lowerBound(pos);
+    if (p === null) return 0;
+    pos = p.end;
+    const { mem, start } = p;
+    if (!p.cow || !p.anon || mem === null || mem.poolOf(p.off) === mm.pool) continue;
+    if (isPatched(p)) {
+      mm.patches?.restore(start, pos);
+      pos = start;
+      continue;
+    }
+    const vma = mm.vmas.find(start);
+    if (vma === null) continue;
+    const r = breakCow(mm, vma, p, start, pos - start);
+    if (r < 0) return r;
+    // It may have taken over less than all.
+    const q = mm.pmas.find(start);
+    if (q !== null && !q.cow) pos = Math.min(pos, q.end);
+  }
+}
+
 /**
  * How much to copy at once (a power of two): a little around a single fault, more for faults in a row, and more when the
  * address space is already cut into many pieces (the host limits their number).

@@ -105,6 +105,7 @@ export function copyAddressSpace(mm: MemoryManager, child: MemoryManager, sp: nu
   }
   mm.patches?.copyTo(child);
   child.origin = mm;
+  mm.sharesPool = true;
   return mm.flush();
 }
 
@@ -136,6 +137,19 @@ export function releaseAddressSpace(mm: MemoryManager): void {
   mm.rssShmem = 0;
   for (const f of files) f.endFree();
   mm.pool.close();
+  for (const pool of mm.oldPools) pool.close();
+  mm.oldPools.length = 0;
+}
+
+/** See MemoryManager.partCompany. */
+export function partCompany(mm: MemoryManager): void {
+  mm.changePool();
+  for (let p = mm.pmas.first; p !== null; p = p.next) {
+    if (!p.cow || !p.shared || p.mem === null) continue;
+    p.shared = false;
+    mm.as.mapFile(p.start, p.end - p.start, p.file.backing, p.off, p.prot, false, false);
+  }
+  mm.flush();
 }
 
 /** Address spaces without users whose host side and pages are given back a little later, when nobody waits for the kernel. */

@@ -60,6 +60,8 @@ const opArb = fc.record({
     "copyOut",
     "dontneed",
     "fork",
+    "part",
+    "own",
     "exit",
   ),
   who: fc.nat({ max: 3 }),
@@ -244,6 +246,12 @@ class Model {
         });
         break;
       }
+      case "part":
+        mm.partCompany();
+        break;
+      case "own":
+        assert.equal(mm.ownPages(), 0);
+        break;
       case "exit":
         if (this.procs.length > 1) {
           mm.decUsers();

@@ -838,3 +838,81 @@ test("names of anonymous mappings split and join them", () => {
   assert.equal(mm.nameAnon(base + 1, P, "[anon:b]"), -EINVAL);
   checkMm(mm);
 });
+
+test("a thread gets to unmap only what nobody else can get", () => {
+  const w = new FakeWorld(4096);
+  const mm = w.newMm();
+  const host = hostOf(mm);
+  const file = new FakeHostFile(4 * P);
+  for (let i = 0; i < 4; i++) {
+    mmap(mm, 0, P, RW, ANON);
+    assert.equal(mm.handOver(0), 0);
+  }
+  assert.equal(host.handedOver, 0, "no windows at first");
+  const a = mmap(mm, 0, 2 * P, RW, ANON);
+  assert.equal(mm.handOver(0), 0);
+  assert.equal(host.handedOver, 1);
+  assert.equal(mm.munmap(a, P), 0);
+  const used = w.memory.totalUsage();
+  assert.equal(mm.handOver(0), 0);
+  assert.equal(host.handedOver, 2);
+  assert.equal(w.memory.totalUsage(), used - P);
+  // A file's pages, and what a forked child may still have.
+  const f = mmap(mm, 0x20000000, 2 * P, RW, M.MAP_SHARED, file);
+  assert.equal(mm.handOver(0), 0);
+  assert.equal(mm.munmap(f, 2 * P), 0);
+  assert.equal(mm.handOver(0), 0);
+  assert.equal(host.handedOver, 2);
+  // With other threads, pages wait until the batch is done.
+  mm.incUsers();
+  assert.equal(mm.munmap(a + P, P), 0);
+  assert.equal(mm.handOver(0), 0);
+  assert.equal(host.handedOver, 3);
+  assert.equal(w.memory.totalUsage(), used - P);
+  assert.equal(mm.needsFlush, false);
+  mmap(mm, 0, P, RW, ANON);
+  assert.equal(mm.handOver(0), 0);
+  assert.equal(w.memory.totalUsage(), used - P);
+  checkMm(mm);
+  mm.decUsers();
+  mm.decUsers();
+  assert.equal(w.memory.totalUsage(), 0);
+});
+
+test("after a change of rights, nothing that a fork shared can be written by its first owner", () => {
+  const w = new FakeWorld(4096);
+  const mm = w.newMm();
+  const a = mmap(mm, 0x10000000, 4 * P, RW, ANON);
+  for (let i = 0; i < 6; i++) {
+    mmap(mm, 0, P, RW, ANON);
+    mm.flush();
+  }
+  write(mm, a, 1);
+  const host = hostOf(mm);
+  assert.ok(host.windows.size > 0);
+  mm.partCompany();
+  assert.ok(host.windows.size > 0, "nobody shares anything yet");
+  const child = mm.fork(w.platform.newAddressSpace() as never, w.limits);
+  assert.ok(typeof child !== "number");
+  assert.equal(child.flush(), 0);
+  assert.ok(host.access(a, 1)?.shared);
+  assert.equal(hostOf(child).access(a, 1)?.shared, false);
+  mm.partCompany();
+  assert.equal(host.windows.size, 0);
+  assert.equal(host.access(a, 1)?.shared, false);
+  // What is written from now on is in other memory.
+  write(mm, a, 2);
+  const b = mmap(mm, 0, P, RW, ANON);
+  write(mm, b, 3);
+  assert.equal(read(child, a), 1);
+  const page = hostOf(child).access(a, 1)?.offset;
+  assert.equal(child.ownPages(), 0);
+  assert.equal(child.flush(), 0);
+  assert.notEqual(hostOf(child).access(a, 1)?.offset, page);
+  assert.equal(read(child, a), 1);
+  for (const m of [mm, child]) {
+    checkMm(m);
+    m.decUsers();
+  }
+  assert.equal(w.memory.totalUsage(), 0);
+});

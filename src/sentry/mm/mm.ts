@@ -27,9 +27,17 @@ import * as access from "./access.ts";
 import { AddrTree } from "./addr-tree.ts";
 import * as advise from "./advise.ts";
 import * as atomic from "./atomic.ts";
-import { faultIn, noteStuck } from "./fault.ts";
+import { faultIn, noteStuck, ownPages } from "./fault.ts";
 import * as ioSeq from "./io-seq.ts";
-import { abandon, copyAddressSpace, invalidate, LateReleases, leaveFiles, releaseAddressSpace } from "./life.ts";
+import {
+  abandon,
+  copyAddressSpace,
+  invalidate,
+  LateReleases,
+  leaveFiles,
+  partCompany,
+  releaseAddressSpace,
+} from "./life.ts";
 import * as map from "./map.ts";
 import { PendingSpace } from "./pending-space.ts";
 import { CodePatches } from "./patches.ts";
@@ -44,6 +52,11 @@ const MIN_STACK_GAP = 128 * 1024 * 1024;
 /** Pages of randomness: mmap (28 bits), stack (22), brk (13). */
 const MMAP_RANDOM_PAGES: number = 2 ** 28;
 const STACK_RANDOM_PAGES: number = 2 ** 22;
+
+/** Bytes that may wait for a thread's batch before they are free. */
+const HAND_OVER_MAX: number = 1024 * 1024;
+/** How often an address space must have been flushed before its threads get windows. */
+const WINDOW_FLUSHES = 4;
 
 /** What a memory manager takes from its surroundings. */
 export interface MmEnv {
@@ -138,8 +151,11 @@ export class MemoryManager implements MappingOwner {
   readonly pmas: AddrTree<Pma> = new AddrTree<Pma>();
   /** Where private memory comes from. */
   readonly memory: MemoryFile;
-  /** The pages of it that only this address space gets. */
-  readonly pool: PagePool;
+  /** The pages of it that only this address space gets; and earlier ones, of which it still has some: {@link partCompany}. */
+  pool: PagePool;
+  readonly oldPools: PagePool[] = [];
+  /** It has been forked, so that others may have pages of its pool. */
+  sharesPool = false;
   readonly taskSize: number = TASK_SIZE;
   /** Nothing is mapped below; top of the top-down area; bottom of the area used when that is full. */
   minAddress: number = MMAP_MIN_ADDR;
@@ -170,6 +186,11 @@ export class MemoryManager implements MappingOwner {
   private readonly freeOffs: number[] = [];
   private readonly freeLens: number[] = [];
   private freeCount = 0;
+  /** How many of them wait for a thread to execute its batch: the first ones. */
+  private handedCount = 0;
+  /** How many numbers of the pool's extents have windows; flushes so far. */
+  private windowed = 0;
+  private flushes = 0;
   /** The error of a flush that failed. */
   private broken = 0;
   /** Result of readI64, atomicLoad32, atomicCas32, atomicRmw32. */
@@ -450,7 +471,54 @@ export class MemoryManager implements MappingOwner {
 
   /** Something must be flushed before a context of this address space is resumed. */
   get needsFlush(): boolean {
-    return this.freeCount > 0 || this.as.dirty || this.broken !== 0;
+    return this.freeCount > this.handedCount || this.as.dirty || this.broken !== 0;
+  }
+
+  /**
+   * As {@link flush}, but leaves the queue to the thread of context `ctx`, which is about to be resumed, where that is safe: when
+   * no page is freed that somebody else could get. 0, or -errno as flush gives it.
+   * @hot
+   */
+  handOver(ctx: number): number {
+    const { as } = this;
+    if (this.broken !== 0 || as.handOver === undefined) return this.flush();
+    if (this.handedCount > 0) this.flushFrees();
+    if (!this.freesOwn() || !as.handOver(ctx)) return this.flush();
+    // Other threads reach the pages until this one has done its batch, and must not find them in another place meanwhile.
+    if (this.users > 1) this.handedCount = this.freeCount;
+    else this.freeDeferred();
+    return 0;
+  }
+
+  /** Whether all pages that are to be freed stay with this address space. */
+  private freesOwn(): boolean {
+    const { memory, pool } = this;
+    let bytes = 0;
+    for (let i = 0; i < this.freeCount; i++) {
+      if (this.freeFiles[i] !== memory || memory.poolOf(this.freeOffs[i]!) !== pool) return false;
+      bytes += this.freeLens[i]!;
+    }
+    return bytes <= HAND_OVER_MAX || this.users === 1;
+  }
+
+  /** Frees what waits for a thread's batch. */
+  private flushFrees(): void {
+    this.as.settle?.();
+    this.memory.beginFree();
+    this.freeDeferred(this.handedCount);
+    this.memory.endFree();
+  }
+
+  /** Opens windows for the memory that only this address space gets, once it has shown that it maps more. */
+  private openWindows(): void {
+    const { as, pool } = this;
+    if (as.addWindow === undefined || pool.retired || ++this.flushes < WINDOW_FLUSHES) return;
+    if (this.platform.windowChunk !== this.memory.chunkPages * PAGE_SIZE) return;
+    const { extents } = pool;
+    while (this.windowed < extents.length) {
+      if (!as.addWindow(this.memory.backing, extents[this.windowed]!, extents[this.windowed + 1]!)) return;
+      this.windowed += 2;
+    }
   }
 
   /**
@@ -460,6 +528,9 @@ export class MemoryManager implements MappingOwner {
   flush(): number {
     // While there is no host address space, the queue refers to all pages.
     if (this.as instanceof PendingSpace) return 0;
+    if (!this.as.dirty) {
+      if (this.handedCount > 0) this.as.settle?.();
+    } else if (this.windowed < this.pool.extents.length) this.openWindows();
     const r = this.as.flush();
     // Who knows what is still mapped: then nothing is freed before the host address space is gone.
     if (r < 0) this.broken = r;
@@ -470,6 +541,29 @@ export class MemoryManager implements MappingOwner {
       this.memory.endFree();
     }
     return r;
+  }
+
+  /**
+   * The rights of a task with this address space changed. What its threads could do to pages that others got by fork must not
+   * rest on rights from before: windows onto them are closed, and their mappings become such that nobody can make them writable.
+   */
+  partCompany(): void {
+    if (this.sharesPool) partCompany(this);
+  }
+
+  /** Gets copies of its own of all pages that another address space could still write to. 0 or -ENOMEM. */
+  ownPages(): number {
+    return ownPages(this);
+  }
+
+  /** Goes on with another pool and no windows. */
+  changePool(): void {
+    this.as.closeWindows?.();
+    this.pool.retire();
+    this.oldPools.push(this.pool);
+    this.pool = this.memory.openPool();
+    this.windowed = 0;
+    this.sharesPool = false;
   }
 
   incUsers(): void {
@@ -502,12 +596,18 @@ export class MemoryManager implements MappingOwner {
   }
 
   /** Gives the noted page references back; no host mapping may show the pages. */
-  freeDeferred(): void {
-    const n = this.freeCount;
-    this.freeCount = 0;
+  freeDeferred(n: number = this.freeCount): void {
+    this.handedCount = 0;
     for (let i = 0; i < n; i++) this.freeFiles[i]!.decRef(this.freeOffs[i]!, this.freeLens[i]!);
+    const rest = this.freeCount - n;
+    this.freeCount = rest;
+    for (let i = 0; i < rest; i++) {
+      this.freeFiles[i] = this.freeFiles[n + i]!;
+      this.freeOffs[i] = this.freeOffs[n + i]!;
+      this.freeLens[i] = this.freeLens[n + i]!;
+    }
     // Do not keep files alive; a long list does not come back soon.
-    this.freeFiles.length = 0;
+    this.freeFiles.length = rest;
   }
 
   /** The memory files that pages of this address space come from. */

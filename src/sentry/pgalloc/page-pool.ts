@@ -35,6 +35,8 @@ export class PagePool extends FreeRuns {
   retired = false;
   /** Pages in `kept`. */
   keptCount = 0;
+  /** Where its chunks are, as pairs (offset, length), in the order in which it got them. */
+  readonly extents: number[] = [];
   private readonly file: MemoryFile;
   /** Freed runs with old contents by length: their first pages. */
   private readonly kept: (number[] | undefined)[] = [];
@@ -129,6 +131,7 @@ export class PagePool extends FreeRuns {
     const kept = this.takeKept();
     const runs = this.takeAll();
     this.file.giveChunks(this, to);
+    this.extents.length = 0;
     for (let i = 0; i < runs.length; i += 2) to.free(runs[i]!, runs[i + 1]!);
     for (const run of kept) to.giveBack(run.start, run.count);
   }
@@ -168,6 +171,7 @@ export class PagePool extends FreeRuns {
       return this.takeAny(n);
     }
     if (p < 0) return -1;
+    if (this.owned) this.extents.push(p * PAGE_SIZE, size * PAGE_SIZE);
     if (size > n) this.put(p + n, size - n);
     return p;
   }

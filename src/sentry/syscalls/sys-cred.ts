@@ -70,18 +70,24 @@ function fixFsCapabilities(old: Credentials, c: Credentials): void {
   }
 }
 
+/** The task goes on with other rights. */
+export function changeCredentials(t: Task, c: Credentials): void {
+  t.creds = c;
+  t.mm.partCompany();
+}
+
 /** The task takes the changed user ids. Programs that changed identity are not for others to look into. */
 function commitUid(t: Task, c: Credentials): number {
   const old = t.creds;
   fixCapabilities(old, c);
   if (c.euid !== old.euid || c.fsuid !== old.fsuid) dropDumpable(t);
-  t.creds = c;
+  changeCredentials(t, c);
   return 0;
 }
 
 function commitGid(t: Task, c: Credentials): number {
   if (c.egid !== t.creds.egid || c.fsgid !== t.creds.fsgid) dropDumpable(t);
-  t.creds = c;
+  changeCredentials(t, c);
   return 0;
 }
 
@@ -227,7 +233,7 @@ function sysSetfsuid(t: Task, a: SyscallArgs): number {
   c.fsuid = id;
   fixFsCapabilities(old, c);
   dropDumpable(t);
-  t.creds = c;
+  changeCredentials(t, c);
   return old.fsuid;
 }
 
@@ -239,7 +245,7 @@ function sysSetfsgid(t: Task, a: SyscallArgs): number {
   const c = old.clone();
   c.fsgid = id;
   dropDumpable(t);
-  t.creds = c;
+  changeCredentials(t, c);
   return old.fsgid;
 }
 
@@ -270,7 +276,7 @@ function sysSetgroups(t: Task, a: SyscallArgs): number {
   }
   const c = t.creds.clone();
   c.groups = groups.sort((x, y) => x - y);
-  t.creds = c;
+  changeCredentials(t, c);
   return 0;
 }
 
@@ -356,7 +362,7 @@ function sysCapset(t: Task, a: SyscallArgs): number {
   // Ambient capabilities are always permitted and inheritable.
   c.ambientLo = (c.ambientLo & permLo & inhLo) >>> 0;
   c.ambientHi = (c.ambientHi & permHi & inhHi) >>> 0;
-  t.creds = c;
+  changeCredentials(t, c);
   return 0;
 }
 

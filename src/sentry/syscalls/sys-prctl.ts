@@ -1,5 +1,5 @@
 /** prctl(2), arch_prctl(2), membarrier(2), personality(2), rseq(2). */
-import { EFAULT, EINVAL, ENAMETOOLONG, ENODEV, ENOSYS, EPERM } from "../../abi/errno.ts";
+import { EFAULT, EINVAL, ENAMETOOLONG, ENODEV, ENOMEM, ENOSYS, EPERM } from "../../abi/errno.ts";
 import { CAP_LAST_CAP, CAP_SETPCAP, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
 import {
   ARCH_CET_STATUS,
@@ -73,6 +73,7 @@ import { prctlSetMm } from "./prctl-mm.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
+import { changeCredentials } from "./sys-cred.ts";
 
 /** PR_TSC_ENABLE */
 const TSC_ENABLE = 1;
@@ -92,6 +93,7 @@ function sysPrctl(t: Task, a: SyscallArgs): number {
       return g.dumpable;
     case PR_SET_DUMPABLE:
       if (arg2 !== 0 && arg2 !== 1) return -EINVAL;
+      if (arg2 === 0 && g.dumpable !== 0 && mm.ownPages() < 0) return -ENOMEM;
       g.dumpable = arg2;
       return 0;
     case PR_GET_KEEPCAPS:
@@ -214,7 +216,7 @@ function setKeepCaps(t: Task, on: number): number {
   if ((t.creds.securebits & SECBIT_KEEP_CAPS_LOCKED) !== 0) return -EPERM;
   const c = t.creds.clone();
   c.securebits = on === 1 ? c.securebits | SECBIT_KEEP_CAPS : c.securebits & ~SECBIT_KEEP_CAPS;
-  t.creds = c;
+  changeCredentials(t, c);
   return 0;
 }
 
@@ -226,7 +228,7 @@ function setSecurebits(t: Task, bits: number): number {
   if (bits > 0xff || (old & 0xaa & ~bits) !== 0 || ((old ^ bits) & locked) !== 0) return -EPERM;
   const c = t.creds.clone();
   c.securebits = bits;
-  t.creds = c;
+  changeCredentials(t, c);
   return 0;
 }
 
@@ -234,7 +236,7 @@ function setNoNewPrivs(t: Task, a: SyscallArgs): number {
   if (a.ptr(1) !== 1 || a.ptr(2) !== 0 || a.ptr(3) !== 0 || a.ptr(4) !== 0) return -EINVAL;
   const c = t.creds.clone();
   c.noNewPrivs = true;
-  t.creds = c;
+  changeCredentials(t, c);
   return 0;
 }
 
@@ -269,7 +271,7 @@ function dropBounding(t: Task, cap: number): number {
   const c = t.creds.clone();
   if (cap < 32) c.boundingLo = (c.boundingLo & ~(1 << cap)) >>> 0;
   else c.boundingHi = (c.boundingHi & ~(1 << (cap - 32))) >>> 0;
-  t.creds = c;
+  changeCredentials(t, c);
   return 0;
 }
 
@@ -281,7 +283,7 @@ function ambient(t: Task, a: SyscallArgs): number {
     if (cap !== 0) return -EINVAL;
     const c = t.creds.clone();
     c.ambientLo = c.ambientHi = 0;
-    t.creds = c;
+    changeCredentials(t, c);
     return 0;
   }
   if (cap > CAP_LAST_CAP) return -EINVAL;
@@ -305,7 +307,7 @@ function ambient(t: Task, a: SyscallArgs): number {
   const raise = op === PR_CAP_AMBIENT_RAISE;
   if (isLow) c.ambientLo = (raise ? c.ambientLo | bit : c.ambientLo & ~bit) >>> 0;
   else c.ambientHi = (raise ? c.ambientHi | bit : c.ambientHi & ~bit) >>> 0;
-  t.creds = c;
+  changeCredentials(t, c);
   return 0;
 }
 
