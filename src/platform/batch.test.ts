@@ -179,6 +179,22 @@ describe("batches", () => {
     }
   });
 
+  scenario("a process whose death was told together with another one's batch", () => {
+    for (let i = 0; i < 20; i++) {
+      const { as } = bench.space(SYSCALL);
+      const other = bench.space(SYSCALL).as;
+      const pid = platform.pidOf(as);
+      process.kill(pid, "SIGKILL");
+      while (!readFileSync(`/proc/${pid}/stat`, "latin1").includes(") Z ")) continue;
+      other.unmap(PLACE, PAGE);
+      assert.equal(other.flush(), 0);
+      as.unmap(PLACE, PAGE);
+      assert.equal(as.flush(), -3);
+      bench.free(as);
+      bench.free(other);
+    }
+  });
+
   scenario("a batch that cannot be done ends the process", () => {
     const { as, id } = windowed(SYSCALL);
     assert.equal(bench.run(id), EV_SYSCALL);
