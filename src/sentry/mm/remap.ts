@@ -9,6 +9,8 @@ import { type Pma, USERTRAP, VMF_GROWSDOWN, VMF_LOCKED, VMF_NORESERVE, type Vma 
 import { addVma, dropVma, isData, isolateVma, mergeAround, resizeVma } from "./vmas.ts";
 
 const HUGE = 2 ** 52;
+/** Own memory up to this size is mapped anew when it is moved, instead of being moved with its page tables. */
+const SHOW_MAX: number = 64 * 1024;
 
 /** mremap(2): the new address, or -errno. */
 export function mremap(
@@ -153,7 +155,8 @@ function moveRange(
     const at = to + (start - addr);
     takePma(mm, p);
     // The host joins neighbouring ranges of a memory file, so that each of ours can be moved as one; other files' it may not.
-    if (mem !== null) mm.as.move(start, len, at);
+    // What is small and its own, a thread can show at the new place itself, for less than the page faults that this costs.
+    if (mem !== null && (len > SHOW_MAX || mem.poolOf(off) !== mm.pool)) mm.as.move(start, len, at);
     else {
       mm.as.mapFile(at, len, pages.backing, off, shown, shared, false);
       mm.as.unmap(start, len);
