@@ -58,6 +58,8 @@ static void op_mremap(struct op *op) {
 		return;
 	}
 	void *at = mremap(old, (size_t)(ARG(1) * PAGE), (size_t)(pages * PAGE), FD(3), arena(ARG(4), 0));
+	// What is moved may or may not join its new neighbours.
+	if (at != MAP_FAILED && at != (void *)old) output->has_advised = 1;
 	if (at == MAP_FAILED) result(-1);
 	else if ((char *)at >= arena(0, 0) && (char *)at < arena(2 * ARENA_PAGES, 0)) say("page %ld\n", ((char *)at - arena(0, 0)) / PAGE);
 	else {

@@ -34,6 +34,8 @@ static void say_address(const struct sockaddr_un *address, socklen_t length) {
 	if (length == 0) say("none");
 	else if (path <= 0) say("family=%d unnamed", address->sun_family);
 	else if (address->sun_path[0] != 0) say("%.*s+%ld", (int)path, address->sun_path, path);
+	// Names that the kernel chooses are random.
+	else if (path == 6 && strspn(address->sun_path + 1, "0123456789abcdef") >= 5) say("@auto");
 	else if (path > 1) say("@%.*s", (int)path - 1, address->sun_path + 1);
 	else say("@");
 }
