@@ -149,7 +149,7 @@ function openTmpfile(
   inode.linkable = (flags & O_EXCL) === 0;
   const dentry = new Dentry(d.fs, d, `#${inode.ino}`, inode);
   dentry.deleted = true;
-  const file = openFound(ctx, m, dentry, flags & ~(O_DIRECTORY | __O_TMPFILE), true);
+  const file = openFound(ctx, m, dentry, flags & ~(O_DIRECTORY | __O_TMPFILE | O_TRUNC), true);
   // The dentry is not cached: only the file holds the inode from here on.
   if (typeof file === "number") inode.decDentry();
   else file.statusFlags |= flags & O_TMPFILE;
