@@ -1,9 +1,10 @@
 /**
- * The soak test: `npm run test:soak -- [--minutes=N] [--platform=P] [--seed=S]`, 2 minutes on systrap by default.
+ * The soak test: `npm run test:soak -- [--minutes=N] [--platform=P] [--seed=S]`, 3 minutes on systrap by default.
  *
  * One sandbox runs fuzz sequences and stressors, round after round, and is looked at from outside between them, when nothing
  * runs in it: the Sentry must be alive, and its memory, its descriptors, the stub processes and the pages of the memory files
- * must not grow. What the last third of the rounds needs at least is compared with what the second third did.
+ * must not grow. The rounds after the first of each program are compared: what the second half needs at least, with what the
+ * first half did.
  */
 import fc from "fast-check";
 import { spawn, spawnSync } from "node:child_process";
@@ -27,7 +28,7 @@ import { sequenceText } from "./batch.ts";
 import { sequences } from "./generate.ts";
 
 /** Programs of this many sequences each, run in turn. */
-const PROGRAMS = 12;
+const PROGRAMS = 6;
 const SEQUENCES = 100;
 
 /** One second each; left out when stress-ng is not installed. */
@@ -110,7 +111,7 @@ function sampleOf(pid: number): Sample {
   };
 }
 
-/** What each quantity may grow by from one third of the rounds to the next: a share of it, and so much besides. */
+/** What each quantity may grow by from one half of the rounds to the other: a share of it, and so much besides. */
 const allowed: Readonly<Record<keyof Sample, readonly [number, number]>> = {
   // Of the collector's and compiled code's liking.
   rss: [0.1, 16384],
@@ -119,7 +120,7 @@ const allowed: Readonly<Record<keyof Sample, readonly [number, number]>> = {
   memory: [0.05, 4096],
 };
 
-let minutes = 2;
+let minutes = 3;
 let platform = "systrap";
 let seed = 1;
 for (const word of process.argv.slice(2)) {
@@ -182,11 +183,12 @@ while (performance.now() - startMs < minutes * 60_000 && (await round(n))) {
 }
 sandbox.stdin.end();
 
-const third = Math.floor(samples.length / 3);
-if (third < 3) failures.push(`only ${samples.length} rounds: too few to compare`);
-for (const key of third < 3 ? [] : (["rss", "descriptors", "stubs", "memory"] as const)) {
-  const before = Math.min(...samples.slice(third, 2 * third).map((sample) => sample[key]));
-  const after = Math.min(...samples.slice(2 * third).map((sample) => sample[key]));
+const steady = samples.slice(PROGRAMS);
+const half = Math.floor(steady.length / 2);
+if (half < 3) failures.push(`only ${samples.length} rounds: too few to compare`);
+for (const key of half < 3 ? [] : (["rss", "descriptors", "stubs", "memory"] as const)) {
+  const before = Math.min(...steady.slice(0, half).map((sample) => sample[key]));
+  const after = Math.min(...steady.slice(half).map((sample) => sample[key]));
   const [share, more] = allowed[key];
   if (after > before * (1 + share) + more) failures.push(`${key} grew from ${before} to ${after}`);
 }
