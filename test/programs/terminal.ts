@@ -47,12 +47,12 @@ exchange() {
   start || return
   type_line 'unset TMUX; vi -u NONE -N text' && shows '^~' || return
   t send-keys i 'one line' Enter 'another' Escape && shows '^another' && t send-keys C-z && shows Stopped || return
-  type_line 'clear; fg' && shows '^another' && type_line ':wq' && type_line 'clear; cat text' && shows '^one line' || return
+  type_line 'clear; fg' && shows '^another' && type_line ':wq' && sleep 0.5 && type_line 'clear; cat text' && shows '^one line' || return
   type_line 'clear; seq 500 | less' && shows '^:' && t send-keys G && shows '^500' && t send-keys '?^330' Enter && shows '^330' || return
-  t send-keys q && type_line 'clear; top' && shows 'PID USER' && t send-keys q && type_line 'clear; echo af""ter' && shows '^after' || return
+  t send-keys q && sleep 0.5 && type_line 'clear; top' && shows 'PID USER' && t send-keys q && sleep 0.5 && type_line 'clear; echo af""ter' && shows '^after' || return
   type_line 'tmux -L inner -f /dev/null new-session "echo in""ner; stty size; sleep 1000"' && shows '^inner' && shows '^23 80' || return
-  t resize-window -x 100 -y 30 && t send-keys C-c && shows 'exited' || return
-  type_line 'clear; exit 7' && ended && type_line 'echo status""=$?; stty -g >after; cmp before after && echo sa""me' || return
+  t resize-window -x 100 -y 30 && sleep 0.5 && t send-keys C-c && shows 'exited' || return
+  sleep 0.5; type_line 'clear; exit 7' && ended && type_line 'echo status""=$?; stty -g >after; cmp before after && echo sa""me' || return
   shows '^status=7' && shows '^same'
 }
 finish`;
