@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -376,6 +377,27 @@ static napi_value js_readdir_attrs(napi_env env, napi_callback_info info) {
   }
 }
 
+/* inotifyInit(): never blocks its reader. */
+static napi_value js_inotify_init(napi_env env, napi_callback_info info) {
+  (void)info;
+  return ret(env, RESULT(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)));
+}
+
+static napi_value js_inotify_add_watch(napi_env env, napi_callback_info info) {
+  ARGS(3);
+  ARG_I32(fd, 0);
+  ARG_PATH(path, 1);
+  ARG_U32(mask, 2);
+  return ret(env, RESULT(inotify_add_watch(fd, path, mask)));
+}
+
+static napi_value js_inotify_rm_watch(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  ARG_I32(fd, 0);
+  ARG_I32(wd, 1);
+  return ret(env, RESULT(inotify_rm_watch(fd, wd)));
+}
+
 static napi_value js_mkdirat(napi_env env, napi_callback_info info) {
   ARGS(3);
   ARG_I32(dirfd, 0);
@@ -538,6 +560,8 @@ void files_register(napi_env env, napi_value exports) {
       {"mknodat", js_mknodat},       {"unlinkat", js_unlinkat},     {"symlinkat", js_symlinkat},
       {"linkat", js_linkat},         {"renameat2", js_renameat2},   {"fgetxattr", js_fgetxattr},
       {"fsetxattr", js_fsetxattr},   {"flistxattr", js_flistxattr}, {"fremovexattr", js_fremovexattr},
+      {"inotifyInit", js_inotify_init}, {"inotifyAddWatch", js_inotify_add_watch},
+      {"inotifyRmWatch", js_inotify_rm_watch},
       {"flock", js_flock},           {"fcntlGetfl", js_fcntl_getfl}, {"fcntlSetfl", js_fcntl_setfl},
       {"setCloexec", js_set_cloexec}, {"ioctlBuf", js_ioctl_buf},   {"ioctlInt", js_ioctl_int},
       {"memfdCreate", js_memfd_create}, {"addSeals", js_add_seals},

@@ -90,7 +90,7 @@ test("every request on a fid that is not there is EBADF", () => {
   withRig((rig) => {
     for (const { type, create, name } of MESSAGES) {
       if (type % 2 === 1 || type === c.TVERSION || type === c.TAUTH || type === c.TATTACH) continue;
-      if (type === c.TFLUSH || type === c.TCLUNKBATCH) continue;
+      if (type === c.TFLUSH || type === c.TCLUNKBATCH || type === c.TNOTIFY || type === c.TUNWATCH) continue;
       const message = new create() as unknown as Record<string, unknown>;
       for (const key of Object.keys(message)) {
         if (/fid$/i.test(key) && typeof message[key] === "number") message[key] = 4711;
@@ -279,6 +279,9 @@ test("random requests neither throw nor leak, and never touch what lies outside"
             } else if (message.fids instanceof Array) {
               message.count = 1;
               message.fids.push(rng(() => small));
+            } else if (message.wds instanceof Array) {
+              message.count = 1;
+              message.wds.push(rng(() => small));
             } else if ("buf" in message) message.count = 0;
             const result = send(rig, info.type, message as unknown as Message);
             assert.ok(result === info.type + 1 || (result < 0 && result > -200), `${info.name}: ${result}`);

@@ -21,6 +21,7 @@ for (;;) {
   const options = {
     rootFd,
     procFd,
+    procPath: "/proc/self/fd",
     isReadonly: false,
     aname: aname ?? path!,
     hasExtension: true,

@@ -65,6 +65,7 @@ function main(): void {
       new Connection(host, ioFd, {
         rootFd: check(host.openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0), `open ${path}`),
         procFd,
+        procPath: config.procPath === "" ? "/proc/self/fd" : config.procPath,
         isReadonly: readonly,
         aname: path,
         hasExtension: true,

@@ -47,6 +47,9 @@ const FILE_CALLS: readonly AllowedCall[] = [
   { call: "fsetxattr", reason: "extended attributes" },
   { call: "flistxattr", reason: "extended attributes" },
   { call: "fremovexattr", reason: "extended attributes" },
+  { call: "inotify_init1", reason: "a descriptor that tells the Sentry of changes" },
+  { call: "inotify_add_watch", reason: "watching directories that the Sentry knows" },
+  { call: "inotify_rm_watch", reason: "and no longer" },
 ];
 
 /** The filter for a server whose /proc/self/fd is `procFd`. */

@@ -83,6 +83,7 @@ export class Rig {
     return new P9Server(this.host, {
       rootFd: this.rootFd,
       procFd: this.procFd,
+      procPath: "/proc/self/fd",
       isReadonly: options.isReadonly ?? false,
       aname: this.path,
       hasExtension: true,

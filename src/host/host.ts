@@ -159,6 +159,10 @@ export interface Host {
   fsetxattr(fd: number, name: string, buf: Uint8Array, len: number, flags: number): number;
   flistxattr(fd: number, buf: Uint8Array): number;
   fremovexattr(fd: number, name: string): number;
+  /** inotify_init1(IN_NONBLOCK | IN_CLOEXEC). */
+  inotifyInit(): number;
+  inotifyAddWatch(fd: number, path: string, mask: number): number;
+  inotifyRmWatch(fd: number, wd: number): number;
   flock(fd: number, op: number): number;
   fcntlGetfl(fd: number): number;
   fcntlSetfl(fd: number, flags: number): number;

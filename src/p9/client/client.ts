@@ -70,6 +70,8 @@ const writeReply = new Rwrite();
 const dataReply = new Data();
 const fidMsg = new FidOnly();
 const readlinkReply = new l.Rreadlink();
+const watchMsg = new x.Twatch();
+const unwatchMsg = new x.Tunwatch();
 const empty = new Empty();
 
 /** A reply whose attributes go straight to the caller's object. */
@@ -79,6 +81,20 @@ class AttrInto implements Message {
   encode(): void {}
 
   decode(r: Reader): number {
+    decodeAttr(r, this.out);
+    return r.finish();
+  }
+}
+
+/** The same with a watch's number in front. */
+class WatchInto implements Message {
+  wd = 0;
+  out: Stat = new Stat();
+
+  encode(): void {}
+
+  decode(r: Reader): number {
+    this.wd = r.u32();
     decodeAttr(r, this.out);
     return r.finish();
   }
@@ -97,6 +113,7 @@ class StatFsInto implements Message {
 
 const NO_BYTES = new Uint8Array(0);
 const attrInto = new AttrInto();
+const watchInto = new WatchInto();
 const statfsInto = new StatFsInto();
 
 export class P9Client {
@@ -122,6 +139,7 @@ export class P9Client {
   #nextFid = 0;
   #freeFids: number[] = [];
   #clunks: number[] = [];
+  #unwatched: number[] = [];
 
   constructor(transport: Transport) {
     this.transport = transport;
@@ -168,6 +186,7 @@ export class P9Client {
     this.#nextFid = 0;
     this.#freeFids = [];
     this.#clunks = [];
+    this.#unwatched = [];
     if (hasExtension && this.tryVersion(c.VERSION_TSVISOR)) return 0;
     if (this.isDead) return -EIO;
     return this.tryVersion(c.VERSION_L) ? 0 : this.isDead ? -EIO : -EPROTONOSUPPORT;
@@ -551,6 +570,37 @@ export class P9Client {
     allocateMsg.offset = offset;
     allocateMsg.length = length;
     return this.callForAttr(c.TALLOCATE, allocateMsg, out);
+  }
+
+  // --- notification ---
+
+  /** A host fd from which struct inotify_event can be read, for the watches of this connection; or -errno. */
+  notify(): number {
+    if (!this.isExtended) return -EOPNOTSUPP;
+    const err = this.call(c.TNOTIFY, empty, empty);
+    if (err < 0) return err;
+    const fd = this.transport.takeFd();
+    return fd >= 0 ? fd : -EIO;
+  }
+
+  /** Watches fid's file for events (IN_*). The watch's number, and attributes as of then in `out`; or -errno. */
+  watch(fid: number, mask: number, out: Stat): number {
+    watchMsg.fid = fid;
+    watchMsg.mask = mask;
+    watchInto.out = out;
+    const err = this.call(c.TWATCH, watchMsg, watchInto);
+    if (err < 0) return err;
+    return watchInto.wd <= 0x7fffffff ? watchInto.wd : this.broken();
+  }
+
+  /** Ends watches; the server hears of it later, together with others. */
+  unwatch(wd: number): void {
+    this.#unwatched.push(wd);
+    if (this.#unwatched.length < CLUNK_BATCH) return;
+    unwatchMsg.count = this.#unwatched.length;
+    for (let i = 0; i < unwatchMsg.count; i++) unwatchMsg.wds[i] = this.#unwatched[i]!;
+    this.#unwatched.length = 0;
+    this.call(c.TUNWATCH, unwatchMsg, empty);
   }
 
   // --- extended attributes ---

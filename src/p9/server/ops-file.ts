@@ -201,6 +201,7 @@ export function openat(s: P9Server): number {
   if (m.name === "") handle.refs++;
   else handle = s.lookup(fid.handle, m.name);
   if (typeof handle === "number") return handle;
+  if ((m.flags & f.O_PATH) !== 0) return donatePath(s, handle);
   // A directory's descriptor would let its holder look up any path below it: those stay here.
   const refused = handle.type === S_IFDIR ? -e.EISDIR : checkOpen(s, handle.type, m.flags);
   const fd = refused < 0 ? refused : s.reopen(handle.fd, (m.flags & DONATED_FLAGS) | f.O_NONBLOCK);
@@ -213,6 +214,22 @@ export function openat(s: P9Server): number {
   s.donatedFd = fd;
   if (m.newFid === c.NOFID) releaseHandle(s.host, handle);
   else s.addFid(new Fid(m.newFid, handle, fid.uid));
+  return replyAttr(s);
+}
+
+/** Donates the O_PATH descriptor of a regular file, by which its holder can do no more than read its attributes. */
+function donatePath(s: P9Server, handle: PathHandle): number {
+  let err = handle.type === S_IFREG && openatMsg.newFid === c.NOFID ? 0 : -e.EINVAL;
+  if (err === 0 && openatMsg.name === "") err = s.statFd(handle.fd);
+  if (err < 0) {
+    releaseHandle(s.host, handle);
+    return err;
+  }
+  s.donatedFd = handle.fd;
+  if (handle.refs > 1) {
+    s.keepsDonated = true;
+    handle.refs--;
+  } else if (handle.parent !== null) releaseHandle(s.host, handle.parent);
   return replyAttr(s);
 }
 

@@ -25,6 +25,7 @@ import { readdirs, xattrNames } from "./ops-readdirs.ts";
 import * as file from "./ops-file.ts";
 import * as make from "./ops-make.ts";
 import * as session from "./ops-session.ts";
+import * as watch from "./ops-watch.ts";
 import * as xattr from "./ops-xattr.ts";
 import { checkName } from "./shared.ts";
 
@@ -36,6 +37,8 @@ export interface P9ServerOptions {
    * looked up, whatever its name means by now. Owned by the caller.
    */
   readonly procFd: number;
+  /** The path of that directory, for inotify_add_watch(2), which takes no descriptor. */
+  readonly procPath: string;
   /** Refuse everything that changes a file. */
   readonly isReadonly: boolean;
   /** Name that an attach may use besides "" and "/". */
@@ -63,6 +66,10 @@ export class P9Server {
   isExtended = false;
   /** Host fd that the sender of the reply passes along and then closes, or -1. */
   donatedFd = -1;
+  /** {@link donatedFd} stays open here. */
+  keepsDonated = false;
+  /** The connection's notification descriptor, or -1. */
+  notifyFd = -1;
 
   constructor(host: P9Backend, options: P9ServerOptions) {
     this.host = host;
@@ -98,13 +105,16 @@ export class P9Server {
 
   /** Closes the fd that the last reply passed on. */
   closeDonated(): void {
-    if (this.donatedFd >= 0) this.host.close(this.donatedFd);
+    if (this.donatedFd >= 0 && !this.keepsDonated) this.host.close(this.donatedFd);
     this.donatedFd = -1;
+    this.keepsDonated = false;
   }
 
-  /** Gives up every fid: the connection ended or starts anew. */
+  /** Gives up every fid and the watches: the connection ended or starts anew. */
   reset(): void {
     this.closeDonated();
+    if (this.notifyFd >= 0) this.host.close(this.notifyFd);
+    this.notifyFd = -1;
     for (const fid of this.fids.values()) releaseFid(this.host, fid);
     this.fids.clear();
     this.locks.clear();
@@ -188,6 +198,12 @@ export class P9Server {
         return dir.readdirattr(this);
       case c.TXATTRNAMES:
         return xattrNames(this);
+      case c.TNOTIFY:
+        return watch.notify(this);
+      case c.TWATCH:
+        return watch.watch(this);
+      case c.TUNWATCH:
+        return watch.unwatch(this);
       case c.TREADDIRS:
         return readdirs(this);
       case c.TCLUNKBATCH:

@@ -61,6 +61,9 @@ export const TREMOVEXATTR = 224;
 export const TLINKATTR = 226;
 export const TREADDIRS = 228;
 export const TXATTRNAMES = 230;
+export const TNOTIFY = 232;
+export const TWATCH = 234;
+export const TUNWATCH = 236;
 
 /** size[4] type[1] tag[2] in front of every message. */
 export const HEADER_SIZE = 7;
@@ -89,6 +92,8 @@ export const XATTR_MAX = 65536;
 export const MAX_READDIRS = 128;
 /** Most fids in one {@link TCLUNKBATCH}. */
 export const MAX_CLUNKS = 512;
+/** Most watches in one {@link TUNWATCH}. */
+export const MAX_UNWATCH = 512;
 
 /** qid.type: the high bits of a Plan 9 mode. */
 export const QT_DIR = 0x80;

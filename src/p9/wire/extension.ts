@@ -4,7 +4,7 @@
  */
 import { EBADMSG } from "../../abi/errno.ts";
 import { Stat } from "../../abi/stat.ts";
-import { MAX_CLUNKS, MAX_READDIRS, MAX_WALK } from "./constants.ts";
+import { MAX_CLUNKS, MAX_READDIRS, MAX_UNWATCH, MAX_WALK } from "./constants.ts";
 import type { Reader, Writer } from "./cursor.ts";
 import type { Message } from "./message.ts";
 import { SetAttr, decodeAttr, encodeAttr } from "./records.ts";
@@ -415,6 +415,62 @@ export class Tsetxattr implements Message {
     this.count = r.u32();
     this.off = r.take(this.count);
     this.buf = r.buf;
+    return r.finish();
+  }
+}
+
+/**
+ * fid[4] mask[4]: add an inotify(7) watch for the events of `mask` (IN_ALL_EVENTS) to the connection's notification
+ * descriptor, which Tnotify gives; a second watch of a file replaces the mask of the first. EOPNOTSUPP where not every
+ * change of the file would be told (network file systems, say).
+ */
+export class Twatch implements Message {
+  fid = 0;
+  mask = 0;
+
+  encode(w: Writer): void {
+    w.u32(this.fid);
+    w.u32(this.mask);
+  }
+
+  decode(r: Reader): number {
+    this.fid = r.u32();
+    this.mask = r.u32();
+    return r.finish();
+  }
+}
+
+/** wd[4] attr[108]: the watch's number in events; attributes as they are with the watch in place. */
+export class Rwatch implements Message {
+  wd = 0;
+  readonly attr: Stat = new Stat();
+
+  encode(w: Writer): void {
+    w.u32(this.wd);
+    encodeAttr(w, this.attr);
+  }
+
+  decode(r: Reader): number {
+    this.wd = r.u32();
+    decodeAttr(r, this.attr);
+    return r.finish();
+  }
+}
+
+/** nwd[2] nwd*(wd[4]). Watches that are not there are passed over. */
+export class Tunwatch implements Message {
+  count = 0;
+  readonly wds: number[] = [];
+
+  encode(w: Writer): void {
+    w.u16(this.count);
+    for (let i = 0; i < this.count; i++) w.u32(this.wds[i]!);
+  }
+
+  decode(r: Reader): number {
+    this.count = r.u16();
+    if (this.count > MAX_UNWATCH) return -EBADMSG;
+    for (let i = 0; i < this.count; i++) this.wds[i] = r.u32();
     return r.finish();
   }
 }

@@ -63,5 +63,8 @@ export const MESSAGES: readonly MessageInfo[] = [
   ...pair(c.TREMOVEXATTR, "removexattr", ext.FidName, Empty),
   ...pair(c.TLINKATTR, "linkattr", linux.Tlink, ext.AttrOnly),
   ...pair(c.TXATTRNAMES, "xattrnames", ext.Treaddirs, base.Data),
+  ...pair(c.TNOTIFY, "notify", Empty, Empty),
+  ...pair(c.TWATCH, "watch", ext.Twatch, ext.Rwatch),
+  ...pair(c.TUNWATCH, "unwatch", ext.Tunwatch, Empty),
   ...pair(c.TREADDIRS, "readdirs", ext.Treaddirs, ext.Rreaddirs),
 ];

@@ -96,6 +96,10 @@ function fill(target: object, where: string, rng: fc.GeneratorValue): void {
     const fids = rng(() => fc.array(u32, { maxLength: 512 }));
     (target as unknown as { count: number }).count = fids.length;
     (target.fids as number[]).push(...fids);
+  } else if ("wds" in target) {
+    const wds = rng(() => fc.array(u32, { maxLength: 512 }));
+    (target as unknown as { count: number }).count = wds.length;
+    (target.wds as number[]).push(...wds);
   } else if ("buf" in target) {
     const data = rng(() => fc.uint8Array({ maxLength: 400 }));
     const message = target as Data;

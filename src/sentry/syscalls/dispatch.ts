@@ -6,6 +6,7 @@ import type { Logger } from "../../base/log.ts";
 import type { SyscallDispatcher } from "../kernel/kernel.ts";
 import type { Task } from "../kernel/task.ts";
 import { killGroup } from "../kernel/task-signals.ts";
+import { turn } from "../vfs/turn.ts";
 import { SyscallArgs } from "./args.ts";
 
 /** A system call attempt: >= 0, -errno, BLOCKED, NO_RETURN_VALUE. */
@@ -51,6 +52,7 @@ export class Dispatcher implements SyscallDispatcher {
     const nr = t.sysno;
     const a = this.args;
     a.bind(t.callRegs, t.regBase);
+    turn.now++;
     if (t.attempt === 0) {
       this.count++;
       // A table that several processes share (CLONE_FILES) is bounded by the caller's limits.

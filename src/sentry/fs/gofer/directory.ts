@@ -46,9 +46,18 @@ export class DirListing implements DirSink {
   /** Which of its files have any; null: not known. */
   xattrNames: Set<string> | null = null;
 
+  /** When it was read, monotonic. */
+  private readonly readAtNs: number;
+
   constructor(gofer: GoferFs, keepsAttrs: boolean) {
     this.gofer = gofer;
+    this.readAtNs = gofer.vfs.clock.monotonicNs();
     this.attrs = keepsAttrs ? [] : null;
+  }
+
+  /** Whether it was read at most so long ago. */
+  isRecent(ns: number): boolean {
+    return this.gofer.vfs.clock.monotonicNs() - this.readAtNs <= ns;
   }
 
   entry(name: string, a: Stat): void {

@@ -3,13 +3,15 @@
  *
  * Names, attributes and missing names are cached: by default the sandbox is the only one who changes the files
  * (*exclusive*), so that only what it has never asked for costs a request. With `isShared` somebody else may change them
- * too: every use of a cached name asks again. The contents of regular files never pass through here: the gofer donates
+ * too: the host tells of changes of names (events.ts), attributes of regular files are read from donated descriptors, and
+ * where that cannot be every use asks again. The contents of regular files never pass through here: the gofer donates
  * host fds, and reads, writes and mappings go to those.
  *
  * Everything is synchronous; a request blocks the kernel until the gofer has answered.
  * Nothing here survives a checkpoint but names: fids, handles and host fds are transient.
  */
 import { EPROTONOSUPPORT } from "../../../abi/errno.ts";
+import { RLIMIT_NOFILE } from "../../../abi/resource.ts";
 import { Stat } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
 import type { Host } from "../../../host/host.ts";
@@ -19,6 +21,7 @@ import type { Transport } from "../../../p9/client/transport.ts";
 import { NOUID } from "../../../p9/wire/constants.ts";
 import { FileSystem } from "../../vfs/filesystem.ts";
 import type { VirtualFileSystem } from "../../vfs/vfs.ts";
+import { HostEvents } from "./events.ts";
 import type { BackingKeeper } from "./handle.ts";
 import { GoferInode } from "./inode.ts";
 
@@ -35,6 +38,8 @@ export interface GoferOptions {
 const MAX_FIDS = 2000;
 /** Inodes that nobody has open, whose donated fds are kept nevertheless. */
 const MAX_IDLE_HANDLES = 512;
+/** Donated descriptors of files that nobody has open, by which their attributes are read. */
+const MAX_PATH_FDS = 4096;
 /** Inode numbers of further host devices are moved up by multiples of this. */
 const INO_SPACE = 2 ** 48;
 
@@ -53,6 +58,11 @@ export class GoferFs extends FileSystem {
   private readonly fidOwners: Set<GoferInode> = new Set();
   /** Inodes with handles and no users, oldest first. */
   private readonly idle: Set<GoferInode> = new Set();
+  /** Inodes with a descriptor for their attributes, oldest first, and how many there may be. */
+  private readonly withPathFd: Set<GoferInode> = new Set();
+  private readonly maxPathFds: number;
+  /** Where the host tells of changes; undefined: not asked for yet, null: it does not. Shared mode only. */
+  private notification: HostEvents | null | undefined;
 
   constructor(
     vfs: VirtualFileSystem,
@@ -70,6 +80,7 @@ export class GoferFs extends FileSystem {
     this.readOnly = options.isReadonly;
     this.cachesNegative = !options.isShared;
     this.rootFid = rootFid;
+    this.maxPathFds = options.isShared ? pathFdLimit(host) : 0;
     const root = this.inodeOf(rootAttr, null, "");
     root.adoptFid(rootFid);
     this.setRoot(root);
@@ -91,6 +102,9 @@ export class GoferFs extends FileSystem {
     this.shrink();
     for (const inode of this.idle) inode.closeHandles();
     this.idle.clear();
+    for (const inode of this.withPathFd) inode.closePathFd();
+    this.withPathFd.clear();
+    if (this.notification instanceof HostEvents) this.notification.close();
     this.client.transport.close();
     this.client.isDead = true;
   }
@@ -131,6 +145,17 @@ export class GoferFs extends FileSystem {
     if (ofDevice !== undefined && ofDevice.get(inode.attr.ino) === inode) ofDevice.delete(inode.attr.ino);
     this.fidOwners.delete(inode);
     this.idle.delete(inode);
+    this.withPathFd.delete(inode);
+  }
+
+  /** Where the host tells of changes, or null. */
+  get events(): HostEvents | null {
+    if (this.notification !== undefined) return this.notification;
+    const fd = this.isShared ? this.client.notify() : -1;
+    this.notification = fd < 0 ? null : new HostEvents(this.host, fd);
+    // What is known not to exist is as certain as what exists.
+    if (fd >= 0) this.cachesNegative = true;
+    return this.notification;
   }
 
   /** An inode number for the guest: unique although the tree may span several host devices. */
@@ -163,6 +188,21 @@ export class GoferFs extends FileSystem {
     this.fidOwners.delete(inode);
   }
 
+  /** `inode` has a descriptor for its attributes now. */
+  notePathFd(inode: GoferInode): void {
+    this.withPathFd.add(inode);
+    if (this.withPathFd.size <= this.maxPathFds) return;
+    for (const old of this.withPathFd) {
+      this.withPathFd.delete(old);
+      old.closePathFd();
+      return;
+    }
+  }
+
+  dropPathFd(inode: GoferInode): void {
+    this.withPathFd.delete(inode);
+  }
+
   /** `inode` was closed by its last user; its handles are kept for the next one. */
   noteIdle(inode: GoferInode): void {
     this.idle.delete(inode);
@@ -176,6 +216,13 @@ export class GoferFs extends FileSystem {
       }
     }
   }
+}
+
+/** A part of what this process may open, which is the guest's mappings' and open files' in the first place. */
+function pathFdLimit(host: Host): number {
+  const limits = new Float64Array(2);
+  const err = host.getrlimit(RLIMIT_NOFILE, limits);
+  return err < 0 ? 0 : Math.min(MAX_PATH_FDS, Math.floor(limits[0]! / 8));
 }
 
 /** Attaches to the gofer on socket `ioFd` (taken over). The file system, to be mounted, or -errno. */

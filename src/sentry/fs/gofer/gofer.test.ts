@@ -38,6 +38,7 @@ import {
 } from "../../vfs/attributes.ts";
 import { openAt } from "../../vfs/open.ts";
 import { linkAt, mkdirAt, mknodAt, readlinkAt, renameAt2, rmdirAt, symlinkAt, unlinkAt } from "../../vfs/operations.ts";
+import { turn } from "../../vfs/turn.ts";
 import { TestContext, readText, seqOf, writeText } from "../tmpfs/harness.testing.ts";
 import { attachGofer } from "./gofer-fs.ts";
 import type { GoferFs } from "./gofer-fs.ts";
@@ -63,7 +64,9 @@ class World {
     });
   }
 
+  /** Where a file is on the host. Whoever asks is about to change it there: between two system calls. */
   host(name: string): string {
+    turn.now++;
     return join(this.path, name);
   }
 

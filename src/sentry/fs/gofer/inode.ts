@@ -5,7 +5,9 @@
  * the name it was last seen under. A file without a name must keep its fid.
  */
 import { EIO, ENOENT, EPERM, ESTALE } from "../../../abi/errno.ts";
-import { AT_REMOVEDIR, O_RDONLY, O_RDWR, RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
+import { DT_REG } from "../../../abi/dirent.ts";
+import { AT_REMOVEDIR, O_PATH, O_RDONLY, O_RDWR, RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
+import { IN_ATTRIB, IN_CREATE, IN_DELETE, IN_MOVED_FROM, IN_MOVED_TO } from "../../../abi/inotify.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stat } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
 import * as c from "../../../p9/wire/constants.ts";
@@ -13,8 +15,10 @@ import { SetAttr as WireSetAttr } from "../../../p9/wire/records.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { ATTR_SIZE, Inode } from "../../vfs/inode.ts";
 import type { SetAttr } from "../../vfs/inode.ts";
+import { turn } from "../../vfs/turn.ts";
 import { copyStat, statFd, toWire } from "./attributes.ts";
 import { DirListing } from "./directory.ts";
+import { CONTENTS_MASK, DirWatch, NAMES_MASK } from "./events.ts";
 import { GoferDirectoryFile, GoferFile } from "./file.ts";
 import type { GoferFs } from "./gofer-fs.ts";
 import { GoferHandle } from "./handle.ts";
@@ -27,8 +31,11 @@ const oneName: string[] = [""];
 /** Of getFid: inodes without fid on the way, from the top, and their names. */
 const chain: GoferInode[] = [];
 const chainNames: string[] = [];
-/** Attributes of a shared file hold for so long. */
-const FRESH_NS = 1_000_000;
+/** Attributes that a shared directory was read with are used for so long. */
+const LISTED_NS = 1_000_000_000;
+/** How many entries of a shared directory are worth reading when one was asked for; and bytes of a directory for each. */
+const ENTRIES_PER_MISS = 64;
+const BYTES_PER_ENTRY = 16;
 
 export class GoferInode extends Inode {
   readonly gofer: GoferFs;
@@ -36,8 +43,17 @@ export class GoferInode extends Inode {
   readonly attr: Stat = new Stat();
   /** Something may have changed attributes since: look before they are shown. */
   isStale = false;
-  /** When they were read, monotonic. Shared mode only. */
-  private readAtNs = 0;
+  /** In which attempt of a system call they were read. Shared mode only. */
+  private readAt = -1;
+  /** Directory of a shared tree: how the host tells of changes; null: it does not. */
+  private watch: DirWatch | null = null;
+  private isWatchRefused = false;
+  /** Names may be cached that were looked up without a watch. */
+  private hasNames = false;
+  /** Entries that were asked for one by one since the directory was read. Shared mode only. */
+  private misses = 0;
+  /** A donated descriptor to read attributes from, or -1. Shared mode only. */
+  private pathFd = -1;
   fid: number = c.NOFID;
   parent: GoferInode | null;
   name: string;
@@ -75,15 +91,91 @@ export class GoferInode extends Inode {
     this.gid = attr.gid;
     this.rdev = attr.rdev;
     this.isStale = false;
-    if (this.gofer.isShared) this.readAtNs = this.gofer.vfs.clock.monotonicNs();
+    this.readAt = turn.now;
   }
 
   /** Whether the attributes must be read anew before they are used. */
   private get needsRefresh(): boolean {
     if (this.isStale) return true;
-    if (!this.gofer.isShared) return false;
     // What the walk to this file has just read is good enough for the system call that made it.
-    return this.handle !== null || this.gofer.vfs.clock.monotonicNs() - this.readAtNs > FRESH_NS;
+    if (!this.gofer.isShared || this.readAt === turn.now) return false;
+    if (this.isDir) return this.syncWatch(this.watch) === null || this.isStale;
+    if (!this.isSymlink || this.attr.nlink !== 1 || !this.isAnchored) return true;
+    const above = this.parent === null ? null : this.parent.syncWatch(this.parent.watch);
+    return above === null || !above.isCertain(this.name) || this.isStale;
+  }
+
+  // --- events of the host ---
+
+  /** `watch` after a look at what has happened, which may end it. */
+  private syncWatch(watch: DirWatch | null): DirWatch | null {
+    if (watch === null) return null;
+    this.gofer.events!.sync();
+    return this.watch;
+  }
+
+  /** Makes the host tell of a shared directory's changes, with events of `mask` at least. null: it does not. */
+  private ensureWatch(mask: number): DirWatch | null {
+    const had = this.watch;
+    if (had !== null && (mask & ~had.mask) === 0) return this.syncWatch(had);
+    const { events, client, scratch } = this.gofer;
+    if (events === null || this.isWatchRefused) return had;
+    const fid = this.getFid();
+    if (fid < 0) return had;
+    const all = had === null ? mask : mask | had.mask;
+    const wd = client.watch(fid, all, scratch);
+    if (wd < 0 || !this.isSameFile(scratch)) {
+      this.isWatchRefused = true;
+      return had;
+    }
+    this.setStat(scratch);
+    if (had !== null && had.wd === wd) {
+      had.mask = all;
+      return this.syncWatch(had);
+    }
+    const watch = new DirWatch(wd, all);
+    // Names that were learned without it are asked for once more.
+    if (this.hasNames) watch.suspectAll();
+    this.watch = watch;
+    events.add(wd, this);
+    return watch;
+  }
+
+  /** The host has no more to tell. */
+  watchEnded(): void {
+    this.watch = null;
+    this.hasNames = true;
+    this.listing = null;
+    this.isStale = true;
+  }
+
+  /** Events were lost. */
+  eventsLost(): void {
+    if (this.watch !== null) this.watch.suspectAll();
+    this.listing = null;
+    this.isStale = true;
+  }
+
+  /** Something happened to the directory itself. */
+  selfEvent(): void {
+    this.isStale = true;
+    // Nobody confirms the root's name before its mode is used.
+    if (this.parent === null) this.refresh();
+  }
+
+  /** An entry came, went, or became another file. */
+  nameEvent(name: string, isOwn: boolean): void {
+    this.isStale = true;
+    if (isOwn) return;
+    this.listing = null;
+    this.misses = 0;
+    if (this.watch !== null) this.watch.suspect(name);
+  }
+
+  /** An entry's file was changed. */
+  entryEvent(name: string, mask: number): void {
+    if (this.listing !== null) this.listing.lookedUp(name);
+    if ((mask & IN_ATTRIB) !== 0 && this.watch !== null) this.watch.noteChanged(name);
   }
 
   private get handle(): GoferHandle | null {
@@ -191,7 +283,7 @@ export class GoferInode extends Inode {
     const { writer } = this;
     if (writer !== null) {
       // An fd open for writing would keep the host from running the file (ETXTBSY).
-      if (this.isStale) this.refreshFrom(writer);
+      if (this.isStale) this.refreshFrom(writer.fd);
       this.writer = null;
       writer.decRef();
     }
@@ -202,7 +294,14 @@ export class GoferInode extends Inode {
     const { parent } = this;
     if (parent === null) return;
     this.gofer.forget(this);
-    const isCurrent = !this.isStale && this.isAnchored && this.writer === null && this.mapping === null;
+    this.closePathFd();
+    if (this.watch !== null) {
+      this.gofer.events!.remove(this.watch.wd);
+      this.gofer.client.unwatch(this.watch.wd);
+      this.watch = null;
+    }
+    const isCurrent =
+      !this.gofer.isShared && !this.isStale && this.isAnchored && this.writer === null && this.mapping === null;
     if (isCurrent && parent.listing !== null) parent.listing.giveBack(this.name, this.ino, this.attr);
     if (this.fid !== c.NOFID) this.dropFid();
     this.closeHandles();
@@ -227,7 +326,12 @@ export class GoferInode extends Inode {
   /** Reads the attributes anew: from a donated fd when there is one, which costs no request. 0 or -errno. */
   refresh(): number {
     const { handle } = this;
-    if (handle !== null) return this.refreshFrom(handle);
+    if (handle !== null) return this.refreshFrom(handle.fd);
+    if (this.gofer.isShared) {
+      if (this.pathFd >= 0) return this.refreshFrom(this.pathFd);
+      if (this.isRegular) return this.openPathFd();
+      if (this.isDir && this.watch === null && this.ensureWatch(NAMES_MASK) !== null) return 0;
+    }
     if (this.fid === c.NOFID) {
       this.isStale = false;
       const fid = this.getFid();
@@ -241,15 +345,31 @@ export class GoferInode extends Inode {
     return 0;
   }
 
-  private refreshFrom(handle: GoferHandle): number {
+  private refreshFrom(fd: number): number {
     const { attr } = this;
-    const err = statFd(this.gofer.host, handle.fd, attr);
+    const err = statFd(this.gofer.host, fd, attr);
     if (err < 0) return err;
     this.mode = attr.mode;
     this.uid = attr.uid;
     this.gid = attr.gid;
     this.isStale = false;
+    this.readAt = turn.now;
     return 0;
+  }
+
+  /** Gets attributes, and a descriptor by which they are read without the gofer from now on. 0 or -errno. */
+  private openPathFd(): number {
+    const fd = this.donated(O_PATH);
+    if (fd < 0) return fd;
+    this.pathFd = fd;
+    this.gofer.notePathFd(this);
+    return 0;
+  }
+
+  closePathFd(): void {
+    if (this.pathFd < 0) return;
+    this.gofer.host.close(this.pathFd);
+    this.pathFd = -1;
   }
 
   /** The size in bytes, current; or -errno. */
@@ -321,8 +441,22 @@ export class GoferInode extends Inode {
   getHandle(write: boolean): GoferHandle | number {
     if (this.writer !== null) return this.writer;
     if (!write && this.reader !== null) return this.reader;
-    const { client, host, keeper, scratch } = this.gofer;
-    const flags = write ? O_RDWR : O_RDONLY;
+    const fd = this.donated(write ? O_RDWR : O_RDONLY);
+    if (fd < 0) return fd;
+    const { host, keeper } = this.gofer;
+    const handle = new GoferHandle(host, keeper, fd, write);
+    if (write) this.writer = handle;
+    else this.reader = handle;
+    if (this.pathFd >= 0) {
+      this.gofer.dropPathFd(this);
+      this.closePathFd();
+    }
+    return handle;
+  }
+
+  /** A host fd of the file, opened with `flags`; its attributes are then current. Or -errno. */
+  private donated(flags: number): number {
+    const { client, host, scratch } = this.gofer;
     let fd: number;
     if (this.fid !== c.NOFID || this.parent === null || !this.isAnchored) {
       const fid = this.getFid();
@@ -333,15 +467,9 @@ export class GoferInode extends Inode {
       if (dirFid < 0) return dirFid;
       fd = client.openFd(dirFid, this.name, flags, false, scratch);
     }
-    if (fd < 0) return fd;
-    if (!this.accept(scratch)) {
-      host.close(fd);
-      return -ESTALE;
-    }
-    const handle = new GoferHandle(host, keeper, fd, write);
-    if (write) this.writer = handle;
-    else this.reader = handle;
-    return handle;
+    if (fd < 0 || this.accept(scratch)) return fd;
+    host.close(fd);
+    return -ESTALE;
   }
 
   closeHandles(): void {
@@ -386,19 +514,36 @@ export class GoferInode extends Inode {
     if (walkTarget !== "" && inode.isSymlink) inode.target = walkTarget;
   }
 
+  /** Prepares a lookup in a shared directory: who asks for many names one by one had better have it read whole. */
+  private prepareLookup(name: string): void {
+    const watch = this.ensureWatch(NAMES_MASK);
+    if (watch === null) {
+      this.hasNames = true;
+      return;
+    }
+    watch.confirm(name);
+    if (this.listing !== null) return;
+    this.misses++;
+    if (this.misses * ENTRIES_PER_MISS >= this.attr.size / BYTES_PER_ENTRY) this.readEntries();
+  }
+
   override lookup(name: string): Inode | number {
+    if (this.gofer.isShared) this.prepareLookup(name);
     if (this.listing !== null) {
       const record = this.listing.records.get(name);
       if (record === undefined) return -ENOENT;
       const { scratch } = this.gofer;
       const { ahead } = record;
       record.ahead = null;
+      if (this.gofer.isShared && record.type === DT_REG && !this.listing.isRecent(LISTED_NS)) record.at = -1;
       // Attributes of a file with several names may have been changed through another one.
       if (this.listing.takeAttr(record, scratch) && (scratch.nlink === 1 || (scratch.mode & S_IFMT) === S_IFDIR)) {
         const known = this.gofer.find(scratch);
         if (known !== undefined) return known;
         const inode = this.gofer.inodeOf(scratch, this, name);
         inode.listing = ahead;
+        // What happens inside of a directory is not told where it is listed.
+        if (inode.isDir) inode.readAt = -1;
         return inode;
       }
     }
@@ -415,8 +560,9 @@ export class GoferInode extends Inode {
   }
 
   override walkAhead(names: readonly string[], count: number, out: (Inode | null)[]): number {
-    // A directory that has been read whole answers by itself.
-    if (this.listing !== null) return 0;
+    // A directory that has been read whole answers by itself. A shared one is watched before anything in it is believed.
+    if (this.listing !== null || (this.gofer.isShared && this.ensureWatch(NAMES_MASK) !== null)) return 0;
+    this.hasNames = true;
     const fid = this.getFid();
     if (fid < 0) return fid;
     const { client } = this.gofer;
@@ -442,6 +588,12 @@ export class GoferInode extends Inode {
   }
 
   override revalidate(name: string, cached: Inode | null): boolean {
+    const watch = this.ensureWatch(NAMES_MASK);
+    if (watch !== null) {
+      if (watch.isCertain(name) && (cached === null || this.isEntryCurrent(watch, name, cached as GoferInode)))
+        return true;
+      watch.confirm(name);
+    }
     const fid = this.getFid();
     if (fid < 0) return false;
     const { client } = this.gofer;
@@ -450,6 +602,7 @@ export class GoferInode extends Inode {
     if (found <= 0) return found === 0 && client.walkStatus === ENOENT && cached === null;
     const attr = client.walkAttrs[0]!;
     if (!(cached instanceof GoferInode) || !cached.isSameFile(attr)) {
+      if (this.gofer.isShared) this.listing = null;
       client.clunk(client.walkFids[0]!);
       return false;
     }
@@ -461,6 +614,14 @@ export class GoferInode extends Inode {
     return true;
   }
 
+  /** Makes mode and owner of an entry current, which is certainly the one of this name. False: ask for it. */
+  private isEntryCurrent(watch: DirWatch, name: string, node: GoferInode): boolean {
+    if (watch.takeChanged(name) || (node.attr.nlink > 1 && !node.isDir && node.readAt !== turn.now)) {
+      return node.refresh() === 0;
+    }
+    return true;
+  }
+
   /** All entries, if they are in memory. */
   get knownEntries(): DirListing | null {
     return this.listing;
@@ -468,9 +629,11 @@ export class GoferInode extends Inode {
 
   /** All entries; read from the gofer, or from memory when they are there. */
   readEntries(): DirListing | number {
+    const { isShared } = this.gofer;
+    const isKept = !isShared || this.ensureWatch(CONTENTS_MASK) !== null;
     if (this.listing !== null) return this.listing;
-    const isKept = !this.gofer.isShared;
-    if (isKept) {
+    this.misses = 0;
+    if (!isShared) {
       const known = readWithNeighbours(this);
       if (known !== null) return (this.listing = known);
     }
@@ -485,15 +648,17 @@ export class GoferInode extends Inode {
 
   // --- changes of directories ---
 
-  /** An entry appeared. */
-  private added(name: string, inode: GoferInode): GoferInode {
+  /** An entry appeared, of which the host tells with `event` (0: never mind). */
+  private added(name: string, inode: GoferInode, event: number): GoferInode {
     this.isStale = true;
+    if (this.watch !== null && event !== 0) this.gofer.events!.expect(this.watch, event, name);
     if (this.listing !== null) this.listing.put(name, inode);
     return inode;
   }
 
-  private removed(name: string): void {
+  private removed(name: string, event: number): void {
     this.isStale = true;
+    if (this.watch !== null && event !== 0) this.gofer.events!.expect(this.watch, event, name);
     if (this.listing !== null) this.listing.remove(name);
   }
 
@@ -507,7 +672,7 @@ export class GoferInode extends Inode {
     inode.adoptFid(client.newFid);
     inode.closeHandles();
     inode.writer = new GoferHandle(host, keeper, fd, true);
-    return this.added(name, inode);
+    return this.added(name, inode, IN_CREATE);
   }
 
   private make(name: string, mode: number, uid: number, gid: number, rdev: number, target: string): Inode | number {
@@ -521,7 +686,7 @@ export class GoferInode extends Inode {
     if (inode.isSymlink) inode.target = target;
     // A new directory is empty: what is not made in it does not exist.
     if (inode.isDir && !this.gofer.isShared) inode.listing = new DirListing(this.gofer, true);
-    return this.added(name, inode);
+    return this.added(name, inode, IN_CREATE);
   }
 
   override mkdir(name: string, mode: number, uid: number, gid: number): Inode | number {
@@ -548,7 +713,7 @@ export class GoferInode extends Inode {
     if (err < 0) return err;
     target.setStat(scratch);
     target.anchor(this, name);
-    this.added(name, target);
+    this.added(name, target, IN_CREATE);
     return 0;
   }
 
@@ -568,7 +733,7 @@ export class GoferInode extends Inode {
     if (held < 0) return held;
     const err = this.gofer.client.unlink(dirFid, name, flags);
     if (err < 0) return err;
-    this.removed(name);
+    this.removed(name, IN_DELETE);
     victim.lostName(this, name);
     return 0;
   }
@@ -616,12 +781,14 @@ export class GoferInode extends Inode {
     const err = this.gofer.client.rename(oldFid, name, newFid, newName, flags);
     if (err < 0) return err;
     if (victim !== null && !isExchange) victim.lostName(newDir, newName);
-    this.removed(name);
-    newDir.added(newName, child);
+    this.removed(name, isExchange ? 0 : IN_MOVED_FROM);
+    newDir.added(newName, child, isExchange ? 0 : IN_MOVED_TO);
+    // The host may merge its event with that of somebody else's rename to the same name.
+    if (newDir.watch !== null) newDir.watch.suspect(newName);
     child.anchor(newDir, newName);
     child.isStale = true;
     if (victim !== null && isExchange) {
-      this.added(name, victim);
+      this.added(name, victim, 0);
       victim.anchor(this, name);
       victim.isStale = true;
     }
