@@ -217,9 +217,9 @@ export function openat(s: P9Server): number {
   return replyAttr(s);
 }
 
-/** Donates the O_PATH descriptor of a regular file, by which its holder can do no more than read its attributes. */
+/** Donates the O_PATH descriptor of a regular file or a link, by which its holder can do no more than read its attributes. */
 function donatePath(s: P9Server, handle: PathHandle): number {
-  let err = handle.type === S_IFREG && openatMsg.newFid === c.NOFID ? 0 : -e.EINVAL;
+  let err = (handle.type === S_IFREG || handle.type === S_IFLNK) && openatMsg.newFid === c.NOFID ? 0 : -e.EINVAL;
   if (err === 0 && openatMsg.name === "") err = s.statFd(handle.fd);
   if (err < 0) {
     releaseHandle(s.host, handle);

@@ -626,6 +626,67 @@ describe("shared with others", () => {
   );
 
   inWorld(
+    "whatever is changed outside, the next call sees it",
+    (w) => {
+      const { ctx } = w;
+      const names = ["a", "b", "c", "d"];
+      const dirs = ["", "sub/", "sub/deep/"];
+      fs.mkdirSync(w.host("sub/deep"), { recursive: true });
+      // A fixed sequence that looks random (a linear congruential generator): a failure comes again.
+      let state = 12345;
+      const pick = (n: number): number => {
+        state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+        return (state >>> 8) % n;
+      };
+      const change = (step: number): void => {
+        const one = w.host(dirs[pick(3)]! + names[pick(4)]!);
+        const two = w.host(dirs[pick(3)]! + names[pick(4)]!);
+        const kinds = [
+          () => fs.writeFileSync(one, `${step}`),
+          () => fs.appendFileSync(one, "more"),
+          () => fs.unlinkSync(one),
+          () => fs.renameSync(one, two),
+          () => fs.linkSync(one, two),
+          () => fs.symlinkSync(`target ${step}`, one),
+          () => fs.mkdirSync(one),
+          () => fs.rmdirSync(one),
+          () => fs.chmodSync(one, 0o600 + pick(64)),
+          () => fs.truncateSync(one, pick(100)),
+        ];
+        try {
+          kinds[pick(kinds.length)]!();
+        } catch {
+          // Impossible as things are: nothing changed.
+        }
+      };
+      for (let step = 0; step < 1500; step++) {
+        change(step);
+        const dir = dirs[pick(3)]!;
+        if (step % 3 === 0)
+          assert.deepEqual(ctx.list(`/${dir}`), fs.readdirSync(w.host(dir)).sort(), `step ${step}: /${dir}`);
+        for (const name of names) {
+          const stat = new Stat();
+          const got = statAt(ctx, null, `/${dir}${name}`, AT_SYMLINK_NOFOLLOW, stat);
+          const there = fs.lstatSync(join(w.path, dir, name), { throwIfNoEntry: false });
+          const what = `step ${step}: /${dir}${name}`;
+          assert.equal(got, there === undefined ? -e.ENOENT : 0, what);
+          if (there === undefined) continue;
+          assert.deepEqual(
+            [stat.mode, stat.size, stat.nlink, stat.mtimeSec],
+            [there.mode, there.size, there.nlink, Math.floor(there.mtimeMs / 1000)],
+            what,
+          );
+          if (there.isFile())
+            assert.equal(ctx.text(`/${dir}${name}`), fs.readFileSync(join(w.path, dir, name), "latin1"), what);
+          if (there.isSymbolicLink())
+            assert.equal(readlinkAt(ctx, null, `/${dir}${name}`), fs.readlinkSync(join(w.path, dir, name)), what);
+        }
+      }
+    },
+    shared,
+  );
+
+  inWorld(
     "a growing file is read on",
     (w) => {
       const { ctx } = w;

@@ -100,9 +100,7 @@ export class GoferInode extends Inode {
     // What the walk to this file has just read is good enough for the system call that made it.
     if (!this.gofer.isShared || this.readAt === turn.now) return false;
     if (this.isDir) return this.syncWatch(this.watch) === null || this.isStale;
-    if (!this.isSymlink || this.attr.nlink !== 1 || !this.isAnchored) return true;
-    const above = this.parent === null ? null : this.parent.syncWatch(this.parent.watch);
-    return above === null || !above.isCertain(this.name) || this.isStale;
+    return true;
   }
 
   // --- events of the host ---
@@ -329,7 +327,7 @@ export class GoferInode extends Inode {
     if (handle !== null) return this.refreshFrom(handle.fd);
     if (this.gofer.isShared) {
       if (this.pathFd >= 0) return this.refreshFrom(this.pathFd);
-      if (this.isRegular) return this.openPathFd();
+      if (this.isRegular || this.isSymlink) return this.openPathFd();
       if (this.isDir && this.watch === null && this.ensureWatch(NAMES_MASK) !== null) return 0;
     }
     if (this.fid === c.NOFID) {
