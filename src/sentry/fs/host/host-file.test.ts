@@ -10,7 +10,7 @@ import { ManualClock } from "../../time/clock.ts";
 import { IoSequence } from "../../usermem/io.ts";
 import { VirtualFileSystem } from "../../vfs/vfs.ts";
 import { importHostFd } from "./host-file.ts";
-import type { HostReadyListener, HostWatcher } from "./host-file.ts";
+import type { HostInode, HostReadyListener, HostWatcher } from "./host-file.ts";
 
 /** A host with one fd: a queue of bytes to read and a bounded place to write. */
 class FakeHost {
@@ -160,4 +160,17 @@ test("a donated regular file uses the host's position", () => {
   assert.equal(file.waitQueue(), null);
   assert.equal(file.inode!.setAttr({ mask: 1 } as never), -EPERM);
   file.decRef();
+});
+
+test("a mapped file stays open until its last page is given back, in whatever pieces", () => {
+  const { host, file } = setup(S_IFREG | 0o644);
+  const mapped = file.mappable() as HostInode;
+  mapped.incRef(0, 4 * 4096);
+  file.decRef();
+  assert.equal(host.closed, 0);
+  mapped.decRef(0, 4096);
+  mapped.decRef(4096, 2 * 4096);
+  assert.equal(host.closed, 0, "one page is still mapped");
+  mapped.decRef(3 * 4096, 4096);
+  assert.equal(host.closed, 1);
 });

@@ -226,10 +226,12 @@ export class HostInode extends Inode implements Mappable, MappedFile {
   writeAt(src: Uint8Array, srcOff: number, len: number, offset: number): number {
     return this.host.pwrite(this.fd, src, srcOff, len, offset);
   }
-  incRef(): void {
-    this.incUsers();
+  /** A user for each page: what was referred to as one range may be given back in parts. */
+  incRef(_offset: number, len: number): void {
+    this.users += len / PAGE_SIZE;
   }
-  decRef(): void {
+  decRef(_offset: number, len: number): void {
+    this.users -= len / PAGE_SIZE - 1;
     this.decUsers();
   }
   isExclusive(): boolean {
