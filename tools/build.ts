@@ -100,8 +100,14 @@ async function bundle(force: boolean): Promise<boolean> {
     readFileSync(stamp, "utf8") === digest &&
     entries.every(([name]) => existsSync(join(dist, `${name}.cjs`)) && existsSync(join(dist, `${name}.code.cjs`)));
   if (isFresh && !force) return true;
-  const temporary = join(root, `dist/.new-${process.pid}`);
-  mkdirSync(temporary, { recursive: true });
+  mkdirSync(dist, { recursive: true });
+  for (const name of readdirSync(dist)) {
+    // Of a build that was killed.
+    const pid = /^\.new-(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(dist, name), { recursive: true, force: true });
+  }
+  const temporary = join(dist, `.new-${process.pid}`);
+  mkdirSync(temporary);
   try {
     await esbuild({
       absWorkingDir: root,

@@ -1,4 +1,5 @@
 /** Open file descriptions. */
+import { DT_DIR } from "../../abi/dirent.ts";
 import { EBADF, EINVAL, EISDIR, ENODEV, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } from "../../abi/errno.ts";
 import { O_APPEND, O_NOATIME, SEEK_CUR, SEEK_END, SEEK_SET, SETFL_MASK } from "../../abi/fcntl.ts";
 import { MAX_FILE_SIZE } from "../../abi/limits.ts";
@@ -9,7 +10,7 @@ import type { WaitQueue } from "../../base/waiter.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { Mappable } from "../memmap/memmap.ts";
 import type { IoSequence } from "../usermem/io.ts";
-import type { DirentSink } from "./dirent.ts";
+import type { DirentList, DirentSink } from "./dirent.ts";
 import type { EpollItem } from "./epoll.ts";
 import type { Inode } from "./inode.ts";
 import { notifyClose, notifyReleased, watching } from "./notify.ts";
@@ -362,6 +363,28 @@ export abstract class DirectoryFile extends FileDescription {
     return false;
   }
   abstract override iterate(sink: DirentSink): number;
+
+  /** Emits `.` and `..`, at the offsets 1 and 2, as far as they have not been; false when the sink is full. */
+  protected emitDots(sink: DirentSink, ino: number, parentIno: number): boolean {
+    if (this.offset < 1) {
+      if (!sink.emit(".", ino, DT_DIR, 1)) return false;
+      this.offset = 1;
+    }
+    if (this.offset < 2) {
+      if (!sink.emit("..", parentIno, DT_DIR, 2)) return false;
+      this.offset = 2;
+    }
+    return true;
+  }
+
+  /** Emits the entries of a list that has neither `.` nor `..`, from the offset on; false when the sink is full. */
+  protected emitList(sink: DirentSink, list: DirentList): boolean {
+    for (let i = this.offset - 2; i < list.names.length; i++) {
+      if (!sink.emit(list.names[i]!, list.inos[i]!, list.types[i]!, i + 3)) return false;
+      this.offset = i + 3;
+    }
+    return true;
+  }
 }
 
 /** An O_PATH description: only its path counts. */

@@ -3,7 +3,7 @@
  * whose text is made when they are read, symbolic links and magic links.
  */
 import { EACCES, EINVAL, EIO, ENOENT, EPERM } from "../../../abi/errno.ts";
-import { DT_DIR, modeToDirentType } from "../../../abi/dirent.ts";
+import { modeToDirentType } from "../../../abi/dirent.ts";
 import { SEEK_END } from "../../../abi/fcntl.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../abi/stat.ts";
 import type { Stat } from "../../../abi/stat.ts";
@@ -183,18 +183,8 @@ class KernfsDirFile extends DirectoryFile {
       if (r < 0) return r;
       this.snapshot = list;
     }
-    if (this.offset < 1) {
-      if (!sink.emit(".", this.dir.ino, DT_DIR, 1)) return 0;
-      this.offset = 1;
-    }
-    if (this.offset < 2) {
-      if (!sink.emit("..", this.parentIno(), DT_DIR, 2)) return 0;
-      this.offset = 2;
-    }
-    for (let i = this.offset - 2; i < list.names.length; i++) {
-      if (!sink.emit(list.names[i]!, list.inos[i]!, list.types[i]!, i + 3)) return 0;
-      this.offset = i + 3;
-    }
+    if (this.offset < 2 && !this.emitDots(sink, this.dir.ino, this.parentIno())) return 0;
+    this.emitList(sink, list);
     return 0;
   }
 

@@ -1,6 +1,6 @@
 /** Open files of an overlay: regular files that follow a copy-up, and merged directories. */
 import { EINVAL } from "../../../abi/errno.ts";
-import { DT_CHR, DT_DIR } from "../../../abi/dirent.ts";
+import { DT_CHR } from "../../../abi/dirent.ts";
 import { O_ACCMODE, O_RDONLY, O_WRONLY, SEEK_DATA, SEEK_HOLE, SEEK_SET } from "../../../abi/fcntl.ts";
 import { S_IFCHR, S_IFMT } from "../../../abi/stat.ts";
 import type { Mappable } from "../../memmap/memmap.ts";
@@ -178,19 +178,8 @@ export class OverlayDirFile extends DirectoryFile {
       if (r < 0) return r;
       this.snapshot = list;
     }
-    if (this.offset < 1) {
-      if (!sink.emit(".", this.dir.ino, DT_DIR, 1)) return 0;
-      this.offset = 1;
-    }
-    if (this.offset < 2) {
-      const up = this.dir.parent === null ? this.dir : this.dir.parent;
-      if (!sink.emit("..", up.ino, DT_DIR, 2)) return 0;
-      this.offset = 2;
-    }
-    for (let i = this.offset - 2; i < list.names.length; i++) {
-      if (!sink.emit(list.names[i]!, list.inos[i]!, list.types[i]!, i + 3)) return 0;
-      this.offset = i + 3;
-    }
+    const up = this.dir.parent ?? this.dir;
+    if (!this.emitDots(sink, this.dir.ino, up.ino) || !this.emitList(sink, list)) return 0;
     this.accessed();
     return 0;
   }
@@ -232,15 +221,8 @@ export class UpperDirFile extends DirectoryFile {
   }
 
   override iterate(sink: DirentSink): number {
-    if (this.offset < 1) {
-      if (!sink.emit(".", this.dir.ino, DT_DIR, 1)) return 0;
-      this.offset = 1;
-    }
-    if (this.offset < 2) {
-      const up = this.dir.parent === null ? this.dir : this.dir.parent;
-      if (!sink.emit("..", up.ino, DT_DIR, 2)) return 0;
-      this.offset = 2;
-    }
+    const up = this.dir.parent ?? this.dir;
+    if (!this.emitDots(sink, this.dir.ino, up.ino)) return 0;
     this.sink.target = sink;
     const r = this.real.iterate(this.sink);
     this.sink.target = null;

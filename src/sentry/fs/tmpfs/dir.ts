@@ -1,6 +1,6 @@
 /** Directories of tmpfs. */
 import { EMLINK, ENOENT, ENOSPC, ENOTEMPTY } from "../../../abi/errno.ts";
-import { DT_DIR, modeToDirentType } from "../../../abi/dirent.ts";
+import { modeToDirentType } from "../../../abi/dirent.ts";
 import { RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
 import { LINK_MAX } from "../../../abi/limits.ts";
 import { S_IFDIR } from "../../../abi/stat.ts";
@@ -209,14 +209,9 @@ class TmpfsDirFile extends DirectoryFile {
 
   override iterate(sink: DirentSink): number {
     const dir = this.dir;
-    if (this.offset < 1) {
-      if (!sink.emit(".", dir.ino, DT_DIR, 1)) return 0;
-      this.offset = 1;
-    }
     if (this.offset < 2) {
       const up = this.path === null ? dir.ino : dotDotIno(this, dir);
-      if (!sink.emit("..", up, DT_DIR, 2)) return 0;
-      this.offset = 2;
+      if (!this.emitDots(sink, dir.ino, up)) return 0;
     }
     let it = this.iterator;
     if (it === null) it = this.iterator = dir.entries.values();
