@@ -88,9 +88,11 @@ export function signalOrphanedGroup(g: ThreadGroup, parent: ThreadGroup | null):
 
 /** The same for the children that a dying process leaves behind. */
 export function signalOrphanedChildren(dying: ThreadGroup): void {
+  const seen = new Set<ProcessGroup>([dying.pgrp]);
   for (const c of dying.children) {
     const pg = c.pgrp;
-    if (pg === dying.pgrp || pg.session !== dying.session) continue;
+    if (seen.has(pg) || pg.session !== dying.session) continue;
+    seen.add(pg);
     let orphaned = true;
     for (const m of pg.members) {
       const p = m.parent;

@@ -114,6 +114,7 @@ function exitGroup(k: Kernel, g: ThreadGroup, status: number): void {
   signalOrphanedGroup(g, g.parent);
   signalOrphanedChildren(g);
   g.isZombie = true;
+  g.parent?.children.note(g);
   reparentChildren(k, g);
   g.exitQueue.notify(EV_IN | EV_HUP);
 

@@ -335,6 +335,7 @@ export function continueGroup(g: ThreadGroup): void {
 function notifyParentOfChange(g: ThreadGroup, code: number, sig: number): void {
   const p = g.parent;
   if (p === null) return;
+  p.children.note(g);
   p.childQueue.notify(EV_IN);
   const a = p.sighand.get(SIGCHLD);
   if (a.handler === SIG_IGN || (a.flags & SA_NOCLDSTOP) !== 0) return;

@@ -46,17 +46,34 @@ export class WaitRequest {
 /** An attempt to wait: pid found (> 0), 0 for WNOHANG and nothing there, -ECHILD, or BLOCKED. */
 export function waitForChild(t: Task, w: WaitRequest, interruptedResult: number): number {
   const g = t.group;
-  let candidates = 0;
-  for (const c of g.children) {
-    if (!matches(w, c)) continue;
-    // The dead have nothing left to report to whoever does not ask for deaths.
-    if (c.isZombie && (w.options & WEXITED) === 0) continue;
-    candidates++;
-    if (collectChild(g, c, w)) return w.pid;
+  const one = w.idType === P_PID ? t.kernel.processes.get(w.id) : w.idType === P_PIDFD ? w.target : null;
+  if (one !== null) {
+    if (one === undefined || !g.children.has(one) || !awaits(w, one)) return -ECHILD;
+    if (collectChild(g, one, w)) return w.pid;
+  } else {
+    for (let c = g.children.nextChanged(null); c !== null; c = g.children.nextChanged(c)) {
+      if (matches(w, c) && collectChild(g, c, w)) return w.pid;
+    }
+    if (!hasAwaited(g, w)) return -ECHILD;
   }
-  if (candidates === 0) return -ECHILD;
   if ((w.options & WNOHANG) !== 0) return 0;
   return t.blockOn(g.childQueue, EV_IN, interruptedResult);
+}
+
+function hasAwaited(g: ThreadGroup, w: WaitRequest): boolean {
+  if (w.idType !== P_PGID) {
+    for (const c of g.children) if (awaits(w, c)) return true;
+    return false;
+  }
+  const members = g.kernel.processGroups.get(w.id)?.members;
+  if (members === undefined) return false;
+  for (const c of members) if (g.children.has(c) && awaits(w, c)) return true;
+  return false;
+}
+
+/** Whether the child is one to wait for: the dead have nothing left to report to whoever does not ask for deaths. */
+function awaits(w: WaitRequest, c: ThreadGroup): boolean {
+  return matches(w, c) && (!c.isZombie || (w.options & WEXITED) !== 0);
 }
 
 function matches(w: WaitRequest, c: ThreadGroup): boolean {

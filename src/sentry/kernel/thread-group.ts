@@ -1,4 +1,5 @@
 /** A process: the threads that share a pid, with what they have in common. */
+import { Children } from "./children.ts";
 import { Timer } from "./timers.ts";
 import type { TimerListener } from "./timers.ts";
 import { WaitQueue } from "../../base/waiter.ts";
@@ -31,7 +32,9 @@ export class ThreadGroup implements TimerListener {
   parent: ThreadGroup | null = null;
   /** The parent's thread that made this process, for PR_SET_PDEATHSIG; null once it is gone. */
   creator: Task | null = null;
-  readonly children: Set<ThreadGroup> = new Set();
+  readonly children: Children = new Children();
+  /** Its place among its parent's children. */
+  childPlace = 0;
   pgrp!: ProcessGroup;
   /** The controlling terminal: inherited by fork, given up by setsid(2) and TIOCNOTTY. */
   tty: ControllingTerminal | null = null;
@@ -127,6 +130,11 @@ export class ThreadGroup implements TimerListener {
   onTimer(timer: Timer, nowNs: number): void {
     if (timer === this.realTimer) onRealTimer(this, nowNs);
     else onCpuTimer(this);
+  }
+
+  /** Whether the parent may be told of an end, a stop or a continuation by wait(2). */
+  get hasNews(): boolean {
+    return this.isZombie || this.stopPending || this.continuePending;
   }
 
   get session(): Session {
