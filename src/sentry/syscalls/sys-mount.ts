@@ -37,6 +37,7 @@ import {
   umount,
 } from "../vfs/mounting.ts";
 import type { VfsPath } from "../vfs/path.ts";
+import { setPropagation } from "../vfs/propagation.ts";
 import { resolvePath, WALK_DIRECTORY, WALK_FOLLOW } from "../vfs/walk.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
@@ -80,7 +81,7 @@ export function mount(t: Task, a: SyscallArgs): number {
   // Unless told otherwise, mounts are relatime.
   if ((flags & (MS_NOATIME | MS_STRICTATIME)) === 0) flags |= MS_RELATIME;
   if ((flags & MS_BIND) !== 0) return bind(t, source, at, (flags & MS_REC) !== 0);
-  if ((flags & PROPAGATION) !== 0) return setPropagation(at, flags);
+  if ((flags & PROPAGATION) !== 0) return changePropagation(t, at, flags);
   if ((flags & MS_MOVE) !== 0) return move(t, source, at);
   if (a.ptr(2) === 0) return -EINVAL;
   if (!t.kernel.vfs.types.has(type)) return -ENODEV;
@@ -98,21 +99,18 @@ function bind(t: Task, source: string, at: VfsPath, recursive: boolean): number 
 function move(t: Task, source: string, at: VfsPath): number {
   if (source === "") return -EINVAL;
   const from = resolvePath(t.pathContext, null, source, WALK_FOLLOW);
-  return typeof from === "number" ? from : moveMount(from, at);
+  return typeof from === "number" ? from : moveMount(t.kernel.vfs, from, at);
 }
 
-/** Shared subtrees: kept and shown, not acted upon. */
-function setPropagation(at: VfsPath, flags: number): number {
+/** Shared subtrees: mount_namespaces(7). */
+function changePropagation(t: Task, at: VfsPath, flags: number): number {
   const kind = flags & PROPAGATION;
   if ((kind & (kind - 1)) !== 0 || (flags & ~(PROPAGATION | MS_REC | MS_SILENT | MS_RELATIME)) !== 0) return -EINVAL;
   if (at.dentry !== at.mount.root) return -EINVAL;
-  if ((flags & MS_REC) === 0) {
-    at.mount.propagation = kind;
-    return 0;
-  }
   const all: Mount[] = [];
-  collect(at.mount, all);
-  for (const m of all) m.propagation = kind;
+  if ((flags & MS_REC) === 0) all.push(at.mount);
+  else collect(at.mount, all);
+  for (const m of all) setPropagation(t.kernel.vfs, m, kind);
   return 0;
 }
 
@@ -134,7 +132,7 @@ export function umount2(t: Task, a: SyscallArgs): number {
   if (!t.creds.hasCap(CAP_SYS_ADMIN)) return -EPERM;
   const top = topmost(at);
   if (top.mount !== t.fs.root.mount || top.dentry !== top.mount.root || (flags & MNT_DETACH) !== 0)
-    return umount(top, flags);
+    return umount(t.kernel.vfs, top, flags);
   // The root stays; its file system becomes read-only.
   return remountFileSystem(top, (top.mount.flags & MS_PER_MOUNT) | top.mount.fs.superFlags | MS_RDONLY, "", false);
 }
@@ -151,7 +149,7 @@ export function pivotRootCall(t: Task, a: SyscallArgs): number {
   const putOld = resolvePath(t.pathContext, null, oldPath, WALK_FOLLOW | WALK_DIRECTORY);
   if (typeof putOld === "number") return putOld;
   const oldRoot = t.fs.root;
-  const err = pivotRoot(oldRoot, newRoot, putOld);
+  const err = pivotRoot(t.kernel.vfs, oldRoot, newRoot, putOld);
   if (err < 0) return err;
   // Whoever was at the old root moves to the new one.
   for (const other of t.kernel.tasks.values()) {
@@ -171,7 +169,7 @@ export function pivotRootCall(t: Task, a: SyscallArgs): number {
 
 /** The calls of this file, for the table. */
 export const mountSyscalls: readonly SyscallEntry[] = [
-  partial("mount", mount, "propagation is recorded only; no file systems on block devices"),
+  partial("mount", mount, "no file systems on block devices"),
   full("umount2", umount2),
   full("pivot_root", pivotRootCall),
 ];

@@ -3,6 +3,8 @@ import type { Dentry } from "./dentry.ts";
 import type { FileSystem } from "./filesystem.ts";
 import { notifyUnmount } from "./notify.ts";
 import { VfsPath } from "./path.ts";
+import { makePrivate } from "./propagation.ts";
+import type { PeerGroup } from "./propagation.ts";
 
 /** A file system (or a part of it) shown at a place of a mount tree. */
 export class Mount {
@@ -28,8 +30,12 @@ export class Mount {
   detached = false;
   /** umount2(MNT_EXPIRE) was called once since the last use. */
   expiring = false;
-  /** MS_PRIVATE, MS_SHARED, MS_SLAVE or MS_UNBINDABLE as asked; shown, not acted upon. */
-  propagation = 0;
+  /** MS_SHARED: those with which it shares mounts and unmounts; see propagation.ts. */
+  peers: PeerGroup | null = null;
+  /** MS_SLAVE: whose mounts and unmounts it takes part in. */
+  master: PeerGroup | null = null;
+  /** MS_UNBINDABLE */
+  isUnbindable = false;
   /** VfsPath of its root, made once. */
   readonly rootPath: VfsPath;
 
@@ -91,11 +97,13 @@ export class MountNamespace {
   readonly id: number;
   root: Mount;
   refs = 1;
+  /** How many there are. */
+  mounts = 0;
 
   constructor(id: number, root: Mount) {
     this.id = id;
     this.root = root;
-    root.ns = this;
+    setNamespace(root, this);
   }
 
   incRef(): void {
@@ -109,6 +117,7 @@ export class MountNamespace {
     for (let i = all.length - 1; i >= 0; i--) {
       const m = all[i]!;
       m.detachFromParent();
+      makePrivate(m.fs.vfs, m);
       m.ns = null;
       m.destroy();
     }
@@ -126,4 +135,14 @@ export class MountNamespace {
 export function collect(m: Mount, out: Mount[]): void {
   out.push(m);
   if (m.children !== null) for (const c of m.children.values()) collect(c, out);
+}
+
+/** Makes `m` and everything mounted below it belong to a namespace, or to none. */
+export function setNamespace(m: Mount, ns: MountNamespace | null): void {
+  if (m.ns !== ns) {
+    if (m.ns !== null) m.ns.mounts--;
+    if (ns !== null) ns.mounts++;
+    m.ns = ns;
+  }
+  if (m.children !== null) for (const c of m.children.values()) setNamespace(c, ns);
 }

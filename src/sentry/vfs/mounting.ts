@@ -1,5 +1,5 @@
 /** Changing the mount tree: mount(2), umount2(2), pivot_root(2); and paths as text: getcwd(2), /proc. */
-import { EAGAIN, EBUSY, EINVAL, ELOOP, ENOENT, ENOTDIR } from "../../abi/errno.ts";
+import { EAGAIN, EBUSY, EINVAL, ELOOP, ENOENT, ENOSPC, ENOTDIR } from "../../abi/errno.ts";
 import {
   MNT_DETACH,
   MNT_EXPIRE,
@@ -11,14 +11,14 @@ import {
   MS_RELATIME,
   MS_STRICTATIME,
   MS_SUPER,
-  MS_UNBINDABLE,
   UMOUNT_NOFOLLOW,
 } from "../../abi/mount.ts";
 import type { Dentry } from "./dentry.ts";
 import type { FileSystem } from "./filesystem.ts";
-import { MountNamespace, collect } from "./mount.ts";
+import { MountNamespace, collect, setNamespace } from "./mount.ts";
 import type { Mount } from "./mount.ts";
 import { VfsPath } from "./path.ts";
+import { COPY_EQUAL, copyMount, copyTree, makePrivate, makeShared, receivers, spread } from "./propagation.ts";
 import type { VirtualFileSystem } from "./vfs.ts";
 
 /** What a mount says of access times. */
@@ -40,8 +40,14 @@ export function newMountNamespace(
   return new MountNamespace(vfs.newNamespaceId(), vfs.newMount(fs, mountFlags(flags), source));
 }
 
-/** Hangs `mount` at `at`. 0, or -ENOTDIR (directory on non-directory or the reverse), -ENOENT (removed). */
-export function attachMount(mount: Mount, at: VfsPath): number {
+/** Most mounts of a namespace: /proc/sys/fs/mount-max. */
+const MOUNT_MAX = 100_000;
+
+/**
+ * Hangs `mount` (and what is mounted below it) at `at`, and copies wherever that place is passed on to. 0, or -ENOTDIR
+ * (directory on non-directory or the reverse), -ENOENT (removed), -ENOSPC (too many mounts).
+ */
+export function attachMount(vfs: VirtualFileSystem, mount: Mount, at: VfsPath): number {
   if (at.mount.detached) return -EINVAL;
   if (at.dentry.deleted) return -ENOENT;
   const target = at.dentry.inode!;
@@ -53,16 +59,36 @@ export function attachMount(mount: Mount, at: VfsPath): number {
     parent = over;
     point = over.root;
   }
+  const all: Mount[] = [];
+  collect(mount, all);
+  const copies = parent.peers === null ? 0 : receivers(parent).length;
+  if (parent.ns !== null && parent.ns.mounts + all.length * (1 + copies) > MOUNT_MAX) return -ENOSPC;
   // Entries that are looked up anew every time stay, up to the root, while something is mounted on them.
   for (let d: Dentry = point; d.parent !== null && !d.cached && d !== parent.root; d = d.parent) d.parent.insert(d);
+  if (parent.peers !== null) for (const m of all) makeShared(vfs, m);
+  const elsewhere = spread(vfs, parent, point, mount);
   parent.attachChild(mount, point);
   setNamespace(mount, parent.ns);
+  for (const { copy, parent: other } of elsewhere) tuckIn(copy, other, point);
   return 0;
 }
 
-function setNamespace(m: Mount, ns: MountNamespace | null): void {
-  m.ns = ns;
-  if (m.children !== null) for (const c of m.children.values()) setNamespace(c, ns);
+/** Hangs `copy` below what is mounted at the place already. */
+function tuckIn(copy: Mount, parent: Mount, point: Dentry): void {
+  const over = parent.childAt(point);
+  if (over !== null) {
+    over.detachFromParent();
+    top(copy).attachChild(over, top(copy).root);
+  }
+  parent.attachChild(copy, point);
+  setNamespace(copy, parent.ns);
+}
+
+/** The mount that covers `m` whole, on top of all such. */
+function top(m: Mount): Mount {
+  let out = m;
+  for (let over = m.childAt(m.root); over !== null; over = over.childAt(over.root)) out = over;
+  return out;
 }
 
 /** Mounts file system `fs` at `at`. `flags`: MS_* of mount(2), the per-mount ones count. 0 or -errno. */
@@ -75,7 +101,7 @@ export function mountFileSystem(
 ): number {
   fs.superFlags = flags & MS_SUPER;
   const m = vfs.newMount(fs, mountFlags(flags), source);
-  const r = attachMount(m, at);
+  const r = attachMount(vfs, m, at);
   if (r < 0) m.destroy();
   return r;
 }
@@ -83,38 +109,29 @@ export function mountFileSystem(
 /** mount(2) with MS_BIND: shows `from` at `at` too; `recursive`: with everything mounted below it. 0 or -errno. */
 export function bindMount(vfs: VirtualFileSystem, from: VfsPath, at: VfsPath, recursive: boolean): number {
   if (from.dentry.deleted) return -ENOENT;
-  if ((from.mount.propagation & MS_UNBINDABLE) !== 0) return -EINVAL;
-  const copy = copyTree(vfs, from.mount, from.dentry, recursive);
-  const r = attachMount(copy, at);
+  if (from.mount.isUnbindable) return -EINVAL;
+  const copy = copyTree(vfs, from.mount, from.dentry, recursive, COPY_EQUAL);
+  const r = attachMount(vfs, copy, at);
   if (r < 0) {
     const all: Mount[] = [];
     collect(copy, all);
-    for (let i = all.length - 1; i >= 0; i--) dismantle(all[i]!);
+    for (let i = all.length - 1; i >= 0; i--) dismantle(vfs, all[i]!);
   }
   return r;
 }
 
-/** A copy of mount `m` starting at dentry `root`, with copies of its children when `recursive`. */
-function copyTree(vfs: VirtualFileSystem, m: Mount, root: Dentry, recursive: boolean): Mount {
-  const copy = vfs.newBindMount(new VfsPath(m, root), m.flags);
-  copy.propagation = m.propagation;
-  if (recursive && m.children !== null) {
-    for (const child of m.children.values()) {
-      if (!isBelow(child.mountpoint!, root) || (child.propagation & MS_UNBINDABLE) !== 0) continue;
-      const c = copyTree(vfs, child, child.root, true);
-      copy.attachChild(c, child.mountpoint!);
-    }
-  }
-  return copy;
-}
-
-function isBelow(d: Dentry, top: Dentry): boolean {
-  for (let x: Dentry | null = d; x !== null; x = x.parent) if (x === top) return true;
-  return false;
-}
-
-function dismantle(m: Mount): void {
+function dismantle(vfs: VirtualFileSystem, m: Mount): void {
+  const parent = m.parent;
+  const point = m.mountpoint;
+  const over = m.childAt(m.root);
   m.detachFromParent();
+  // What covered it covers its place now.
+  if (over !== null && parent !== null && point !== null) {
+    over.detachFromParent();
+    parent.attachChild(over, point);
+  }
+  makePrivate(vfs, m);
+  if (m.ns !== null) m.ns.mounts--;
   m.ns = null;
   // Who still uses it keeps it; the last one destroys it.
   if (m.users > 0) m.detached = true;
@@ -157,20 +174,34 @@ function remountFlags(m: Mount, flags: number): number {
 }
 
 /** MS_MOVE. 0 or -errno. */
-export function moveMount(from: VfsPath, at: VfsPath): number {
+export function moveMount(vfs: VirtualFileSystem, from: VfsPath, at: VfsPath): number {
   const m = from.mount;
   if (from.dentry !== m.root || m.parent === null) return -EINVAL;
+  // Those with whom the place is shared would not see it go.
+  if (m.parent.peers !== null) return -EINVAL;
+  if (at.mount.peers !== null && hasUnbindable(m)) return -EINVAL;
   for (let x: Mount | null = at.mount; x !== null; x = x.parent) if (x === m) return -ELOOP;
   if (at.dentry.inode!.isDir !== m.root.inode!.isDir) return -ENOTDIR;
+  const old = m.parent;
+  const point = m.mountpoint!;
   m.detachFromParent();
-  return attachMount(m, at);
+  const r = attachMount(vfs, m, at);
+  if (r < 0) old.attachChild(m, point);
+  return r;
+}
+
+function hasUnbindable(m: Mount): boolean {
+  const all: Mount[] = [];
+  collect(m, all);
+  return all.some((x) => x.isUnbindable);
 }
 
 /**
  * umount2(2) of the mount whose root `at` is. Busy (EBUSY) while open files, working directories or mounts below use it,
- * unless MNT_DETACH: then it leaves the tree at once and its users keep what they have.
+ * unless MNT_DETACH: then it leaves the tree at once and its users keep what they have. What it was passed on to goes too,
+ * unless more is mounted there.
  */
-export function umount(at: VfsPath, flags: number): number {
+export function umount(vfs: VirtualFileSystem, at: VfsPath, flags: number): number {
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
   if ((flags & MNT_EXPIRE) !== 0 && (flags & (MNT_FORCE | MNT_DETACH)) !== 0) return -EINVAL;
   const m = at.mount;
@@ -178,29 +209,44 @@ export function umount(at: VfsPath, flags: number): number {
   if (m.parent === null || m.ns === null) return -EINVAL;
   if ((flags & MNT_DETACH) === 0) {
     if (m.users > 0 || (m.children !== null && m.children.size > 0)) return -EBUSY;
+    for (const r of receivers(m.parent)) {
+      const c = r.childAt(m.mountpoint!);
+      if (c !== null && isBare(c, null) && c.users > 0) return -EBUSY;
+    }
     if ((flags & MNT_EXPIRE) !== 0 && !m.expiring) {
       m.expiring = true;
       return -EAGAIN;
     }
-    dismantle(m);
-    return 0;
   }
   const all: Mount[] = [];
   collect(m, all);
-  for (let i = all.length - 1; i >= 0; i--) {
-    dismantle(all[i]!);
+  const going = new Set(all.reverse());
+  for (const x of all) {
+    for (const r of receivers(x.parent!)) {
+      const c = r.childAt(x.mountpoint!);
+      if (c !== null && isBare(c, going)) going.add(c);
+    }
   }
+  for (const x of going) dismantle(vfs, x);
   return 0;
+}
+
+/** Whether nothing is mounted below `m` but what covers it whole, or goes as well. */
+function isBare(m: Mount, going: Set<Mount> | null): boolean {
+  if (m.children === null) return true;
+  for (const [point, c] of m.children) if (point !== m.root && !(going !== null && going.has(c))) return false;
+  return true;
 }
 
 /**
  * pivot_root(2): `newRoot` (a mount's root) becomes the namespace's root, the old root hangs at `putOld` below it. The
  * caller moves the roots and working directories of tasks that were at the old root. 0 or -errno.
  */
-export function pivotRoot(root: VfsPath, newRoot: VfsPath, putOld: VfsPath): number {
+export function pivotRoot(vfs: VirtualFileSystem, root: VfsPath, newRoot: VfsPath, putOld: VfsPath): number {
   const oldMount = root.mount;
   const m = newRoot.mount;
   const ns = oldMount.ns;
+  if (isShared(putOld.mount) || isShared(m.parent) || isShared(oldMount.parent)) return -EINVAL;
   if (m === oldMount || putOld.mount === oldMount) return -EBUSY;
   if (newRoot.dentry !== m.root || root.dentry !== oldMount.root || m.parent === null) return -EINVAL;
   if (ns === null || m.ns !== ns) return -EINVAL;
@@ -211,7 +257,11 @@ export function pivotRoot(root: VfsPath, newRoot: VfsPath, putOld: VfsPath): num
   oldMount.detachFromParent();
   if (upper !== null && point !== null) upper.attachChild(m, point);
   if (ns.root === oldMount) ns.root = m;
-  return attachMount(oldMount, putOld);
+  return attachMount(vfs, oldMount, putOld);
+}
+
+function isShared(m: Mount | null): boolean {
+  return m !== null && m.peers !== null;
 }
 
 /** Whether `p` is at or below `top`. */
@@ -237,14 +287,13 @@ export function copyNamespace(
 ): { ns: MountNamespace; translate: (p: VfsPath) => VfsPath } {
   const map = new Map<Mount, Mount>();
   const copy = (m: Mount): Mount => {
-    const c = vfs.newBindMount(m.rootPath, m.flags);
-    c.propagation = m.propagation;
+    const c = copyMount(vfs, m, m.root, COPY_EQUAL);
+    c.isUnbindable = m.isUnbindable;
     map.set(m, c);
     if (m.children !== null) for (const child of m.children.values()) c.attachChild(copy(child), child.mountpoint!);
     return c;
   };
   const out = new MountNamespace(vfs.newNamespaceId(), copy(ns.root));
-  setNamespace(out.root, out);
   return {
     ns: out,
     translate: (p) => {

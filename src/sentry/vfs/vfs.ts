@@ -13,6 +13,7 @@ import type { FileSystem } from "./filesystem.ts";
 import type { Inode } from "./inode.ts";
 import { Mount } from "./mount.ts";
 import type { PathContext, VfsPath } from "./path.ts";
+import { PeerGroup } from "./propagation.ts";
 
 /** Opens special files: a device driver, or the FIFO implementation. */
 export interface SpecialOpener {
@@ -45,9 +46,11 @@ export class VirtualFileSystem {
   private nextAnonDevice = 1;
   private nextNamespaceId = 0xf0000000;
   private nextIno = 1;
-  /** Mounts of nothing: pipes, sockets, event files. */
+  /** Peer groups of mounts, by id. */
+  readonly peerGroups: Map<number, PeerGroup> = new Map();
   /** One place per kind of anonymous file, see sharedAnonPath. */
   readonly anonPaths: Map<string, VfsPath> = new Map();
+  /** Mounts of nothing: pipes, sockets, event files. */
   readonly anon: AnonFs;
   readonly pipefs: AnonFs;
   readonly sockfs: AnonFs;
@@ -70,6 +73,15 @@ export class VirtualFileSystem {
 
   newBindMount(at: VfsPath, flags: number): Mount {
     return new Mount(this.nextMountId++, at.mount.fs, at.dentry, flags, at.mount.source);
+  }
+
+  /** With the lowest number that is free. */
+  newPeerGroup(): PeerGroup {
+    let id = 1;
+    while (this.peerGroups.has(id)) id++;
+    const g = new PeerGroup(id);
+    this.peerGroups.set(id, g);
+    return g;
   }
 
   newNamespaceId(): number {

@@ -361,14 +361,14 @@ test("mounts: crossing, .., busy, detach, read-only, bind", () => {
   assert.equal(mkdirAt(c, null, "/b/x", 0o600), -EEXIST);
   assert.equal(openErr(c, "/b/x", O_CREAT | O_RDONLY), 0);
   const f = c.open("/m/f");
-  assert.equal(umount(at(c, "/m"), 0), -EBUSY);
-  assert.equal(umount(at(c, "/m"), MNT_DETACH), 0);
+  assert.equal(umount(c.vfs, at(c, "/m"), 0), -EBUSY);
+  assert.equal(umount(c.vfs, at(c, "/m"), MNT_DETACH), 0);
   assert.equal(c.stat("/m").ino, under);
   assert.equal(readText(f, 9), "in");
   f.decRef();
-  assert.equal(umount(at(c, "/b"), 0), 0);
-  assert.equal(umount(at(c, "/"), 0), -EINVAL);
-  assert.equal(umount(at(c, "/m"), 0), -EINVAL);
+  assert.equal(umount(c.vfs, at(c, "/b"), 0), 0);
+  assert.equal(umount(c.vfs, at(c, "/"), 0), -EINVAL);
+  assert.equal(umount(c.vfs, at(c, "/m"), 0), -EINVAL);
 });
 
 test("mounts stack, recursive bind, namespaces are copied", () => {
@@ -392,7 +392,7 @@ test("mounts stack, recursive bind, namespaces are copied", () => {
   c.root = c2root;
   c.cwd = c2root;
   assert.deepEqual(c.list("/m"), ["two"]);
-  assert.equal(umount(at(c, "/m"), 0), 0);
+  assert.equal(umount(c.vfs, at(c, "/m"), 0), 0);
   assert.deepEqual(c.list("/m"), ["one", "sub"]);
   c.root = oldRoot;
   c.cwd = oldRoot;

@@ -11,14 +11,13 @@ import {
   MS_NOSYMFOLLOW,
   MS_RDONLY,
   MS_RELATIME,
-  MS_SHARED,
   MS_SYNCHRONOUS,
-  MS_UNBINDABLE,
 } from "../../../abi/mount.ts";
 import { devMajor, devMinor } from "../../../abi/stat.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { Mount } from "../../vfs/mount.ts";
+import type { PeerGroup } from "../../vfs/propagation.ts";
 import { isReachable, pathString } from "../../vfs/mounting.ts";
 import { escapeOctal } from "./format.ts";
 
@@ -61,11 +60,32 @@ function fsOptions(m: Mount): string {
   return options === "" ? "" : `,${escapeOctal(options, " \t\n")}`;
 }
 
-/** The mounts that the task can see from its root directory, parents first. */
+/** " shared:1 master:2": proc_pid_mountinfo(5), optional fields. */
+function propagationFields(t: Task, m: Mount): string {
+  let out = m.peers === null ? "" : ` shared:${m.peers.id}`;
+  const { master } = m;
+  if (master !== null) {
+    out += ` master:${master.id}`;
+    // The nearest group above of which the task sees a member, when that is not the master itself.
+    for (let g: PeerGroup | null = master; g !== null; g = g.members.values().next().value?.master ?? null) {
+      if (!g.members.values().some((p) => p.ns === m.ns && isReachable(p.rootPath, t.fs.root))) continue;
+      if (g !== master) out += ` propagate_from:${g.id}`;
+      break;
+    }
+  }
+  return m.isUnbindable ? `${out} unbindable` : out;
+}
+
+/** The mounts that the task can see from its root directory, in the order in which they were made. */
 function visibleMounts(t: Task): Mount[] {
   const { root } = t.fs;
   const ns = root.mount.ns ?? t.kernel.mounts;
-  return ns === null ? [] : ns.list().filter((m) => isReachable(m.rootPath, root));
+  return ns === null
+    ? []
+    : ns
+        .list()
+        .filter((m) => isReachable(m.rootPath, root))
+        .sort((a, b) => a.id - b.id);
 }
 
 function mountPoint(t: Task, m: Mount): string {
@@ -100,12 +120,9 @@ export function mountinfoText(t: Task): string {
     const { dev } = m.fs;
     const parent = m.parent === null ? m.id : m.parent.id;
     const access = (m.flags & MS_RDONLY) !== 0 ? "ro" : "rw";
-    let optional = "";
-    if ((m.propagation & MS_SHARED) !== 0) optional = ` shared:${m.id}`;
-    else if ((m.propagation & MS_UNBINDABLE) !== 0) optional = " unbindable";
     out +=
       `${m.id} ${parent} ${devMajor(dev)}:${devMinor(dev)} ${rootInFs(m)} ${mountPoint(t, m)} ` +
-      `${access}${mountOptions(m)}${optional} - ${m.fs.typeName} ${source(m)} ` +
+      `${access}${mountOptions(m)}${propagationFields(t, m)} - ${m.fs.typeName} ${source(m)} ` +
       `${m.fs.readOnly ? "ro" : "rw"}${superOptions(m)}${fsOptions(m)}\n`;
   }
   return out;

@@ -1,0 +1,192 @@
+/**
+ * Shared subtrees: mount_namespaces(7). Mounts of a peer group pass mounts and unmounts below them on to each other and to
+ * the group's slaves, which pass nothing back.
+ */
+import { MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from "../../abi/mount.ts";
+import type { Dentry } from "./dentry.ts";
+import type { Mount } from "./mount.ts";
+import { VfsPath } from "./path.ts";
+import type { VirtualFileSystem } from "./vfs.ts";
+
+/** Mounts that are equals, and those that only listen to them. */
+export class PeerGroup {
+  /** The number in mountinfo: "shared:N", "master:N". */
+  readonly id: number;
+  readonly members: Set<Mount> = new Set();
+  readonly slaves: Set<Mount> = new Set();
+
+  constructor(id: number) {
+    this.id = id;
+  }
+}
+
+/** MS_SHARED: keeps the master it has. */
+export function makeShared(vfs: VirtualFileSystem, m: Mount): void {
+  m.isUnbindable = false;
+  if (m.peers === null) join(m, vfs.newPeerGroup());
+}
+
+function join(m: Mount, g: PeerGroup): void {
+  m.peers = g;
+  g.members.add(m);
+}
+
+function follow(m: Mount, master: PeerGroup | null): void {
+  if (m.master !== null) m.master.slaves.delete(m);
+  m.master = master;
+  if (master !== null) master.slaves.add(m);
+}
+
+/** MS_SLAVE: of the group that it leaves; the last one to leave bequeaths its own master to the group's slaves. */
+function makeSlave(vfs: VirtualFileSystem, m: Mount): void {
+  const g = m.peers;
+  if (g === null) return;
+  m.peers = null;
+  g.members.delete(m);
+  if (g.members.size > 0) {
+    follow(m, g);
+    return;
+  }
+  for (const s of g.slaves) follow(s, m.master);
+  vfs.peerGroups.delete(g.id);
+}
+
+/** MS_PRIVATE: also what becomes of a mount that leaves the tree. */
+export function makePrivate(vfs: VirtualFileSystem, m: Mount): void {
+  makeSlave(vfs, m);
+  follow(m, null);
+  m.isUnbindable = false;
+}
+
+/** mount(2) with one of MS_SHARED, MS_SLAVE, MS_PRIVATE and MS_UNBINDABLE. */
+export function setPropagation(vfs: VirtualFileSystem, m: Mount, kind: number): void {
+  switch (kind) {
+    case MS_SHARED:
+      makeShared(vfs, m);
+      break;
+    case MS_SLAVE:
+      makeSlave(vfs, m);
+      break;
+    case MS_PRIVATE:
+    case MS_UNBINDABLE:
+      makePrivate(vfs, m);
+      m.isUnbindable = kind === MS_UNBINDABLE;
+      break;
+    default:
+  }
+}
+
+/** How a copy of a mount stands to it. */
+export const COPY_EQUAL = 0;
+/** It listens to the original. */
+export const COPY_SLAVE = 1;
+/** The same, and it has listeners of its own. */
+export const COPY_SHARED_SLAVE = 2;
+
+/** A copy of mount `m` that shows `root`, in no namespace yet. */
+export function copyMount(vfs: VirtualFileSystem, m: Mount, root: Dentry, how: number): Mount {
+  const copy = vfs.newBindMount(new VfsPath(m, root), m.flags);
+  if (how === COPY_EQUAL || m.peers === null) {
+    if (m.peers !== null) join(copy, m.peers);
+    follow(copy, m.master);
+  } else {
+    follow(copy, m.peers);
+  }
+  if (how === COPY_SHARED_SLAVE) makeShared(vfs, copy);
+  return copy;
+}
+
+/** A copy of `m`, starting at dentry `root`; `recursive`: with copies of the mounts below it that may be copied. */
+export function copyTree(vfs: VirtualFileSystem, m: Mount, root: Dentry, recursive: boolean, how: number): Mount {
+  const copy = copyMount(vfs, m, root, how);
+  if (recursive && m.children !== null) {
+    for (const child of m.children.values()) {
+      const at = child.mountpoint!;
+      if (child.isUnbindable || !isBelow(at, root)) continue;
+      copy.attachChild(copyTree(vfs, child, child.root, true, how), at);
+    }
+  }
+  return copy;
+}
+
+/** Whether `d` is `top` or below it in their file system. */
+export function isBelow(d: Dentry, top: Dentry): boolean {
+  for (let x: Dentry | null = d; x !== null; x = x.parent) if (x === top) return true;
+  return false;
+}
+
+/** A copy that a mount makes elsewhere. */
+export interface SpreadCopy {
+  readonly copy: Mount;
+  readonly parent: Mount;
+}
+
+/** Those to whom mounts below `m` are passed on. */
+export function receivers(m: Mount): Mount[] {
+  const seen = new Set<Mount>([m]);
+  if (m.peers !== null) addListeners(m.peers, seen);
+  seen.delete(m);
+  return [...seen];
+}
+
+function addListeners(g: PeerGroup, seen: Set<Mount>): void {
+  for (const m of g.members) seen.add(m);
+  for (const s of g.slaves) {
+    if (seen.has(s)) continue;
+    seen.add(s);
+    if (s.peers !== null) addListeners(s.peers, seen);
+  }
+}
+
+/**
+ * Copies of `source`, which is about to hang on dentry `point` of `parent`, for everybody who is to have one. They join the
+ * groups that are gone through here, but have no namespace yet and get no copy of their own.
+ */
+export function spread(vfs: VirtualFileSystem, parent: Mount, point: Dentry, source: Mount): SpreadCopy[] {
+  const out: SpreadCopy[] = [];
+  if (parent.peers !== null) new Spreader(vfs, point, out, parent).group(parent.peers, source);
+  return out;
+}
+
+class Spreader {
+  private readonly vfs: VirtualFileSystem;
+  private readonly point: Dentry;
+  private readonly out: SpreadCopy[];
+  private readonly done: Set<Mount>;
+
+  constructor(vfs: VirtualFileSystem, point: Dentry, out: SpreadCopy[], first: Mount) {
+    this.vfs = vfs;
+    this.point = point;
+    this.out = out;
+    this.done = new Set([first]);
+  }
+
+  /** `source`: what hangs at the place in a member of the group, or nearest above it. */
+  group(g: PeerGroup, source: Mount): void {
+    for (const m of g.members) this.copyTo(m, source, COPY_EQUAL);
+    for (const s of g.slaves) {
+      if (this.done.has(s)) continue;
+      if (s.peers === null) {
+        this.copyTo(s, source, COPY_SLAVE);
+        continue;
+      }
+      // The group's first gets a slave of the source that is shared in turn, the others equals of that.
+      let inner: Mount | null = null;
+      for (const m of s.peers.members) {
+        inner = this.copyTo(m, source, COPY_SHARED_SLAVE);
+        if (inner !== null) break;
+      }
+      this.group(s.peers, inner ?? source);
+    }
+  }
+
+  /** The copy, or null where the place is not to be seen. */
+  private copyTo(parent: Mount, source: Mount, how: number): Mount | null {
+    if (this.done.has(parent)) return null;
+    this.done.add(parent);
+    if (parent.ns === null || !isBelow(this.point, parent.root)) return null;
+    const copy = copyTree(this.vfs, source, source.root, true, how);
+    this.out.push({ copy, parent });
+    return copy;
+  }
+}
