@@ -26,7 +26,10 @@ interface Suite {
   readonly minutes: number;
 }
 
-const suites: readonly Suite[] = [
+/** Programs of test/syscalls that look at their code, their mappings, their identity and what they inherit. */
+const disabledCases = ["patch_sites", "answers_", "mm_c", "mm_mprotect", "mm_mremap", "fork_basic", "sig_context", "thread_basic"];
+
+const suites: Suite[] = [
   { name: "ok", script: "tools/ok.ts", args: [], minutes: 6 },
   { name: "syscalls", script: "test/harness/syscalls.ts", args: [], minutes: 10 },
   { name: "arguments", script: "test/fuzz/arguments.ts", args: [], minutes: 10 },
@@ -34,6 +37,16 @@ const suites: readonly Suite[] = [
   { name: "programs", script: "test/programs/run.ts", args: [], minutes: 12 },
   { name: "suites", script: "test/suites/run.ts", args: ["--quick", "--jobs=2"], minutes: 5 },
 ];
+
+/** Each of systrap's means turned off, on what it may change. */
+for (const means of ["patching", "answers", "batching", "patching,answers,batching"]) {
+  suites.push({
+    name: "disabled",
+    script: "test/harness/syscalls.ts",
+    args: ["--platform=systrap", `--do=--systrap-disable=${means}`, ...disabledCases],
+    minutes: 3,
+  });
+}
 
 /** Runs one suite; returns what it counted, made to agree with how it ended. */
 function runSuite(suite: Suite, env: NodeJS.ProcessEnv, summary: string): Count[] {

@@ -1,5 +1,5 @@
 /**
- * The argument tests: `npm run test:arguments -- [--platform=P[,P]] [CALL...]`. arguments.c prints what each call answers
+ * The argument tests: `npm run test:arguments -- [--platform=P[,P]] [--do=FLAG]... [CALL...]`. arguments.c prints what each call answers
  * to bad arguments; every line must be the same natively and in the sandbox, but for those of exclusions.txt.
  */
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../harness/process.ts";
 import { compile } from "../harness/program.ts";
-import { cleanEnv, ensureBuilt, parseSuiteOptions, root, tsvisor } from "../harness/sandbox.ts";
+import { cleanEnv, ensureBuilt, optionsText, parseSuiteOptions, root, tsvisor } from "../harness/sandbox.ts";
 import { reportCount } from "../harness/summary.ts";
 
 /** Answers by case: a label that comes several times is numbered. */
@@ -49,7 +49,7 @@ async function answersOf(platform: string): Promise<Map<string, string>> {
   rmSync(cwd, { recursive: true, force: true });
   mkdirSync(cwd);
   // Namespaces of its own: nothing of the machine's sockets and System V objects is there.
-  const before = isNative ? ["unshare", "--net", "--ipc", "--"] : [tsvisor, "do", `--platform=${platform}`, "--"];
+  const before = isNative ? ["unshare", "--net", "--ipc", "--"] : [tsvisor, "do", `--platform=${platform}`, ...options.doFlags, "--"];
   const command = [...before, compiledExecutable, ...options.names];
   const outcome = await run(command[0]!, command.slice(1), { cwd, env: { ...cleanEnv, PWD: cwd }, timeout: 400 });
   if (outcome.status !== 0) console.log(`${platform}: status ${outcome.status}\n${outcome.stderr.toString("latin1")}`);
@@ -74,5 +74,5 @@ for (const platform of options.platforms) {
     }
   }
 }
-reportCount({ suite: `arguments (${options.platforms.join(", ")})`, passed, failed, skipped });
+reportCount({ suite: `arguments (${optionsText(options)})`, passed, failed, skipped });
 if (failed > 0) process.exitCode = 1;

@@ -37,7 +37,7 @@ export interface SuiteOptions {
   readonly jobs: number;
   readonly timeoutFactor: number;
   readonly names: readonly string[];
-  /** Further words for `tsvisor do`, each given as `--do=WORD`. */
+  /** More flags for tsvisor, each given as `--do=FLAG`. */
   readonly doFlags: readonly string[];
 }
 
@@ -78,4 +78,9 @@ export async function forEachParallel<T>(
     while (next < items.length) await work(items[next++]!);
   };
   await Promise.all(Array.from({ length: jobs }, worker));
+}
+
+/** How the summary names what was tested: platforms, and flags. */
+export function optionsText(options: SuiteOptions): string {
+  return [options.platforms.join(", "), ...options.doFlags].join(" ");
 }

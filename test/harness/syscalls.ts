@@ -14,7 +14,7 @@ import { run } from "./process.ts";
 import type { Outcome } from "./process.ts";
 import { compile } from "./program.ts";
 import type { Program } from "./program.ts";
-import { cleanEnv, ensureBuilt, forEachParallel, parseSuiteOptions, root, tsvisor } from "./sandbox.ts";
+import { cleanEnv, ensureBuilt, forEachParallel, optionsText, parseSuiteOptions, root, tsvisor } from "./sandbox.ts";
 import type { SuiteOptions } from "./sandbox.ts";
 import { reportCount } from "./summary.ts";
 
@@ -163,7 +163,7 @@ await forEachParallel(sources, options.jobs, (source) => suite.test(source));
 if (sources.length === 0) console.log(`no program in test/syscalls is named ${options.names.join(" or ")}`);
 if (suite.failures.length > 0) console.log(`failed:\n  ${suite.failures.join("\n  ")}`);
 reportCount({
-  suite: `system calls (${options.platforms.join(", ")})`,
+  suite: `system calls (${optionsText(options)})`,
   passed: suite.passed,
   failed: suite.failed,
   skipped: suite.skipped,

@@ -23,8 +23,11 @@ function hasCommand(root: string, command: string): boolean {
   return binDirs.some((dir) => existsSync(join(root, dir, command)));
 }
 
-/** The host's root. Every run of a script has the same working directory, made anew below `temporary`. */
-export function hostPlace(temporary: string): Place {
+/**
+ * The host's root. Every run of a script has the same working directory, made anew below `temporary`. `flags`: more of
+ * them for every command of tsvisor.
+ */
+export function hostPlace(temporary: string, flags: readonly string[]): Place {
   return {
     name: "host",
     has: (command) => hasCommand("/", command),
@@ -33,7 +36,7 @@ export function hostPlace(temporary: string): Place {
       rmSync(cwd, { recursive: true, force: true });
       mkdirSync(cwd, { recursive: true });
       const command = ["bash", "-c", script.text, script.name];
-      const sandboxed = [tsvisor, "do", `--platform=${platform}`, "--", ...command];
+      const sandboxed = [tsvisor, "do", `--platform=${platform}`, ...flags, "--", ...command];
       const [file, ...args] = platform === "native" ? command : sandboxed;
       try {
         const options = { cwd, env: { ...cleanEnv, PWD: cwd }, timeout: script.timeout * timeoutFactor };
@@ -115,8 +118,8 @@ export function bundleConfig(rootfs: string, args: readonly string[]): object {
   };
 }
 
-/** The bookworm root at `rootfs`; bundles and mount points are made below `temporary`. */
-export function bundlePlace(rootfs: string, temporary: string): Place {
+/** The bookworm root at `rootfs`; bundles and mount points are made below `temporary`. `flags`: as {@link hostPlace}. */
+export function bundlePlace(rootfs: string, temporary: string, flags: readonly string[]): Place {
   return {
     name: "bookworm",
     has: (command) => hasCommand(rootfs, command),
@@ -134,7 +137,7 @@ export function bundlePlace(rootfs: string, temporary: string): Place {
         }
         writeFileSync(join(dir, "config.json"), JSON.stringify(bundleConfig(rootfs, command), null, 2));
         const id = `test-${process.pid}-${script.name}`;
-        return await run(tsvisor, ["run", `--platform=${platform}`, "--bundle", dir, id], options);
+        return await run(tsvisor, ["run", `--platform=${platform}`, ...flags, "--bundle", dir, id], options);
       } finally {
         rmSync(dir, { recursive: true, force: true });
       }

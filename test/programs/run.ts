@@ -4,9 +4,9 @@
  * Each script of this folder runs natively and then in a sandbox on each platform, on the host's root and in a Debian
  * bookworm root file system; stdout and exit status must be equal. Each fault case runs on each platform.
  *
- * `npm run test:programs -- [--platform=P[,P]] [--filter=TEXT] [--verbose] [--jobs=N] [TEXT...]` where a TEXT is a part of
- * a case's name ("git_repo host", "fault kill SIGKILL at a stub"); `native` as a platform runs the scripts natively twice
- * and compares these two. Needs root.
+ * `npm run test:programs -- [--platform=P[,P]] [--filter=TEXT] [--verbose] [--jobs=N] [--do=FLAG]... [TEXT...]` where a
+ * TEXT is a part of a case's name ("git_repo host", "fault kill SIGKILL at a stub"); `native` as a platform runs the
+ * scripts natively twice and compares these two. FLAGs are for the scripts' sandboxes. Needs root.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureRootfs } from "../../tools/rootfs.ts";
 import type { Outcome } from "../harness/process.ts";
-import { ensureBuilt, forEachParallel, parseSuiteOptions } from "../harness/sandbox.ts";
+import { ensureBuilt, forEachParallel, optionsText, parseSuiteOptions } from "../harness/sandbox.ts";
 import { reportCount } from "../harness/summary.ts";
 import { faultGroups } from "./faults.ts";
 import type { Fault } from "./faults.ts";
@@ -133,9 +133,9 @@ const sandboxPlatforms = options.platforms.filter((platform) => platform !== "na
 if (sandboxPlatforms.length > 0) await ensureBuilt();
 const jobs: (() => Promise<void>)[] = [];
 const scripts = loadScripts();
-const places = [hostPlace(temporary)];
+const places = [hostPlace(temporary, options.doFlags)];
 if (scripts.some((script) => isChosen(`${script.name} bookworm`))) {
-  places.push(bundlePlace(process.env.TSVISOR_ROOTFS ?? ensureRootfs(), temporary));
+  places.push(bundlePlace(process.env.TSVISOR_ROOTFS ?? ensureRootfs(), temporary, options.doFlags));
 }
 for (const script of scripts) {
   for (const place of places) {
@@ -155,5 +155,5 @@ for (const group of faultGroups) {
 await forEachParallel(jobs, options.jobs, (job) => job());
 if (jobs.length === 0) console.log(`no case is named ${options.names.join(" or ")}`);
 if (failures.length > 0) console.log(`failed:\n  ${failures.join("\n  ")}`);
-reportCount({ suite: `programs (${options.platforms.join(", ")})`, passed, failed, skipped });
+reportCount({ suite: `programs (${optionsText(options)})`, passed, failed, skipped });
 if (failed > 0 || jobs.length === 0) process.exitCode = 1;
