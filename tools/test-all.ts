@@ -27,7 +27,16 @@ interface Suite {
 }
 
 /** Programs of test/syscalls that look at their code, their mappings, their identity and what they inherit. */
-const disabledCases = ["patch_sites", "answers_", "mm_c", "mm_mprotect", "mm_mremap", "fork_basic", "sig_context", "thread_basic"];
+const disabledCases = [
+  "patch_sites",
+  "answers_",
+  "mm_c",
+  "mm_mprotect",
+  "mm_mremap",
+  "fork_basic",
+  "sig_context",
+  "thread_basic",
+];
 
 const suites: Suite[] = [
   { name: "ok", script: "tools/ok.ts", args: [], minutes: 6 },

@@ -49,7 +49,9 @@ async function answersOf(platform: string): Promise<Map<string, string>> {
   rmSync(cwd, { recursive: true, force: true });
   mkdirSync(cwd);
   // Namespaces of its own: nothing of the machine's sockets and System V objects is there.
-  const before = isNative ? ["unshare", "--net", "--ipc", "--"] : [tsvisor, "do", `--platform=${platform}`, ...options.doFlags, "--"];
+  const before = isNative
+    ? ["unshare", "--net", "--ipc", "--"]
+    : [tsvisor, "do", `--platform=${platform}`, ...options.doFlags, "--"];
   const command = [...before, compiledExecutable, ...options.names];
   const outcome = await run(command[0]!, command.slice(1), { cwd, env: { ...cleanEnv, PWD: cwd }, timeout: 400 });
   if (outcome.status !== 0) console.log(`${platform}: status ${outcome.status}\n${outcome.stderr.toString("latin1")}`);

@@ -73,6 +73,7 @@ export class MemoryLimit {
     let used = this.used();
     if (used > this.bytes) {
       for (const f of this.files()) f.trim();
+      for (const t of this.kernel.tasks.values()) t.mm.spares.trim(t.mm);
       used = this.used();
     }
     if (used > this.bytes) {

@@ -419,6 +419,16 @@ export function checkMm(mm: MemoryManager): void {
       pages++;
     }
   }
+  for (const { start, end, off } of mm.spares.list) {
+    if (!mm.vmas.isFree(start, end) || !mm.pmas.isFree(start, end)) throw new Error("a spare range is in use");
+    for (let a = start; a < end; a += PAGE_SIZE) {
+      const h = host.pages.get(a / PAGE_SIZE);
+      if (h === undefined || h.prot !== 0 || h.backing !== mm.memory.backing || h.offset !== off + (a - start)) {
+        throw new Error("a spare range is not what it should be");
+      }
+      pages++;
+    }
+  }
   if (pages !== host.pages.size) throw new Error(`${host.pages.size} host pages, ${pages} of ours`);
   let total = 0;
   let data = 0;

@@ -7,7 +7,7 @@ import { MEM_ANON } from "../pgalloc/memory-file.ts";
 import type { MemoryManager } from "./mm.ts";
 import { addPages, dropPages, heat, heatShared, isolate, linkPages, takePma } from "./pmas.ts";
 import { hostProt, isPatched, type Pma, STACK_GUARD, VMF_GROWSDOWN, VMF_LOCKED, type Vma } from "./vma.ts";
-import { resizeVma } from "./vmas.ts";
+import { growVma } from "./vmas.ts";
 
 /** Anonymous mappings up to this size get all their pages (file space and host mapping) when they are made. */
 export const EAGER_MAX: number = 64 * 1024 * 1024;
@@ -375,6 +375,6 @@ function growStack(mm: MemoryManager, addr: number): Vma | null {
   if (mm.totalVm + grow > mm.limits.get(RLIMIT_AS)) return null;
   if ((vma.flags & VMF_LOCKED) !== 0 && mm.lockedVm + grow > mm.limits.get(RLIMIT_MEMLOCK)) return null;
   if (mm.vmas.count > MAX_MAP_COUNT) return null;
-  resizeVma(mm, vma, start, vma.end);
+  growVma(mm, vma, start, vma.end);
   return vma;
 }

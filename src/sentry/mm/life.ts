@@ -129,6 +129,7 @@ export function releaseAddressSpace(mm: MemoryManager): void {
   for (const f of files) f.beginFree();
   mm.freeDeferred();
   for (let p = mm.pmas.first; p !== null; p = p.next) p.file.decRef(p.off, p.end - p.start);
+  mm.spares.release(mm);
   mm.pmas.clear();
   mm.lastPma = null;
   mm.origin = null;

@@ -176,9 +176,14 @@ export function mmap(mm: MemoryManager, o: MmapOptions): number {
     const covered = anonymous && prot !== 0 && len <= EAGER_MAX;
     removeRange(mm, at, end, !covered);
   }
+  const populate = (o.flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE || (flags & VMF_LOCKED) !== 0;
+  const spare = mappable === null && prot !== 0 && !populate ? mm.spares.claim(at, end) : null;
   const vma = addVma(mm, at, end, prot, maxProt, flags, mappable, file, offset, o.name);
+  if (spare !== null) {
+    mm.spares.show(mm, vma, spare);
+    return at;
+  }
   if (prot !== 0) {
-    const populate = (o.flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE || (flags & VMF_LOCKED) !== 0;
     const r = populateVma(mm, vma, at, end, populate);
     if (r < 0) {
       removeRange(mm, at, end, true);
@@ -224,8 +229,11 @@ export function mappedBytes(mm: MemoryManager, start: number, end: number): numb
   return n;
 }
 
-/** Removes all mappings of [start, end) with their pages. `unmap` false: the caller maps all of it anew at once. */
-export function removeRange(mm: MemoryManager, start: number, end: number, unmap: boolean): void {
+/**
+ * Removes all mappings of [start, end) with their pages. `unmap` false: the caller maps all of it anew at once. `keep`: it may
+ * be mapped again soon (spares.ts).
+ */
+export function removeRange(mm: MemoryManager, start: number, end: number, unmap: boolean, keep = false): void {
   let v = mm.vmas.lowerBound(start);
   if (v === null || v.start >= end) return;
   if (v.start < start) v = splitVma(mm, v, start);
@@ -236,7 +244,7 @@ export function removeRange(mm: MemoryManager, start: number, end: number, unmap
     dropVma(mm, v);
     v = next;
   }
-  dropPages(mm, start, end, unmap);
+  if (!keep || !mm.spares.keep(mm, start, end)) dropPages(mm, start, end, unmap);
 }
 
 /** munmap(2). */
@@ -245,7 +253,7 @@ export function munmap(mm: MemoryManager, addr: number, length: number): number 
   const end = addr + pageUp(length);
   if (end > mm.taskSize) return -EINVAL;
   if (!maySplit(mm, addr, end)) return -ENOMEM;
-  removeRange(mm, addr, end, true);
+  removeRange(mm, addr, end, true, true);
   return 0;
 }
 

@@ -47,6 +47,7 @@ const opArb = fc.record({
     "mmapFile",
     "mmapFile",
     "munmap",
+    "again",
     "mprotect",
     "mprotect",
     "move",
@@ -156,6 +157,13 @@ class Model {
       case "munmap":
         assert.equal(mm.munmap(addr, n * P), 0);
         pages.fill(null, op.a, op.a + n);
+        break;
+      case "again":
+        // Unmapped and mapped again at once: the old contents are gone.
+        assert.equal(mm.munmap(addr, n * P), 0);
+        pages.fill(null, op.a, op.a + n);
+        if (op.shared) checkMm(mm);
+        this.step({ ...op, kind: "mmapAnon", shared: false });
         break;
       case "mprotect": {
         let k = 0;

@@ -42,6 +42,7 @@ import * as map from "./map.ts";
 import { PendingSpace } from "./pending-space.ts";
 import { CodePatches } from "./patches.ts";
 import { mremap } from "./remap.ts";
+import { SpareRanges } from "./spares.ts";
 import { type Pma, STACK_GUARD, type Vma } from "./vma.ts";
 
 const TWO32 = 4294967296;
@@ -154,6 +155,8 @@ export class MemoryManager implements MappingOwner {
   /** The pages of it that only this address space gets; and earlier ones, of which it still has some: {@link partCompany}. */
   pool: PagePool;
   readonly oldPools: PagePool[] = [];
+  /** What was unmapped a moment ago. */
+  readonly spares: SpareRanges = new SpareRanges();
   /** It has been forked, so that others may have pages of its pool. */
   sharesPool = false;
   readonly taskSize: number = TASK_SIZE;
@@ -490,12 +493,15 @@ export class MemoryManager implements MappingOwner {
     return 0;
   }
 
-  /** Whether all pages that are to be freed stay with this address space. */
+  /** Whether no page that is to be freed may go to somebody else. */
   private freesOwn(): boolean {
     const { memory, pool } = this;
     let bytes = 0;
     for (let i = 0; i < this.freeCount; i++) {
-      if (this.freeFiles[i] !== memory || memory.poolOf(this.freeOffs[i]!) !== pool) return false;
+      const file = this.freeFiles[i]!;
+      // Nobody else gets pages of host files: to keep them is as good as not to unmap them.
+      if (file.window === null) continue;
+      if (file !== memory || memory.poolOf(this.freeOffs[i]!) !== pool) return false;
       bytes += this.freeLens[i]!;
     }
     return bytes <= HAND_OVER_MAX || this.users === 1;
@@ -558,6 +564,7 @@ export class MemoryManager implements MappingOwner {
 
   /** Goes on with another pool and no windows. */
   changePool(): void {
+    this.spares.drop(this, 0, Infinity, false);
     this.as.closeWindows?.();
     this.pool.retire();
     this.oldPools.push(this.pool);

@@ -175,7 +175,10 @@ export function dropPages(mm: MemoryManager, start: number, end: number, unmap: 
     forget(mm, p);
     p = next;
   }
-  if (unmap) mm.as.unmap(first, last - first);
+  if (unmap) {
+    mm.as.unmap(first, last - first);
+    if (mm.spares.list.length > 0) mm.spares.drop(mm, first, last, true);
+  }
   return true;
 }
 

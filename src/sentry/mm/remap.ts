@@ -6,7 +6,7 @@ import { chooseAddress, isPageAligned, pageUp, populateVma, removeRange, wantsMe
 import type { MemoryManager } from "./mm.ts";
 import { linkPages, splitPagesAt, takePma } from "./pmas.ts";
 import { type Pma, USERTRAP, VMF_GROWSDOWN, VMF_LOCKED, VMF_NORESERVE, type Vma } from "./vma.ts";
-import { addVma, dropVma, isData, isolateVma, mergeAround, resizeVma } from "./vmas.ts";
+import { addVma, dropVma, growVma, isData, isolateVma, mergeAround } from "./vmas.ts";
 
 const HUGE = 2 ** 52;
 /** Own memory up to this size is mapped anew when it is moved, instead of being moved with its page tables. */
@@ -91,7 +91,7 @@ export function mremap(
 }
 
 function growInPlace(mm: MemoryManager, vma: Vma, addr: number, oldEnd: number, end: number): number {
-  resizeVma(mm, vma, vma.start, end);
+  growVma(mm, vma, vma.start, end);
   const merged = mergeAround(mm, vma);
   if (merged.prot !== PROT_NONE) {
     const r = populateVma(mm, merged, oldEnd, end, (merged.flags & VMF_LOCKED) !== 0);

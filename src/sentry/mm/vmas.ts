@@ -48,6 +48,7 @@ export function addVma(
   offset: number,
   name: string,
 ): Vma {
+  if (mm.spares.list.length > 0) mm.spares.drop(mm, start, end, false);
   const v = new Vma();
   v.start = start;
   v.end = end;
@@ -109,8 +110,14 @@ export function mergeAround(mm: MemoryManager, v: Vma): Vma {
   return at;
 }
 
+/** Moves the bounds of a VMA outwards, to where nothing is. */
+export function growVma(mm: MemoryManager, v: Vma, start: number, end: number): void {
+  if (mm.spares.list.length > 0) mm.spares.drop(mm, start, end, false);
+  resizeVma(mm, v, start, end);
+}
+
 /** Moves the bounds of a VMA (offset follows the start). Pages are not touched. */
-export function resizeVma(mm: MemoryManager, v: Vma, start: number, end: number): void {
+function resizeVma(mm: MemoryManager, v: Vma, start: number, end: number): void {
   const oldStart = v.start;
   const oldEnd = v.end;
   const oldOffset = v.offset;

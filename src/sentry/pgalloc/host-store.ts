@@ -48,9 +48,18 @@ export class HostMemoryStore implements MemoryStore {
   }
 
   isHole(offset: number, len: number): boolean {
+    return this.nextData(offset) >= offset + len;
+  }
+
+  nextData(offset: number): number {
     // Without data behind `offset` it is an error.
     const data = this.host.lseek(this.backing.fd, offset, SEEK_DATA);
-    return data < 0 || data >= offset + len;
+    return data < 0 ? Infinity : data;
+  }
+
+  nextHole(offset: number): number {
+    const hole = this.host.lseek(this.backing.fd, offset, SEEK_HOLE);
+    return hole < 0 ? Infinity : hole;
   }
 
   /** Of a range in very many pieces the rest is estimated from its beginning. */

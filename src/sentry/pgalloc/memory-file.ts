@@ -31,6 +31,9 @@ export interface MemoryStore {
   punch(offset: number, len: number): number;
   /** Whether the host has no page of [offset, offset+len): all zeros, cheaply told. Absent: nobody knows. */
   isHole?(offset: number, len: number): boolean;
+  /** The first byte from `offset` on in a page that the host has, and in one that it has not; Infinity: none. Absent: all are there. */
+  nextData?(offset: number): number;
+  nextHole?(offset: number): number;
   /** Bytes of [offset, offset+len) that the host has pages for. Absent: all. */
   committed?(offset: number, len: number): number;
   /** The same for the whole file, cheaply. */
@@ -192,6 +195,26 @@ export class MemoryFile implements MappedFile {
     // Stacks of threads that end are emptied, and were never touched for the most part: asking costs less than punching.
     if (len > ZERO_RUN * PAGE_SIZE && this.store.isHole?.(offset, len) === true) return;
     if (len <= ZERO_RUN * PAGE_SIZE || this.store.punch(offset, len) < 0) this.window.fill(0, offset, offset + len);
+  }
+
+  /** Makes a range in use read as zeros; what is in memory stays there. */
+  zero(offset: number, len: number): void {
+    const { store, window } = this;
+    const end = offset + len;
+    if (len <= ZERO_RUN * PAGE_SIZE || store.nextData === undefined || store.nextHole === undefined) {
+      window.fill(0, offset, end);
+      return;
+    }
+    for (let at = store.nextData(offset); at < end; at = store.nextData(at)) {
+      const to = Math.min(store.nextHole(at), end);
+      window.fill(0, at, to);
+      at = to;
+    }
+  }
+
+  /** Gives the host's memory of a range in use back. */
+  discard(offset: number, len: number): void {
+    if (this.store.punch(offset, len) < 0) this.window.fill(0, offset, offset + len);
   }
 
   /** Between the two, freed ranges are collected; then sorted, merged and given back in few host calls. */

@@ -1,0 +1,138 @@
+/** Memory that is unmapped and mapped again: what is kept for it, and that nobody can tell. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EFAULT } from "../../abi/errno.ts";
+import * as M from "../../abi/mman.ts";
+import { checkMm, FakeWorld, guestAccess, hostOf } from "./fake.testing.ts";
+import { type MemoryManager, MmapOptions } from "./mm.ts";
+
+const P = 4096;
+const options = new MmapOptions();
+
+function map(mm: MemoryManager, addr: number, len: number, prot = 3, more = 0): number {
+  options.clear();
+  options.addr = addr;
+  options.len = len;
+  options.prot = prot;
+  options.flags = M.MAP_PRIVATE | M.MAP_ANONYMOUS | more;
+  return mm.mmap(options);
+}
+
+function world(): { w: FakeWorld; mm: MemoryManager } {
+  const w = new FakeWorld(4096);
+  return { w, mm: w.newMm() };
+}
+
+test("a piece that is mapped again has its old page, empty; in between nothing is there", () => {
+  const { w, mm } = world();
+  const a = map(mm, 0, 2 * P);
+  guestAccess(mm, a + P, true, 77);
+  const page = hostOf(mm).access(a, 1)?.offset;
+  const before = [mm.totalVm, mm.dataVm, mm.rssAnon];
+  assert.equal(mm.munmap(a, 2 * P), 0);
+  checkMm(mm);
+  assert.deepEqual([mm.totalVm, mm.dataVm, mm.rssAnon], [0, 0, 0]);
+  assert.equal(guestAccess(mm, a, false, 0), -EFAULT);
+  assert.equal(mm.copyIn(a, new Uint8Array(1), 0, 1), -EFAULT);
+  assert.equal(map(mm, 0, 2 * P), a);
+  checkMm(mm);
+  assert.deepEqual([mm.totalVm, mm.dataVm, mm.rssAnon], before);
+  assert.equal(hostOf(mm).access(a, 1)?.offset, page);
+  assert.equal(guestAccess(mm, a + P, false, 0), 0);
+  // Another protection is as good.
+  mm.munmap(a, 2 * P);
+  assert.equal(map(mm, 0, 2 * P, 1), a);
+  checkMm(mm);
+  assert.ok(hostOf(mm).access(a, 2) === null);
+  mm.decUsers();
+  assert.equal(w.memory.totalUsage(), 0);
+});
+
+test("whatever else comes to its place drops it", () => {
+  const at = 0x20000000;
+  const cases: [string, (mm: MemoryManager) => void][] = [
+    ["a longer mapping", (mm) => map(mm, at, 5 * P, 3, M.MAP_FIXED)],
+    ["a shorter one", (mm) => map(mm, at + P, P, 3, M.MAP_FIXED)],
+    ["one without access", (mm) => map(mm, at, 4 * P, 0, M.MAP_FIXED)],
+    ["one that is populated", (mm) => map(mm, at, 4 * P, 3, M.MAP_FIXED | M.MAP_POPULATE)],
+    [
+      "one that is moved there",
+      (mm) => {
+        const b = map(mm, 0, 4 * P);
+        assert.equal(mm.mremap(b, 4 * P, 4 * P, M.MREMAP_MAYMOVE | M.MREMAP_FIXED, at), at);
+      },
+    ],
+    [
+      "one below that grows",
+      (mm) => {
+        map(mm, at - P, P, 3, M.MAP_FIXED);
+        assert.equal(mm.mremap(at - P, P, 3 * P, 0, 0), at - P);
+      },
+    ],
+    [
+      "a range around it that is unmapped",
+      (mm) => {
+        map(mm, at - P, P, 3, M.MAP_FIXED);
+        map(mm, at + 4 * P, P, 3, M.MAP_FIXED);
+        assert.equal(mm.munmap(at - 2 * P, 8 * P), 0);
+      },
+    ],
+    ["another pool", (mm) => mm.changePool()],
+  ];
+  for (const [what, change] of cases) {
+    const { w, mm } = world();
+    map(mm, at, 4 * P, 3, M.MAP_FIXED);
+    guestAccess(mm, at + 2 * P, true, 9);
+    mm.munmap(at, 4 * P);
+    assert.equal(mm.spares.list.length, 1, what);
+    change(mm);
+    assert.equal(mm.spares.list.length, 0, what);
+    checkMm(mm);
+    mm.munmap(at - 16 * P, 64 * P);
+    map(mm, at, 4 * P, 3, M.MAP_FIXED);
+    assert.equal(guestAccess(mm, at + 2 * P, false, 0), 0, what);
+    mm.decUsers();
+    assert.equal(w.memory.totalUsage(), 0);
+  }
+});
+
+test("only what nobody else has is kept, not for a child, and not without limit", () => {
+  const { w, mm } = world();
+  const a = map(mm, 0, P);
+  guestAccess(mm, a, true, 1);
+  const child = mm.fork(w.platform.newAddressSpace() as never, w.limits);
+  assert.ok(typeof child !== "number");
+  assert.equal(child.flush(), 0);
+  mm.munmap(a, P);
+  assert.equal(mm.spares.list.length, 0, "the child has it");
+  assert.equal(guestAccess(child, a, false, 0), 1);
+  child.decUsers();
+  const x = map(mm, 0, P, 7);
+  mm.munmap(x, P);
+  assert.equal(mm.spares.list.length, 0, "it was code");
+  const many: number[] = [];
+  for (let i = 0; i < 200; i++) many.push(map(mm, 0x30000000 + i * 4 * P, P, 3, M.MAP_FIXED));
+  for (const at of many) mm.munmap(at, P);
+  assert.ok(mm.spares.list.length <= 8);
+  checkMm(mm);
+  assert.ok(w.memory.totalUsage() <= 8 * P);
+  mm.spares.trim(mm);
+  checkMm(mm);
+  mm.decUsers();
+  assert.equal(w.memory.totalUsage(), 0);
+});
+
+test("bytes in memory of longer pieces are limited", () => {
+  const { w, mm } = world();
+  // All of this store's pages are in memory.
+  for (const len of [64, 128, 128, 64, 256, 300]) {
+    const a = map(mm, 0, len * P);
+    mm.munmap(a, len * P);
+    let bytes = 0;
+    for (const s of mm.spares.list) if (s.end - s.start > 16 * P) bytes += s.end - s.start;
+    assert.ok(bytes <= 256 * P, `${bytes}`);
+    checkMm(mm);
+  }
+  mm.decUsers();
+  assert.equal(w.memory.totalUsage(), 0);
+});
