@@ -115,6 +115,12 @@ export const layers: Readonly<Record<string, Layer>> = {
   "sentry/socket/netstack": { may: [...fsBase, "sentry/mm", "sentry/kernel", "sentry/socket", "netstack"] },
   "sentry/syscalls": { may: wholeKernel, mayFiles: [hostContract, platformContract] },
   "sentry/strace": { may: [...wholeKernel, "sentry/syscalls"] },
+  // What the kernel is doing, for people.
+  "sentry/report": {
+    may: [...wholeKernel, "sentry/strace"],
+    mayFiles: ["sentry/syscalls/args.ts"],
+    tests: ["sentry/syscalls"],
+  },
   "sentry/profile": { may: wholeKernel, mayFiles: [hostContract], tests: ["sentry/syscalls"] },
   "sentry/state": { may: [...wholeKernel, "sentry/syscalls"] },
 

@@ -10,12 +10,14 @@ import { levelLetter, LOG_DEBUG, LOG_INFO, LOG_WARN, Logger } from "../base/log.
 import type { BootConfig } from "../control/config.ts";
 import { awaitGo } from "../control/handshake.ts";
 import { messageField, MSG_SIGNAL, MSG_SIZE } from "../control/messages.ts";
+import { encodeReport, REPORT_FD, REPORT_SIGNAL } from "../control/report.ts";
 import type { Host } from "../host/host.ts";
 import { compileFilter } from "../host/bpf.ts";
 import { reportCodeCacheTo } from "../host/code-cache.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
 import { Meter, meteredHost } from "../sentry/profile/meter.ts";
 import type { Kernel } from "../sentry/kernel/kernel.ts";
+import { kernelReport } from "../sentry/report/report.ts";
 import { BootError } from "./boot-error.ts";
 import { findProgram } from "./find-program.ts";
 import { hostFacts } from "./host-facts.ts";
@@ -44,7 +46,8 @@ function readConfig(host: Host, fd: number): BootConfig {
       buf = next;
     }
   }
-  host.close(fd);
+  // From here on the file is where reports go.
+  host.ftruncate(fd, 0);
   return JSON.parse(Buffer.from(buf.buffer, 0, len).toString("utf8")) as BootConfig;
 }
 
@@ -80,17 +83,31 @@ function listenToControl(host: Host, kernel: Kernel, controlFd: number, stdio: S
   });
 }
 
-/** Signals sent to this process itself mean the sandbox: they go to its init. HUP INT QUIT TERM. */
-function passOwnSignals(host: Host, kernel: Kernel): void {
-  const pipe = host.signalPipe([1, 2, 3, 15]);
+/**
+ * Signals sent to this process itself mean the sandbox: they go to its init. HUP INT QUIT TERM; and the one that asks what it is
+ * doing.
+ */
+function takeOwnSignals(host: Host, kernel: Kernel): void {
+  const pipe = host.signalPipe([1, 2, 3, 15, REPORT_SIGNAL]);
   if (pipe < 0) return;
   const buf = new Uint8Array(16);
+  let reports = 0;
   kernel.hostWatch.watch(pipe, EV_IN, {
     onHostReady(): void {
       const n = host.read(pipe, buf, 0, buf.length);
-      for (let i = 0; i < n; i++) kernel.sendExternalSignal(1, buf[i]!);
+      for (let i = 0; i < n; i++) {
+        if (buf[i] === REPORT_SIGNAL) writeKernelReport(host, kernel, ++reports);
+        else kernel.sendExternalSignal(1, buf[i]!);
+      }
     },
   });
+}
+
+/** src/control/report.ts */
+function writeKernelReport(host: Host, kernel: Kernel, number: number): void {
+  const bytes = encodeReport(number, kernelReport(kernel));
+  host.ftruncate(REPORT_FD, 0);
+  host.pwrite(REPORT_FD, bytes, 0, bytes.length, 0);
 }
 
 /** The user's view of a program that cannot be started, as shells have it. */
@@ -155,7 +172,7 @@ function boot(): number {
   });
   if (typeof init === "number") throw cannotStart(name, init);
   listenToControl(host, kernel, config.controlFd, stdio);
-  passOwnSignals(host, kernel);
+  takeOwnSignals(host, kernel);
   const filter = compileFilter(sentryFilter(kernel.platform.name));
   const filtered = host.seccompTsync(filter);
   if (filtered < 0) throw new BootError(`cannot install the system call filter: ${errnoName(-filtered)}`);

@@ -1,6 +1,7 @@
 /**
  * What the command line tells a new sandbox: one JSON document in a memfd, whose number is the boot process's only
- * argument. The writer is trusted (it is our own CLI, which validated all that came from the user).
+ * argument. The writer is trusted (it is our own CLI, which validated all that came from the user). The Sentry empties the memfd once it
+ * has read it, and keeps it for its reports: report.ts.
  */
 
 /** A resource limit of the first process, as in prlimit(2); `type` is the RLIMIT_* name. */

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { BootConfig, MountConfig } from "../control/config.ts";
 import type { GoferConfig } from "../control/gofer-config.ts";
 import { encodeMessage, messageField, MSG_BOOTED, MSG_GO, MSG_SIGNAL, MSG_SIZE } from "../control/messages.ts";
+import { REPORT_FD } from "../control/report.ts";
 import type { Host, SpawnStep } from "../host/host.ts";
 import { isTraining, NODE_OPTIONS, TRAINING } from "../host/code-cache.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
@@ -47,7 +48,7 @@ const FORWARDED = [1, 2, 3, 10, 12, 14, 15, SIGCONT, SIGTSTP, SIGWINCH];
 
 /** Numbers of inherited fds in the Sentry; the gofer's sockets follow. */
 const CONTROL_FD = 3;
-const CONFIG_FD = 4;
+const CONFIG_FD: number = REPORT_FD;
 const STUB_FD = 5;
 const VDSO_FD = 6;
 const LOG_FD = 7;

@@ -241,6 +241,8 @@ export interface Platform {
   readonly parkedSpinNs?: number;
   /** Above 0: address spaces have windows of this size and alignment ({@link AddressSpace.addWindow}). */
   readonly windowChunk?: number;
+  /** What is known of a context, in words, for people; -1: of the platform as a whole, one or more lines. */
+  describe?(id: number): string;
   /** The backing's fd will be closed: drop the stubs' copy of it. */
   forgetBacking(backing: HostBacking): void;
   /** End every stub process and free everything. */

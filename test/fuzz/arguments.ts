@@ -1,5 +1,5 @@
 /**
- * The argument tests: `npm run test:arguments -- [--platform=P[,P]] [--do=FLAG]... [CALL...]`. arguments.c prints what each call answers
+ * The argument tests: `npm run test:arguments -- --help`. arguments.c prints what each call answers
  * to bad arguments; every line must be the same natively and in the sandbox, but for those of exclusions.txt.
  */
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../harness/process.ts";
 import { compile } from "../harness/program.ts";
-import { cleanEnv, ensureBuilt, optionsText, parseSuiteOptions, root, tsvisor } from "../harness/sandbox.ts";
+import { cleanEnv, ensureBuilt, optionsText, readSuiteOptions, root, suiteUsage, tsvisor } from "../harness/sandbox.ts";
 import { reportCount } from "../harness/summary.ts";
 
 /** Answers by case: a label that comes several times is numbered. */
@@ -31,7 +31,13 @@ function readExclusions(): RegExp[] {
     .map((line) => new RegExp(`^${line}( #\\d+)?$`));
 }
 
-const options = parseSuiteOptions(process.argv.slice(2));
+const options = readSuiteOptions(
+  suiteUsage(
+    "npm run test:arguments",
+    "Compares what each system call answers to bad arguments, natively and in sandboxes.",
+    ["CALL", "a system call to test"],
+  ),
+);
 await ensureBuilt();
 const compiled = compile(join(root, "test/fuzz/arguments.c"), join(root, "build/test/fuzz"));
 if (typeof compiled === "string") throw new Error(compiled);

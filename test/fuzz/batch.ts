@@ -60,7 +60,7 @@ async function runSide(bench: Bench, sequences: readonly Sequence[], isNative: b
     const parts = text.split(/^= \d+\n/m).slice(1);
     const outputs = parts.map((part) => part.split("\n"));
     if (outcome.status !== 0) {
-      const why = `${outcome.isTimedOut ? "timed out" : `status ${outcome.status}`}: ${outcome.stderr.toString("latin1")}`;
+      const why = `${outcome.isTimedOut ? "timed out" : `status ${outcome.status}`}: ${outcome.stderr.toString("latin1")}${outcome.state}`;
       outputs.push([...(outputs.pop() ?? []), why]);
     }
     return outputs;

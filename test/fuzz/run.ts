@@ -1,5 +1,5 @@
 /**
- * The differential fuzzer: `npm run test:fuzz -- [--minutes=N] [--seed=S] [--platform=P[,P]] [--batch=N] [--keep] [FILE...]`.
+ * The differential fuzzer: `npm run test:fuzz -- --help`.
  *
  * Random sequences of system calls run natively and in a sandbox; what differs is made small and, with --keep, stored as
  * regressions/NAME.txt. First the stored ones (or the given FILEs alone) run. Without --minutes it is the short run of
@@ -11,7 +11,9 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { compile } from "../harness/program.ts";
-import { ensureBuilt, root } from "../harness/sandbox.ts";
+import { parseOptions, POSITIVE, POSITIVE_INTEGER, readOptions } from "../harness/options.ts";
+import type { Usage } from "../harness/options.ts";
+import { ensureBuilt, PLATFORM_LIST, root } from "../harness/sandbox.ts";
 import { reportCount } from "../harness/summary.ts";
 import { compareBatch, parseSequence, sequenceText } from "./batch.ts";
 import type { Bench, Difference } from "./batch.ts";
@@ -21,38 +23,46 @@ import { shrink } from "./shrink.ts";
 const regressions = join(root, "test/fuzz/regressions");
 
 interface Options {
-  minutes: number;
-  seed: number;
-  platforms: readonly string[];
-  batch: number;
-  isKeeping: boolean;
+  readonly minutes: number;
+  readonly seed: number;
+  readonly platforms: readonly string[];
+  readonly batch: number;
+  readonly isKeeping: boolean;
   /** Stop after this many different failures on a platform. */
-  most: number;
-  readonly files: string[];
+  readonly most: number;
+  readonly files: readonly string[];
 }
 
-function parseOptions(args: readonly string[]): Options {
-  const options: Options = {
-    minutes: 0,
-    seed: 1,
-    platforms: ["systrap", "ptrace"],
-    batch: 100,
-    isKeeping: false,
-    most: 5,
-    files: [],
+const usage: Usage = {
+  command: "npm run test:fuzz",
+  about: "Runs random sequences of system calls natively and in sandboxes; each call must give the same.",
+  words: ["FILE", "stored sequences to run, and nothing else"],
+  options: [
+    { name: "--minutes", value: "N", pattern: POSITIVE, help: "how long; the short run of 'npm test' when left out" },
+    { name: "--seed", value: "S", pattern: POSITIVE_INTEGER, help: "of the first batch, 1 when left out" },
+    { name: "--platform", value: "P[,P]", pattern: PLATFORM_LIST, help: "systrap, ptrace; both when left out" },
+    { name: "--batch", value: "N", pattern: POSITIVE_INTEGER, help: "sequences of one run, 100 when left out" },
+    {
+      name: "--most",
+      value: "N",
+      pattern: POSITIVE_INTEGER,
+      help: "failures on a platform that end it, 5 when left out",
+    },
+    { name: "--keep", help: "store what differs as test/fuzz/regressions/NAME.txt" },
+  ],
+};
+
+function parse(args: readonly string[]): Options {
+  const given = parseOptions(usage, args);
+  return {
+    minutes: given.number("--minutes", 0),
+    seed: given.number("--seed", 1),
+    platforms: given.value("--platform", "systrap,ptrace").split(","),
+    batch: given.number("--batch", 100),
+    isKeeping: given.has("--keep"),
+    most: given.number("--most", 5),
+    files: given.words,
   };
-  for (const arg of args) {
-    const [name, value = ""] = arg.split("=", 2);
-    if (!arg.startsWith("--")) options.files.push(arg);
-    else if (name === "--minutes") options.minutes = Number(value);
-    else if (name === "--seed") options.seed = Number(value);
-    else if (name === "--platform") options.platforms = value.split(",");
-    else if (name === "--batch") options.batch = Number(value);
-    else if (name === "--most") options.most = Number(value);
-    else if (name === "--keep") options.isKeeping = true;
-    else throw new Error(`unknown option: ${arg}`);
-  }
-  return options;
 }
 
 function describe(difference: Difference): string {
@@ -112,7 +122,7 @@ async function fuzz(bench: Bench, options: Options, deadlineMs: number, batches:
   return [passed, failed];
 }
 
-const options = parseOptions(process.argv.slice(2));
+const options = readOptions(usage, parse);
 await ensureBuilt();
 const compiled = compile(join(root, "test/fuzz/interp.c"), join(root, "build/test/fuzz"));
 if (typeof compiled === "string") throw new Error(compiled);

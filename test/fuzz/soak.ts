@@ -1,5 +1,5 @@
 /**
- * The soak test: `npm run test:soak -- [--minutes=N] [--platform=P] [--seed=S]`, 3 minutes on systrap by default.
+ * The soak test: `npm run test:soak -- --help`.
  *
  * One sandbox runs fuzz sequences and stressors, round after round, and is looked at from outside between them, when nothing
  * runs in it: the Sentry must be alive, and its memory, its descriptors, the stub processes and the pages of the memory files
@@ -22,6 +22,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { compile } from "../harness/program.ts";
+import { parseOptions, POSITIVE, POSITIVE_INTEGER, readOptions } from "../harness/options.ts";
+import type { Usage } from "../harness/options.ts";
 import { cleanEnv, ensureBuilt, root, tsvisor } from "../harness/sandbox.ts";
 import { reportCount } from "../harness/summary.ts";
 import { sequenceText } from "./batch.ts";
@@ -120,16 +122,19 @@ const allowed: Readonly<Record<keyof Sample, readonly [number, number]>> = {
   memory: [0.05, 4096],
 };
 
-let minutes = 3;
-let platform = "systrap";
-let seed = 1;
-for (const word of process.argv.slice(2)) {
-  const [name, value = ""] = word.split("=", 2);
-  if (name === "--minutes") minutes = Number(value);
-  else if (name === "--platform") platform = value;
-  else if (name === "--seed") seed = Number(value);
-  else throw new Error(`unknown option: ${word}`);
-}
+const usage: Usage = {
+  command: "npm run test:soak",
+  about: "Runs fuzz sequences and stressors in one sandbox for a long time; it must not grow.",
+  options: [
+    { name: "--minutes", value: "N", pattern: POSITIVE, help: "how long, 3 when left out" },
+    { name: "--platform", value: "P", pattern: /^(systrap|ptrace)$/, help: "systrap (when left out) or ptrace" },
+    { name: "--seed", value: "S", pattern: POSITIVE_INTEGER, help: "of the sequences, 1 when left out" },
+  ],
+};
+const options = readOptions(usage, (args) => parseOptions(usage, args));
+const minutes = options.number("--minutes", 3);
+const platform = options.value("--platform", "systrap");
+const seed = options.number("--seed", 1);
 await ensureBuilt();
 const compiled = compile(join(root, "test/fuzz/interp.c"), join(root, "build/test/fuzz"));
 if (typeof compiled === "string") throw new Error(compiled);

@@ -1,6 +1,7 @@
 /** Runs one command to its end: output collected, a time limit, and nothing left of it afterwards. */
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { constants } from "node:os";
+import { cleanEnv, tsvisor } from "./sandbox.ts";
 
 /** How a command ended. */
 export interface Outcome {
@@ -10,6 +11,8 @@ export interface Outcome {
   readonly stderr: Buffer;
   /** Whether it was killed because its time was over. */
   readonly isTimedOut: boolean;
+  /** What the sandboxes that it had started were doing when its time was over; "" when there were none. */
+  readonly state: string;
   /** Whether its output was cut because it exceeded `maxBytes`. */
   readonly isCut: boolean;
   readonly seconds: number;
@@ -45,6 +48,17 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
+/** How long a sandbox's state may take, ms. */
+const STATE_LIMIT = 20_000;
+
+/** What the sandboxes below a process are doing: `tsvisor debug`. "" when there are none. */
+function stateOf(pid: number): Promise<string> {
+  return new Promise((resolve) => {
+    const options = { env: cleanEnv, timeout: STATE_LIMIT, killSignal: "SIGKILL", maxBuffer: 16 << 20 } as const;
+    execFile(tsvisor, ["debug", String(pid)], options, (_error, stdout) => resolve(stdout));
+  });
+}
+
 /**
  * Runs a command in a process group of its own. The group is killed when the command has ended or its time is over.
  * A command that cannot be started has status 127 and the reason as its stderr.
@@ -62,6 +76,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     const pid = child.pid;
     if (pid !== undefined) running.add(pid);
     let isTimedOut = false;
+    let state = "";
     let isCut = false;
     let startError: Error | undefined;
     const collect = (stream: NodeJS.ReadableStream): Buffer[] => {
@@ -76,14 +91,21 @@ export function run(command: string, args: readonly string[], options: RunOption
     };
     const out = collect(child.stdout);
     const err = collect(child.stderr);
-    const timer = setTimeout(() => {
-      isTimedOut = true;
+    const end = (): void => {
       if (pid !== undefined) killGroup(pid);
       // Someone outside the group may still hold the pipes.
       setTimeout(() => {
         child.stdout.destroy();
         child.stderr.destroy();
       }, 2000).unref();
+    };
+    const timer = setTimeout(() => {
+      isTimedOut = true;
+      if (pid === undefined) return end();
+      void stateOf(pid).then((text) => {
+        state = text;
+        end();
+      });
     }, options.timeout * 1000);
     child.on("error", (error) => {
       startError = error;
@@ -108,6 +130,7 @@ export function run(command: string, args: readonly string[], options: RunOption
         stdout: Buffer.concat(out),
         stderr: startError === undefined ? Buffer.concat(err) : Buffer.from(`${startError.message}\n`),
         isTimedOut,
+        state,
         isCut,
         seconds: (performance.now() - startedMs) / 1000,
       });

@@ -1,11 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { forEachParallel, parseSuiteOptions, platforms } from "./sandbox.ts";
+import { usageText } from "./options.ts";
+import { forEachParallel, parseSuiteOptions, platforms, suiteUsage } from "./sandbox.ts";
 import { countText } from "./summary.ts";
 
+const usage = suiteUsage(
+  "npm run test:x",
+  "Tests x.",
+  ["NAME", "a part of a name"],
+  [{ name: "--quick", help: "less" }],
+);
+
 test("parseSuiteOptions() covers every platform unless told", () => {
-  assert.deepEqual(parseSuiteOptions([]).platforms, platforms);
-  const options = parseSuiteOptions(["--platform=ptrace", "--jobs=1", "--do=--strace", "--verbose", "futex", "mmap"]);
+  assert.deepEqual(parseSuiteOptions(usage, []).platforms, platforms);
+  const options = parseSuiteOptions(usage, [
+    "--platform=ptrace",
+    "--jobs=1",
+    "--do=--strace",
+    "--verbose",
+    "futex",
+    "mmap",
+  ]);
   assert.deepEqual(options.platforms, ["ptrace"]);
   assert.equal(options.jobs, 1);
   assert.deepEqual(options.doFlags, ["--strace"]);
@@ -14,8 +29,22 @@ test("parseSuiteOptions() covers every platform unless told", () => {
 });
 
 test("parseSuiteOptions() refuses what it does not know", () => {
-  assert.throws(() => parseSuiteOptions(["--plattform=ptrace"]), /unknown option/);
-  assert.throws(() => parseSuiteOptions(["--jobs=0"]), /unknown option/);
+  assert.throws(() => parseSuiteOptions(usage, ["--plattform=ptrace"]), /unknown option/);
+  assert.throws(() => parseSuiteOptions(usage, ["-v"]), /unknown option/);
+  assert.throws(() => parseSuiteOptions(usage, ["--jobs=0"]), /--jobs=N is needed/);
+  assert.throws(() => parseSuiteOptions(usage, ["--jobs"]), /--jobs=N is needed/);
+  assert.throws(() => parseSuiteOptions(usage, ["--platform=abacus"]), /--platform=P/);
+  assert.throws(() => parseSuiteOptions(usage, ["--verbose=yes"]), /takes no value/);
+});
+
+test("a suite's own options are among those given, and in its help", () => {
+  const { given } = parseSuiteOptions(usage, ["--quick", "--do=a", "--do=b"]);
+  assert.equal(given.has("--quick"), true);
+  assert.deepEqual(given.all("--do"), ["a", "b"]);
+  const text = usageText(usage);
+  assert.match(text, /^usage: npm run test:x -- \[OPTION\.\.\.\] \[NAME\.\.\.\]\n/);
+  assert.match(text, /^ {2}--quick +less$/m);
+  assert.match(text, /^ {2}NAME +a part of a name$/m);
 });
 
 test("forEachParallel() does every item, never more than the given number at once", async () => {

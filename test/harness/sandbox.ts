@@ -2,6 +2,8 @@
 import { dirname, join } from "node:path";
 import { buildNative } from "../../tools/build-native.ts";
 import { build } from "../../tools/build.ts";
+import { parseOptions, POSITIVE, POSITIVE_INTEGER, readOptions } from "./options.ts";
+import type { Options, OptionSpec, Usage } from "./options.ts";
 
 /** The repository's root. */
 export const root: string = dirname(dirname(import.meta.dirname));
@@ -30,7 +32,7 @@ export const cleanEnv: Readonly<Record<string, string>> = {
   TZ: "UTC",
 };
 
-/** Options that suites take: `--platform=P[,P]`, `--verbose`, `--jobs=N`, `--timeout-factor=N`; the rest are names. */
+/** Options that all suites take; {@link suiteOptionSpecs} says what each means. */
 export interface SuiteOptions {
   readonly platforms: readonly string[];
   readonly isVerbose: boolean;
@@ -39,32 +41,53 @@ export interface SuiteOptions {
   readonly names: readonly string[];
   /** More flags for tsvisor, each given as `--do=FLAG`. */
   readonly doFlags: readonly string[];
+  /** Everything that was given, the suite's own options too. */
+  readonly given: Options;
 }
 
-/** Reads a suite's command line. Throws Error with one line on an unknown option. */
-export function parseSuiteOptions(args: readonly string[]): SuiteOptions {
-  let chosen = platforms;
-  let isVerbose = false;
-  let jobs = 2;
-  let timeoutFactor = 1;
-  const names: string[] = [];
-  const doFlags: string[] = [];
-  for (const arg of args) {
-    const [name, value] = arg.startsWith("--") ? splitOption(arg) : ["", arg];
-    if (name === "") names.push(value);
-    else if (name === "--platform") chosen = value.split(",").filter((word) => word !== "");
-    else if (name === "--verbose") isVerbose = true;
-    else if (name === "--do") doFlags.push(value);
-    else if (name === "--jobs" && Number(value) >= 1) jobs = Number(value);
-    else if (name === "--timeout-factor" && Number(value) > 0) timeoutFactor = Number(value);
-    else throw new Error(`unknown option: ${arg}`);
-  }
-  return { platforms: chosen, isVerbose, jobs, timeoutFactor, names, doFlags };
+/** A list of platforms, as an option has it. */
+export const PLATFORM_LIST: RegExp = /^(systrap|ptrace|native)(,(systrap|ptrace|native))*$/;
+
+const suiteOptionSpecs: readonly OptionSpec[] = [
+  {
+    name: "--platform",
+    value: "P[,P]",
+    pattern: PLATFORM_LIST,
+    help: `where to run: ${platforms.join(", ")} (both when left out); native compares two native runs`,
+  },
+  { name: "--jobs", value: "N", pattern: POSITIVE_INTEGER, help: "how many at a time, 2 when left out" },
+  { name: "--timeout-factor", value: "N", pattern: POSITIVE, help: "time limits in the sandbox, times this" },
+  { name: "--do", value: "WORD", help: "one more word for 'tsvisor do' (repeatable)" },
+  { name: "--verbose", help: "show what the programs print" },
+];
+
+/** What a suite takes besides the options of all suites. */
+export function suiteUsage(
+  command: string,
+  about: string,
+  words: readonly [string, string],
+  more: readonly OptionSpec[] = [],
+): Usage {
+  return { command, about, words, options: [...suiteOptionSpecs, ...more] };
 }
 
-function splitOption(arg: string): [string, string] {
-  const at = arg.indexOf("=");
-  return at < 0 ? [arg, ""] : [arg.slice(0, at), arg.slice(at + 1)];
+/** Reads a suite's command line. Throws Error with one line about what is wrong. */
+export function parseSuiteOptions(usage: Usage, args: readonly string[]): SuiteOptions {
+  const given = parseOptions(usage, args);
+  return {
+    platforms: given.value("--platform", platforms.join(",")).split(","),
+    isVerbose: given.has("--verbose"),
+    jobs: given.number("--jobs", 2),
+    timeoutFactor: given.number("--timeout-factor", 1),
+    names: given.words,
+    doFlags: given.all("--do"),
+    given,
+  };
+}
+
+/** Reads this process's command line; on `--help` or a mistake it ends here. */
+export function readSuiteOptions(usage: Usage): SuiteOptions {
+  return readOptions(usage, (args) => parseSuiteOptions(usage, args));
 }
 
 /** Runs `work` on each item, at most `jobs` at a time, started in order. */

@@ -2,9 +2,8 @@
  * The differential system call tests: each C program of test/syscalls runs natively and then in a sandbox on each
  * platform; stdout and exit status must be equal.
  *
- * `npm run test:syscalls -- [--platform=P[,P]] [--verbose] [--jobs=N] [--do=FLAG]... [NAME...]` where a NAME is a part of
- * a program's name; `native` as a platform only runs natively. program.ts says what a program may ask for in its first
- * lines. Needs root, as sandboxes do.
+ * `npm run test:syscalls -- --help` tells of its options; program.ts says what a program may ask for in its first lines.
+ * Needs root, as sandboxes do.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -14,7 +13,16 @@ import { run } from "./process.ts";
 import type { Outcome } from "./process.ts";
 import { compile } from "./program.ts";
 import type { Program } from "./program.ts";
-import { cleanEnv, ensureBuilt, forEachParallel, optionsText, parseSuiteOptions, root, tsvisor } from "./sandbox.ts";
+import {
+  cleanEnv,
+  ensureBuilt,
+  forEachParallel,
+  optionsText,
+  readSuiteOptions,
+  root,
+  suiteUsage,
+  tsvisor,
+} from "./sandbox.ts";
 import type { SuiteOptions } from "./sandbox.ts";
 import { reportCount } from "./summary.ts";
 
@@ -115,6 +123,7 @@ class Suite {
       lines.push(clip(diff.stdout ?? "", 60));
     }
     if (sandboxed.stderr.length > 0) lines.push(`stderr:\n${clip(sandboxed.stderr.toString("latin1"), 30)}`);
+    if (sandboxed.state !== "") lines.push(`when its time was over:\n${sandboxed.state}`);
     return lines.join("\n");
   }
 
@@ -150,7 +159,13 @@ function clip(text: string, maxLines: number): string {
   return [...lines.slice(0, maxLines), `... ${lines.length - maxLines} more lines`].join("\n");
 }
 
-const options = parseSuiteOptions(process.argv.slice(2));
+const options = readSuiteOptions(
+  suiteUsage(
+    "npm run test:syscalls",
+    "Runs the C programs of test/syscalls natively and in sandboxes; what they print and how they end must be equal.",
+    ["NAME", "a part of the name of a program to run"],
+  ),
+);
 if (options.platforms.some((platform) => platform !== "native")) await ensureBuilt();
 const sources = readdirSync(sourceDir)
   .filter((file) => file.endsWith(".c"))

@@ -463,6 +463,55 @@ const promises: readonly Fault[] = [
   },
 ];
 
+/** What `tsvisor debug` shows of a guest, by regular expressions of grep -E. */
+function debugShows(guest: string, ...patterns: readonly string[]): string {
+  const checks = patterns.map(
+    (pattern) => `grep -qE '${pattern}' report || { echo 'no ${pattern} in:'; cat report; } >>err`,
+  );
+  return whileRunning(
+    guest,
+    `sleep 0.2; "$tsvisor" debug $cli >report 2>>err\n${checks.join("\n")}\nrm -f report; kill -TERM $cli`,
+  );
+}
+
+/** `tsvisor debug`. */
+const debugCases: readonly Fault[] = [
+  {
+    name: "who waits for what",
+    body: debugShows(
+      "echo ready; sleep 1000 | cat",
+      "thread [0-9]+ cat: blocked in read\\(0, ",
+      "waits for IN.* of fd 0, pipe:\\[[0-9]+\\] \\(ready: nothing\\)",
+      "thread [0-9]+ sleep: blocked in clock_nanosleep\\(",
+      "timers: 1 armed, the first one due in [0-9]+",
+      "thread [0-9]+ sh: blocked in wait4\\(-1, ",
+      "host process [0-9]+, parent [0-9]+, the gofer: ",
+      "thread [0-9]+ node-MainThread: state S, .* wchan \\S*(epoll|poll)",
+    ),
+    status: [143],
+    stdout: "ready\n",
+    stderr: null,
+  },
+  {
+    name: "a Sentry that does not answer",
+    body: whileRunning(
+      sleeper,
+      `kill -STOP $sentry; "$tsvisor" debug $cli >report 2>>err; grep -q 'has not answered' report && grep -qE '^host process [0-9]+, parent [0-9]+, the sentry' report || cat report >>err
+rm -f report; kill -CONT $sentry; kill -TERM $cli`,
+    ),
+    status: [143],
+    stdout: "ready\n",
+    stderr: null,
+  },
+  {
+    name: "no sandbox",
+    body: `sleep 100 & other=$!; ${tsvisorLine("debug $other")}; kill $other`,
+    status: [128],
+    stderr: /process \d+ runs no sandbox/,
+  },
+  { name: "not a process number", body: tsvisorLine("debug x"), status: [2], stderr: /process number/ },
+];
+
 /** Every case, by group; the names of groups are the suite's filters too. `isStarted`: whether cases start sandboxes. */
 export const faultGroups: readonly {
   readonly name: string;
@@ -474,6 +523,7 @@ export const faultGroups: readonly {
   { name: "bundle", isStarted: true, faults: bundles },
   { name: "promise", isStarted: true, faults: promises },
   { name: "kill", isStarted: true, faults: kills },
+  { name: "debug", isStarted: true, faults: debugCases },
   { name: "terminal", isStarted: true, faults: terminalCases },
   { name: "limit", isStarted: true, faults: limits },
 ];

@@ -73,7 +73,7 @@ export async function isolated(body: string, timeout: number): Promise<Isolated>
     lines.filter((line) => line.startsWith(`@${key} `)).map((line) => line.slice(key.length + 2));
   const decode = (key: string): string => Buffer.from(values(key)[0] ?? "", "base64").toString("utf8");
   const leftovers = ["process", "mount", "file"].flatMap((key) => values(key).map((value) => `${key} ${value}`));
-  if (outcome.isTimedOut) leftovers.push("the run itself: timed out");
+  if (outcome.isTimedOut) leftovers.push(`the run itself: timed out\n${outcome.state}`);
   const status = values("status")[0] ?? "";
   return {
     status: /^\d+$/.test(status) ? Number(status) : undefined,

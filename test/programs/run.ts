@@ -4,9 +4,7 @@
  * Each script of this folder runs natively and then in a sandbox on each platform, on the host's root and in a Debian
  * bookworm root file system; stdout and exit status must be equal. Each fault case runs on each platform.
  *
- * `npm run test:programs -- [--platform=P[,P]] [--filter=TEXT] [--verbose] [--jobs=N] [--do=FLAG]... [TEXT...]` where a
- * TEXT is a part of a case's name ("git_repo host", "fault kill SIGKILL at a stub"); `native` as a platform runs the
- * scripts natively twice and compares these two. FLAGs are for the scripts' sandboxes. Needs root.
+ * `npm run test:programs -- --help` tells of its options. Needs root.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -14,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureRootfs } from "../../tools/rootfs.ts";
 import type { Outcome } from "../harness/process.ts";
-import { ensureBuilt, forEachParallel, optionsText, parseSuiteOptions } from "../harness/sandbox.ts";
+import { ensureBuilt, forEachParallel, optionsText, readSuiteOptions, suiteUsage } from "../harness/sandbox.ts";
 import { reportCount } from "../harness/summary.ts";
 import { faultGroups } from "./faults.ts";
 import type { Fault } from "./faults.ts";
@@ -24,8 +22,14 @@ import type { Place } from "./places.ts";
 import { loadScripts } from "./scripts.ts";
 import type { Script } from "./scripts.ts";
 
-const args = process.argv.slice(2).map((arg) => (arg.startsWith("--filter=") ? arg.slice("--filter=".length) : arg));
-const options = parseSuiteOptions(args);
+const usage = suiteUsage(
+  "npm run test:programs",
+  "Runs scripts and fault cases natively and in sandboxes; what they print and how they end must be equal.",
+  ["TEXT", "a part of the name of a case to run: 'git_repo host', 'fault kill SIGKILL at a stub'"],
+  [{ name: "--filter", value: "TEXT", help: "the same" }],
+);
+const options = readSuiteOptions(usage);
+const chosen = [...options.names, ...options.given.all("--filter")];
 const temporary = mkdtempSync(join(tmpdir(), "tsvisor-programs-"));
 process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
 
@@ -35,7 +39,7 @@ let skipped = 0;
 const failures: string[] = [];
 
 function isChosen(name: string): boolean {
-  return options.names.length === 0 || options.names.some((text) => name.includes(text));
+  return chosen.length === 0 || chosen.some((text) => name.includes(text));
 }
 
 function pass(platform: string, name: string, seconds: number): void {
@@ -46,7 +50,7 @@ function pass(platform: string, name: string, seconds: number): void {
 function fail(platform: string, name: string, why: string): void {
   failed++;
   failures.push(`${platform} ${name}`);
-  console.log(`FAIL ${platform.padEnd(8)} ${name}\n${clip(why, 70).replace(/^/gm, "       ")}`);
+  console.log(`FAIL ${platform.padEnd(8)} ${name}\n${why.trimEnd().replace(/^/gm, "       ")}`);
 }
 
 function skip(name: string, why: string): void {
@@ -72,10 +76,11 @@ function difference(name: string, native: Outcome, other: Outcome): string | und
     writeFileSync(files[0]!, native.stdout);
     writeFileSync(files[1]!, other.stdout);
     const labels = ["--label", "native", "--label", "sandbox"];
-    lines.push(spawnSync("diff", ["-a", "-u", ...labels, ...files], { encoding: "latin1" }).stdout ?? "");
+    lines.push(clip(spawnSync("diff", ["-a", "-u", ...labels, ...files], { encoding: "latin1" }).stdout ?? "", 70));
   }
   if (lines.length === 0) return undefined;
   if (other.stderr.length > 0) lines.push(`stderr:\n${clip(other.stderr.toString("latin1"), 20)}`);
+  if (other.state !== "") lines.push(`when its time was over:\n${other.state}`);
   return lines.join("\n");
 }
 
@@ -153,7 +158,7 @@ for (const group of faultGroups) {
   }
 }
 await forEachParallel(jobs, options.jobs, (job) => job());
-if (jobs.length === 0) console.log(`no case is named ${options.names.join(" or ")}`);
+if (jobs.length === 0) console.log(`no case is named ${chosen.join(" or ")}`);
 if (failures.length > 0) console.log(`failed:\n  ${failures.join("\n  ")}`);
 reportCount({ suite: `programs (${optionsText(options)})`, passed, failed, skipped });
 if (failed > 0 || jobs.length === 0) process.exitCode = 1;

@@ -2,9 +2,7 @@
  * Other projects' test suites: each runs natively and in a sandbox on each platform, and each single test must have the
  * same result. What cannot be the same is listed, with the reason, in exclusions.txt.
  *
- * `npm run test:suites -- [--platform=P[,P]] [--only=SUITE[,SUITE]] [--quick] [--jobs=N] [--timeout-factor=N] [--verbose]
- * [TEXT...]` where a TEXT is a part of a case's name, or with = before it the name; `--quick` takes a cross-section that
- * takes seconds. Installs the Debian packages it needs. Counts of each case's latest run stay in build/suites; once all
+ * `npm run test:suites -- --help` tells of its options. Installs the Debian packages it needs. Counts of each case's latest run stay in build/suites; once all
  * cases of a suite have some, their sums go into docs/compatibility-suites.md. Needs root.
  */
 import { spawnSync } from "node:child_process";
@@ -13,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../harness/process.ts";
 import type { Outcome } from "../harness/process.ts";
-import { cleanEnv, ensureBuilt, forEachParallel, parseSuiteOptions, tsvisor } from "../harness/sandbox.ts";
+import { cleanEnv, ensureBuilt, forEachParallel, readSuiteOptions, suiteUsage, tsvisor } from "../harness/sandbox.ts";
 import { reportCount } from "../harness/summary.ts";
 import { busybox } from "./busybox.ts";
 import { cpython } from "./cpython.ts";
@@ -27,17 +25,26 @@ import type { Case, Results, Suite } from "./suite.ts";
 
 const suites: readonly Suite[] = [cpython, busybox, stressNg, programs];
 
-const words = process.argv.slice(2);
-const only = words.filter((word) => word.startsWith("--only=")).flatMap((word) => word.slice(7).split(","));
-const isQuick = words.includes("--quick");
-const isOneJob = !words.some((word) => word.startsWith("--jobs"));
-const options = parseSuiteOptions([
-  ...(isOneJob ? ["--jobs=1"] : []),
-  ...words.filter((w) => !w.startsWith("--only=") && w !== "--quick"),
-]);
-for (const name of only) {
-  if (!suites.some((suite) => suite.name === name)) throw new Error(`no such suite: ${name}`);
-}
+const suiteNames = suites.map((suite) => suite.name).join("|");
+const options = readSuiteOptions(
+  suiteUsage(
+    "npm run test:suites",
+    "Runs other projects' test suites natively and in sandboxes; each single test must have the same result.",
+    ["TEXT", "a part of a case's name, or with = before it the name"],
+    [
+      {
+        name: "--only",
+        value: "SUITE[,SUITE]",
+        pattern: new RegExp(`^(${suiteNames})(,(${suiteNames}))*$`),
+        help: `these suites: ${suiteNames.replaceAll("|", ", ")}`,
+      },
+      { name: "--quick", help: "a cross-section that takes seconds" },
+    ],
+  ),
+);
+const only = options.given.all("--only").flatMap((list) => list.split(","));
+const isQuick = options.given.has("--quick");
+const jobs = options.given.number("--jobs", 1);
 const exclusions = loadExclusions();
 const temporary = mkdtempSync(join(tmpdir(), "tsvisor-suites-"));
 // Some cases are an ordinary user's.
@@ -58,7 +65,9 @@ async function runCase(suite: Suite, test: Case, platform: string): Promise<Outc
     const words = typeof test.command === "function" ? test.command() : test.command;
     const [command, ...args] = [...before, ...words];
     const timeout = test.timeout * (isNative ? 1 : 2 * options.timeoutFactor);
-    return await run(command!, args, { cwd, env: { ...cleanEnv, PWD: cwd, TERM: "dumb" }, timeout });
+    const outcome = await run(command!, args, { cwd, env: { ...cleanEnv, PWD: cwd, TERM: "dumb" }, timeout });
+    if (outcome.state !== "") console.log(`${suite.name} ${test.name} when its time was over:\n${outcome.state}`);
+    return outcome;
   } finally {
     rmSync(cwd, { recursive: true, force: true });
   }
@@ -151,7 +160,7 @@ async function runSuite(suite: Suite): Promise<SuiteCount[]> {
       say(count.platform, `${suite.name} ${test.name} (${seconds})`, lines);
     }
   };
-  await forEachParallel(chosen, options.jobs, async (test) => {
+  await forEachParallel(chosen, jobs, async (test) => {
     const counts = options.platforms.map((platform) => newCount(suite, platform));
     await runOne(test, counts);
     for (const [i, count] of counts.entries()) addCount(sums[i]!, count);

@@ -2,6 +2,7 @@
 import { reportCodeCache } from "../../host/code-cache.ts";
 import { CliError, EXIT_FAILURE, EXIT_USAGE } from "../errors.ts";
 import type { Command } from "./command.ts";
+import { debugCommand } from "./commands/debug.ts";
 import { doCommand } from "./commands/do.ts";
 import { runCommand } from "./commands/run.ts";
 import { specCommand } from "./commands/spec.ts";
@@ -9,7 +10,7 @@ import { versionCommand } from "./commands/version.ts";
 import { describeFlags, FlagValues, parseFlags } from "./flags.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 
-const COMMANDS: readonly Command[] = [doCommand, runCommand, specCommand, versionCommand];
+const COMMANDS: readonly Command[] = [doCommand, runCommand, debugCommand, specCommand, versionCommand];
 
 function overview(): string {
   const width = Math.max(...COMMANDS.map((c) => c.name.length), 4);

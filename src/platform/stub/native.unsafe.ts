@@ -89,6 +89,8 @@ export interface NativePlatform {
   /** epoll_ctl with op EPOLL_CTL_ADD (1), DEL (2), MOD (3). */
   platformWatch(fd: number, events: number, token: number, op: number): number;
   platformTune(which: number, ns: number): number;
+  /** A context's state in words; -1: the platform's, one or more lines. */
+  platformDescribe(id: number): string;
   clockNs(clock: number): number;
   openat(dirfd: number, path: string, flags: number, mode: number): number;
   close(fd: number): number;

@@ -456,6 +456,10 @@ export class StubPlatform implements Platform {
     backing.platformFd = -1;
   }
 
+  describe(id: number): string {
+    return this.native.platformDescribe(id);
+  }
+
   shutdown(): void {
     this.native.platformStop();
   }

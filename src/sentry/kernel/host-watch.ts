@@ -38,6 +38,11 @@ export class HostWatch {
     if (this.listeners.delete(fd)) this.platform.unwatch(fd);
   }
 
+  /** The fds that are watched. */
+  get watched(): Iterable<number> {
+    return this.listeners.keys();
+  }
+
   /** Main loop: the platform reports `token` ready. */
   ready(token: number, events: number): void {
     this.listeners.get(token)?.onHostReady(events);

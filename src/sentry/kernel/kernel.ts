@@ -372,6 +372,11 @@ export class Kernel {
     return -EAGAIN;
   }
 
+  /** Tasks that wait for their turn. */
+  get queuedTasks(): number {
+    return this.readyCount;
+  }
+
   /** The number given out last, /proc/loadavg. */
   get lastPid(): number {
     return this.lastTid;

@@ -335,6 +335,14 @@ export class Task implements WaitListener, TimerListener {
     this.waitCount = 0;
   }
 
+  /** Shows every queue that the task is on, and the events it wants of it. */
+  forEachWait(show: (queue: WaitQueue, mask: number) => void): void {
+    for (let i = 0; i < this.waitCount; i++) {
+      const e = this.waits[i]!;
+      if (e.queue !== null) show(e.queue, e.mask);
+    }
+  }
+
   /** Keeps `file` for the further attempts of the current call. */
   holdFile(file: FileDescription): void {
     if (this.heldFile !== null) return;

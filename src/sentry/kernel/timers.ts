@@ -51,6 +51,11 @@ export class TimerQueue {
     this.down(last.index);
   }
 
+  /** Timers that are armed. */
+  get count(): number {
+    return this.heap.length;
+  }
+
   /** Earliest deadline, Infinity when none is armed. */
   get nextNs(): number {
     return this.heap.length === 0 ? Infinity : this.heap[0]!.deadlineNs;

@@ -68,6 +68,15 @@ export class Tracer implements SyscallTracer {
   }
 
   entered(t: Task, nr: number, a: SyscallArgs): void {
+    this.pending.set(t, this.begin(t, nr, a));
+  }
+
+  /** A call as it looks before it is over. */
+  describe(t: Task, nr: number, a: SyscallArgs): string {
+    return this.call(this.begin(t, nr, a));
+  }
+
+  private begin(t: Task, nr: number, a: SyscallArgs): Pending {
     const kinds = signatures.get(syscallName(nr));
     const n = kinds === undefined ? 6 : kinds.length;
     const shown: string[] = [];
@@ -76,7 +85,7 @@ export class Tracer implements SyscallTracer {
       values.push(a.ptr(i));
       shown.push(kinds === undefined ? hex(a.ptr(i)) : this.before(t, kinds, i, a));
     }
-    this.pending.set(t, { nr, shown, values });
+    return { nr, shown, values };
   }
 
   finished(t: Task, nr: number, _a: SyscallArgs, result: number): void {
