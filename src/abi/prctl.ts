@@ -82,5 +82,16 @@ export const MEMBARRIER_CMD_GLOBAL_EXPEDITED = 2;
 export const MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED = 4;
 export const MEMBARRIER_CMD_PRIVATE_EXPEDITED = 8;
 export const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 16;
+export const MEMBARRIER_CMD_GET_REGISTRATIONS = 512;
 
+/** personality(2): the execution domain in the low byte, and flags. */
+export const PER_MASK = 0xff;
+export const PER_LINUX32 = 8;
+export const UNAME26 = 0x0020000;
 export const ADDR_NO_RANDOMIZE = 0x0040000;
+export const MMAP_PAGE_ZERO = 0x0100000;
+export const ADDR_COMPAT_LAYOUT = 0x0200000;
+export const READ_IMPLIES_EXEC = 0x0400000;
+export const STICKY_TIMEOUTS = 0x4000000;
+/** What a program that gains rights does not inherit. */
+export const PER_CLEAR_ON_SETID: number = READ_IMPLIES_EXEC | ADDR_NO_RANDOMIZE | ADDR_COMPAT_LAYOUT | MMAP_PAGE_ZERO;

@@ -217,6 +217,8 @@ export class SigInfo {
   raw: Uint8Array | null = null;
   /** The POSIX timer that sent it, told when it is delivered. */
   timer: SignalOrigin | null = null;
+  /** While it is queued: whose place it takes, a real user id; -1: nobody's. */
+  owner = -1;
 }
 
 /** Who wants to know that a signal is about to be delivered; may still change its `overrun`. */

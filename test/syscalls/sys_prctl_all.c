@@ -19,6 +19,41 @@ static int in_maps(const char *word) {
 	return found;
 }
 
+// Options of other architectures, and of processors that there are no more. Argument 2: a place for the answer.
+#define OPTION(name, argument) {#name, name, argument}
+static const struct {
+	const char *name;
+	int option, argument;
+} elsewhere[] = {
+	OPTION(PR_GET_UNALIGN, 2), OPTION(PR_SET_UNALIGN, 1), OPTION(PR_GET_FPEMU, 2), OPTION(PR_SET_FPEMU, 1),
+	OPTION(PR_GET_FPEXC, 2), OPTION(PR_SET_FPEXC, 1), OPTION(PR_GET_ENDIAN, 2), OPTION(PR_SET_ENDIAN, 0),
+	OPTION(PR_MPX_ENABLE_MANAGEMENT, 0), OPTION(PR_MPX_DISABLE_MANAGEMENT, 0), OPTION(PR_SET_FP_MODE, 0), OPTION(PR_GET_FP_MODE, 0),
+	OPTION(PR_SVE_SET_VL, 0), OPTION(PR_SVE_GET_VL, 0), OPTION(PR_PAC_RESET_KEYS, 0), OPTION(PR_PAC_SET_ENABLED_KEYS, 0),
+	OPTION(PR_SET_TAGGED_ADDR_CTRL, 0), OPTION(PR_GET_TAGGED_ADDR_CTRL, 0), OPTION(PR_SME_GET_VL, 0),
+};
+
+static void locked_securebits(void) {
+	P(PR_SET_SECUREBITS, 0x20, 0, 0, 0);
+	P(PR_SET_KEEPCAPS, 1, 0, 0, 0);
+	P(PR_SET_SECUREBITS, 0, 0, 0, 0);
+	P(PR_SET_SECUREBITS, 0x30, 0, 0, 0);
+}
+
+static void own_timer_slack(void) {
+	P(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+	P(PR_SET_TIMERSLACK, 5, 0, 0, 0);
+	P(PR_SET_TIMERSLACK, 0, 0, 0, 0);
+	P(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+}
+
+static void inherited_thp(void) { P(PR_GET_THP_DISABLE, 0, 0, 0, 0); }
+
+static void flusher(void) {
+	MUST(setuid(65534));
+	P(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	P(PR_GET_IO_FLUSHER, 0, 0, 0, 0);
+}
+
 int main(void) {
 	int value = -1;
 	// Odd arguments of the plain ones.
@@ -28,14 +63,6 @@ int main(void) {
 	P(PR_SET_DUMPABLE, 3, 0, 0, 0);
 	P(PR_SET_DUMPABLE, -1L, 0, 0, 0);
 	P(PR_SET_KEEPCAPS, -1L, 0, 0, 0);
-	P(PR_GET_UNALIGN, &value, 0, 0, 0);
-	P(PR_SET_UNALIGN, 1, 0, 0, 0);
-	P(PR_GET_FPEMU, &value, 0, 0, 0);
-	P(PR_SET_FPEMU, 1, 0, 0, 0);
-	P(PR_GET_FPEXC, &value, 0, 0, 0);
-	P(PR_SET_FPEXC, 1, 0, 0, 0);
-	P(PR_GET_ENDIAN, &value, 0, 0, 0);
-	P(PR_SET_ENDIAN, 0, 0, 0, 0);
 	P(PR_GET_TIMING, 5, 5, 5, 5);
 	P(PR_SET_TIMING, 0, 0, 0, 0);
 	P(PR_GET_SECCOMP, 0, 0, 0, 0);
@@ -49,15 +76,7 @@ int main(void) {
 	P(PR_SET_SECUREBITS, 1, 0, 0, 0);
 	P(PR_GET_SECUREBITS, 0, 0, 0, 0);
 	P(PR_SET_SECUREBITS, 0, 0, 0, 0);
-	pid_t pid = fork();
-	if (pid == 0) {
-		P(PR_SET_SECUREBITS, 0x20, 0, 0, 0);
-		P(PR_SET_KEEPCAPS, 1, 0, 0, 0);
-		P(PR_SET_SECUREBITS, 0, 0, 0, 0);
-		P(PR_SET_SECUREBITS, 0x30, 0, 0, 0);
-		_exit(0);
-	}
-	reap(pid);
+	child("locked securebits", locked_securebits);
 	// The time stamp counter.
 	value = -1;
 	P(PR_GET_TSC, &value, 0, 0, 0);
@@ -68,15 +87,7 @@ int main(void) {
 	// Timer slack.
 	P(PR_SET_TIMERSLACK, 77777, 0, 0, 0);
 	P(PR_GET_TIMERSLACK, 0, 0, 0, 0);
-	pid = fork();
-	if (pid == 0) {
-		P(PR_GET_TIMERSLACK, 0, 0, 0, 0);
-		P(PR_SET_TIMERSLACK, 5, 0, 0, 0);
-		P(PR_SET_TIMERSLACK, 0, 0, 0, 0);
-		P(PR_GET_TIMERSLACK, 0, 0, 0, 0);
-		_exit(0);
-	}
-	reap(pid);
+	child("own timer slack", own_timer_slack);
 	// Machine checks.
 	P(PR_MCE_KILL_GET, 0, 0, 0, 0);
 	P(PR_MCE_KILL_GET, 1, 0, 0, 0);
@@ -90,19 +101,6 @@ int main(void) {
 	P(PR_MCE_KILL_GET, 0, 0, 0, 0);
 	P(PR_MCE_KILL, 9, 0, 0, 0);
 	P(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_DEFAULT, 1, 0);
-	// Memory layout.
-	P(PR_SET_MM, PR_SET_MM_START_CODE, 0, 1, 0);
-	unsigned map_size = 0;
-	P(PR_SET_MM, PR_SET_MM_MAP_SIZE, &map_size, 0, 0);
-	say("map size %u\n", map_size);
-	char *args = anon(PAGE);
-	pid = fork();
-	if (pid == 0) {
-		MUST(setuid(65534));
-		P(PR_SET_MM, PR_SET_MM_ARG_START, args, 0, 0);
-		_exit(0);
-	}
-	reap(pid);
 	// Children of a subreaper, addresses.
 	P(PR_SET_CHILD_SUBREAPER, 77, 0, 0, 0);
 	P(PR_GET_CHILD_SUBREAPER, &value, 0, 0, 0);
@@ -115,18 +113,9 @@ int main(void) {
 	P(PR_GET_THP_DISABLE, 1, 0, 0, 0);
 	P(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	P(PR_GET_THP_DISABLE, 0, 0, 0, 0);
-	pid = fork();
-	if (pid == 0) {
-		P(PR_GET_THP_DISABLE, 0, 0, 0, 0);
-		_exit(0);
-	}
-	reap(pid);
+	child("inherited thp", inherited_thp);
 	P(PR_SET_THP_DISABLE, 0, 0, 0, 0);
 	P(PR_SET_THP_DISABLE, 0, 0, 1, 0);
-	P(PR_MPX_ENABLE_MANAGEMENT, 0, 0, 0, 0);
-	P(PR_MPX_DISABLE_MANAGEMENT, 0, 0, 0, 0);
-	P(PR_SET_FP_MODE, 0, 0, 0, 0);
-	P(PR_GET_FP_MODE, 0, 0, 0, 0);
 	// Ambient capabilities.
 	P(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 0, 0, 0);
 	P(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 64, 0, 0);
@@ -136,23 +125,9 @@ int main(void) {
 	P(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, 3, 0, 0);
 	P(PR_CAP_AMBIENT, 9, 0, 0, 0);
 	P(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 0, 1, 0);
-	// Other architectures.
-	P(PR_SVE_SET_VL, 0, 0, 0, 0);
-	P(PR_SVE_GET_VL, 0, 0, 0, 0);
-	P(PR_PAC_RESET_KEYS, 0, 0, 0, 0);
-	P(PR_SET_TAGGED_ADDR_CTRL, 0, 0, 0, 0);
-	P(PR_GET_TAGGED_ADDR_CTRL, 0, 0, 0, 0);
-	P(PR_PAC_SET_ENABLED_KEYS, 0, 0, 0, 0);
-	P(PR_SME_GET_VL, 0, 0, 0, 0);
+	for (size_t i = 0; i < COUNT(elsewhere); i++) say("%s -> %s\n", elsewhere[i].name, prctl(elsewhere[i].option, elsewhere[i].argument == 2 ? (long)&value : elsewhere[i].argument, 0, 0, 0) == 0 ? "ok" : ename(errno));
 	// I/O flusher.
-	pid = fork();
-	if (pid == 0) {
-		MUST(setuid(65534));
-		P(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
-		P(PR_GET_IO_FLUSHER, 0, 0, 0, 0);
-		_exit(0);
-	}
-	reap(pid);
+	child("flusher", flusher);
 	// Names of mappings.
 	char *named = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	long r = syscall(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, named, PAGE, "my heap");

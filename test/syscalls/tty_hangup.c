@@ -1,38 +1,11 @@
 // The ends of terminals: orphaned groups, hang-ups of every kind, a session leader's exit, stealing, and who may have which terminal.
 #include "check.h"
+#include "terminal.h"
 #include <poll.h>
-#include <pty.h>
-#include <sys/ioctl.h>
 #include <termios.h>
 
-static int master, ready[2];
-static char name[64];
 static volatile sig_atomic_t got[65];
 static void handler(int sig) { got[sig]++; }
-
-static void tell(void) { MUST(write(ready[1], "r", 1)); }
-static void told(void) {
-	char c;
-	MUST(read(ready[0], &c, 1));
-}
-
-// f runs as leader of a session whose controlling terminal is a new slave, on descriptor 0.
-static pid_t in_session(void (*f)(void)) {
-	int slave;
-	MUST(openpty(&master, &slave, name, NULL, NULL));
-	pid_t pid = fork();
-	if (pid == 0) {
-		setsid();
-		MUST(ioctl(slave, TIOCSCTTY, 0));
-		dup2(slave, 0);
-		close(slave);
-		close(master);
-		f();
-		_exit(0);
-	}
-	close(slave);
-	return pid;
-}
 
 static void wait_until_orphan(pid_t parent) {
 	while (getppid() == parent) sleep_ms(1);
@@ -170,7 +143,7 @@ static void after_hangup(void) {
 	say("revents %x\n", p.revents);
 	SHOW(read(tty, &c, 1));
 	SHOW(open("/dev/tty", O_RDWR));
-	SHOW(open(name, O_RDWR));
+	SHOW(open(slave_name, O_RDWR));
 	YES("the session goes on", getsid(0) == getpid());
 }
 
@@ -352,7 +325,7 @@ static void vhangup_call(void) {
 	SHOW(read(0, &c, 1));
 	SHOW(write(0, "x", 1));
 	SHOW(open("/dev/tty", O_RDWR));
-	int fd = open(name, O_RDWR);
+	int fd = open(slave_name, O_RDWR);
 	YES("it can be opened again", fd >= 0);
 	YES("and is the terminal again", tcgetpgrp(fd) == getpid());
 	SHOW(write(fd, "alive", 5));
@@ -361,14 +334,14 @@ static void vhangup_call(void) {
 static void master_sees(void) {
 	int slave, other;
 	char buffer[16];
-	MUST(openpty(&master, &slave, name, NULL, NULL));
+	MUST(openpty(&master, &slave, slave_name, NULL, NULL));
 	struct pollfd p = {master, POLLIN | POLLOUT, 0};
 	close(slave);
 	SHOW(poll(&p, 1, 0));
 	say("revents %x\n", p.revents);
 	SHOW(read(master, buffer, sizeof buffer));
 	SHOW(write(master, "typed ahead\n", 12));
-	other = open(name, O_RDWR | O_NOCTTY);
+	other = open(slave_name, O_RDWR | O_NOCTTY);
 	p.events = POLLOUT;  // the echo comes some time
 	SHOW(poll(&p, 1, 0));
 	say("revents %x\n", p.revents);

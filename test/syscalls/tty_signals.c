@@ -1,37 +1,10 @@
 // Controlling terminals: Ctrl-C, Ctrl-\, Ctrl-Z, window size and SIGWINCH, SIGTTIN and SIGTTOU, foreground groups, hang-up, /dev/tty.
 #include "check.h"
+#include "terminal.h"
 #include <poll.h>
-#include <pty.h>
-#include <sys/ioctl.h>
 #include <termios.h>
 
-static int master;
-static char slave_name[64];
-
-// Starts f in a session of its own with the slave as controlling terminal and descriptor 0; its stdout stays ours.
-static pid_t in_session(void (*f)(void)) {
-	int slave;
-	MUST(openpty(&master, &slave, slave_name, NULL, NULL));
-	pid_t pid = fork();
-	if (pid == 0) {
-		setsid();
-		MUST(ioctl(slave, TIOCSCTTY, 0));
-		dup2(slave, 0);
-		close(slave);
-		close(master);
-		f();
-		_exit(0);
-	}
-	close(slave);
-	return pid;
-}
-
-static int ready[2], go[2];
-static void tell(void) { MUST(write(ready[1], "r", 1)); }
-static void told(int *fds) {
-	char c;
-	MUST(read(fds[0], &c, 1));
-}
+static int go[2];
 
 static void type(const char *text, size_t n) { MUST(write(master, text, n)); }
 
@@ -42,7 +15,7 @@ static void type_until_told(const char *text, size_t n) {
 	do {
 		type(text, n);
 	} while (poll(&p, 1, 400) == 0);
-	told(ready);
+	told();
 }
 
 static volatile sig_atomic_t got[65];
@@ -179,28 +152,28 @@ int main(void) {
 	MUST(pipe(go));
 	char buffer[256];
 	pid_t pid = in_session(wait_forever);
-	told(ready);
+	told();
 	type("\x03", 1);
 	say("Ctrl-C: %s\n", wname(reap(pid)));
 	ssize_t n = read(master, buffer, sizeof buffer);
 	say("echo: %.*s\n", n < 0 ? 0 : (int)n, buffer);
 	close(master);
 	pid = in_session(wait_forever);
-	told(ready);
+	told();
 	type("\x1c", 1);
 	say("Ctrl-\\: %s\n", wname(reap(pid)));
 	close(master);
 	pid = in_session(interrupted);
-	told(ready);
+	told();
 	type_until_told("lost\x03", 5);
 	type_until_told("\x1c", 1);
 	type("kept\n", 5);
 	say("leader: %s\n", wname(reap(pid)));
 	close(master);
 	pid = in_session(foreground_child);
-	told(ready);
+	told();
 	type("\x1a", 1);
-	told(ready);
+	told();
 	type("\x03", 1);
 	say("leader: %s\n", wname(reap(pid)));
 	close(master);
@@ -208,7 +181,7 @@ int main(void) {
 	say("leader: %s\n", wname(reap(pid)));
 	close(master);
 	pid = in_session(winch);
-	told(ready);
+	told();
 	struct winsize size = {33, 99, 0, 0};
 	SHOW(ioctl(master, TIOCSWINSZ, &size));
 	say("leader: %s\n", wname(reap(pid)));
@@ -220,7 +193,7 @@ int main(void) {
 	close(master);
 	// Closing the master hangs up the session.
 	pid = in_session(wait_forever);
-	told(ready);
+	told();
 	close(master);
 	say("hang-up: %s\n", wname(reap(pid)));
 	int slave;

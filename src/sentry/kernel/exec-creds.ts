@@ -17,6 +17,8 @@ export interface ExecCredentials {
   readonly creds: Credentials;
   /** AT_SECURE: the program must not trust its environment. */
   readonly isSecure: boolean;
+  /** The file's set-id bits count, or it gives capabilities: flags of the personality go. */
+  readonly isPrivileged: boolean;
 }
 
 /** `allowsGain`: the sandbox honours set-id bits and file capabilities. Or -errno. */
@@ -28,10 +30,17 @@ export function execCredentials(
   const c = old.clone();
   const { inode, path } = file;
   let caps: FileCaps | null = null;
+  let isPrivileged = false;
   if (allowsGain && inode !== null && path !== null && ((path.mount.flags | path.mount.fs.flags) & MS_NOSUID) === 0) {
     if (!old.noNewPrivs) {
-      if ((inode.mode & S_ISUID) !== 0) c.euid = inode.uid;
-      if ((inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) c.egid = inode.gid;
+      if ((inode.mode & S_ISUID) !== 0) {
+        c.euid = inode.uid;
+        isPrivileged = true;
+      }
+      if ((inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) {
+        c.egid = inode.gid;
+        isPrivileged = true;
+      }
     }
     const value = inode.getXattr(XATTR_CAPABILITY);
     const read = typeof value === "number" ? null : parseFileCaps(value);
@@ -74,7 +83,7 @@ export function execCredentials(
   c.securebits &= ~SECBIT_KEEP_CAPS;
   const grew = (c.permittedLo & ~c.ambientLo) !== 0 || (c.permittedHi & ~c.ambientHi) !== 0;
   const isSecure = isSetId || c.euid !== c.ruid || c.egid !== c.rgid || (c.ruid !== 0 && (isEffective || grew));
-  return { creds: c, isSecure };
+  return { creds: c, isSecure, isPrivileged: isPrivileged || gains };
 }
 
 /** Whether a program's credentials are more than the old ones: nobody may then look into it. */

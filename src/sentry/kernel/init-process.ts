@@ -68,6 +68,7 @@ export function createInitProcess(k: Kernel, o: InitOptions): ThreadGroup | numb
   g.isReaper = true;
   g.startNs = t.startNs = k.clock.monotonicNs();
   k.tasks.set(pid, t);
+  k.userTasks.change(o.creds.ruid, 1);
   k.processes.set(pid, g);
   const session = newSession(k, g);
   if (o.terminal !== null) {

@@ -1,10 +1,12 @@
-/** setitimer(2), alarm(2), CPU-time timers and RLIMIT_CPU. */
+/** setitimer(2), alarm(2), CPU-time timers, RLIMIT_CPU and RLIMIT_RTTIME. */
 import { ITIMER_PROF, ITIMER_REAL } from "../../abi/time.ts";
-import { RLIMIT_CPU } from "../../abi/resource.ts";
+import { RLIMIT_CPU, RLIMIT_RTTIME } from "../../abi/resource.ts";
+import { SCHED_FIFO, SCHED_RR } from "../../abi/sched.ts";
 import { SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU } from "../../abi/signal.ts";
-import { groupCpuNs, groupUserNs } from "./cpu-time.ts";
+import { groupCpuNs, groupUserNs, taskCpuNs } from "./cpu-time.ts";
 import type { Kernel } from "./kernel.ts";
 import { RUN_GUEST } from "./task.ts";
+import type { Task } from "./task.ts";
 import { kernelSignal, sendToGroup } from "./task-signals.ts";
 import type { IntervalTimer, ThreadGroup } from "./thread-group.ts";
 
@@ -36,6 +38,7 @@ function isRunning(g: ThreadGroup): boolean {
 export function updateCpuWatch(g: ThreadGroup): void {
   let on = g.virtualTimer.nextNs > 0 || g.profTimer.nextNs > 0 || g.limits.get(RLIMIT_CPU) !== Infinity;
   if (!on) for (const pt of g.posixTimers.values()) if (pt.cpuDeadlineNs > 0) on = true;
+  if (g.limits.get(RLIMIT_RTTIME) !== Infinity) for (const t of g.tasks) if (isRealTime(t)) on = true;
   g.watchesCpu = on;
   if (on) armCpuTimer(g);
   else g.kernel.timers.cancel(g.cpuTimer);
@@ -49,7 +52,11 @@ export function armCpuTimer(g: ThreadGroup): void {
   if (g.virtualTimer.nextNs > 0) next = Math.min(next, g.virtualTimer.nextNs - user);
   if (g.profTimer.nextNs > 0) next = Math.min(next, g.profTimer.nextNs - cpu);
   const limit = g.limits.get(RLIMIT_CPU);
-  if (limit !== Infinity) next = Math.min(next, nextCpuLimit(g, limit) - cpu);
+  if (limit !== Infinity) next = Math.min(next, limit * 1e9 - cpu);
+  const unblocked = g.limits.get(RLIMIT_RTTIME);
+  if (unblocked !== Infinity) {
+    for (const t of g.tasks) if (isRealTime(t)) next = Math.min(next, unblocked * 1e3 - unblockedNs(t));
+  }
   for (const pt of g.posixTimers.values())
     if (pt.cpuDeadlineNs > 0) next = Math.min(next, pt.cpuDeadlineNs - pt.cpuNs());
   if (next === Infinity) return;
@@ -57,9 +64,40 @@ export function armCpuTimer(g: ThreadGroup): void {
   g.kernel.timers.arm(g.cpuTimer, g.kernel.clock.monotonicNs() + Math.max(perCpu, CPU_TICK_NS));
 }
 
-/** CPU ns at which RLIMIT_CPU bites next. */
-function nextCpuLimit(g: ThreadGroup, softSec: number): number {
-  return Math.max(softSec * 1e9, g.cpuLimitNextNs);
+function isRealTime(t: Task): boolean {
+  return t.schedPolicy === SCHED_FIFO || t.schedPolicy === SCHED_RR;
+}
+
+/** CPU time since the thread was last seen to have blocked. */
+function unblockedNs(t: Task): number {
+  const cpu = taskCpuNs(t);
+  if (t.realTimeBlocks !== t.usage.voluntarySwitches) {
+    t.realTimeBlocks = t.usage.voluntarySwitches;
+    t.realTimeSinceNs = cpu;
+  }
+  return cpu - t.realTimeSinceNs;
+}
+
+/** RLIMIT_RTTIME, in us. */
+function checkRealTime(g: ThreadGroup): void {
+  for (const t of g.tasks) {
+    const soft = g.limits.get(RLIMIT_RTTIME);
+    if (soft === Infinity) return;
+    if (isRealTime(t)) checkLimit(g, RLIMIT_RTTIME, unblockedNs(t) / 1e3, 1e6);
+  }
+}
+
+/** Past the hard limit the process ends; past the soft one it is told, again whenever it has used `more`. getrlimit(2) */
+function checkLimit(g: ThreadGroup, resource: number, used: number, more: number): void {
+  const { limits } = g;
+  const hard = limits.hard[resource]!;
+  if (used >= hard) {
+    sendToGroup(g, kernelSignal(SIGKILL));
+  } else if (used >= limits.get(resource)) {
+    // As on Linux the limit itself goes up.
+    limits.set(resource, limits.get(resource) + more, hard);
+    sendToGroup(g, kernelSignal(SIGXCPU));
+  }
 }
 
 function checkCpuTimers(g: ThreadGroup): void {
@@ -67,15 +105,8 @@ function checkCpuTimers(g: ThreadGroup): void {
   const cpu = groupCpuNs(g);
   checkInterval(g, g.profTimer, cpu, SIGPROF);
   for (const pt of g.posixTimers.values()) if (pt.isCpuTimer) pt.checkCpu();
-  const soft = g.limits.get(RLIMIT_CPU);
-  if (soft === Infinity) return;
-  if (cpu >= g.limits.hard[RLIMIT_CPU]! * 1e9) {
-    sendToGroup(g, kernelSignal(SIGKILL));
-  } else if (cpu >= nextCpuLimit(g, soft)) {
-    // SIGXCPU once a second from then on, getrlimit(2).
-    g.cpuLimitNextNs = cpu + 1e9;
-    sendToGroup(g, kernelSignal(SIGXCPU));
-  }
+  checkRealTime(g);
+  if (g.limits.get(RLIMIT_CPU) !== Infinity) checkLimit(g, RLIMIT_CPU, cpu / 1e9, 1);
 }
 
 function checkInterval(g: ThreadGroup, it: IntervalTimer, now: number, sig: number): void {

@@ -11,6 +11,7 @@ import type { Logger } from "../../base/log.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { LimitSet } from "../limits/limits.ts";
+import { UserCounts } from "../limits/user-counts.ts";
 import type { Vdso } from "../loader/loader.ts";
 import type { MmEnv } from "../mm/mm.ts";
 import type { Clock } from "../time/clock.ts";
@@ -164,6 +165,9 @@ export class Kernel {
   /** Processes by pid (zombies too). */
   readonly processes: Map<number, ThreadGroup> = new Map();
   readonly processGroups: Map<number, ProcessGroup> = new Map();
+  /** Threads of each real user (RLIMIT_NPROC); signals queued for each, and timers (RLIMIT_SIGPENDING). */
+  readonly userTasks: UserCounts = new UserCounts();
+  readonly queuedSignals: UserCounts = new UserCounts();
   readonly sessions: Map<number, Session> = new Map();
   init: ThreadGroup | null = null;
   /** Root of the first mount namespace: what paths in /proc are shown relative to. Set by createInit. */

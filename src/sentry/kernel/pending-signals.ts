@@ -1,25 +1,31 @@
 /** A queue of pending signals: one per thread and one per thread group. signal(7), sigqueue(3). */
 import { NSIG, SIGRTMIN, sigBitHi, sigBitLo, SYNCHRONOUS_LO } from "../../abi/signal.ts";
 import type { SigInfo } from "../../abi/signal.ts";
+import type { UserCounts } from "../limits/user-counts.ts";
 
 /** Standard signals are kept once, real-time ones as often as sent, each in order of arrival. */
 export class PendingSignals {
   /** Which signals are pending. */
   lo = 0;
   hi = 0;
+  /** How many signals each user has queued, here and elsewhere. */
+  private readonly counts: UserCounts;
   /** Arrivals by signal number; undefined until first used. */
-  /** Real-time signals queued. */
-  realtimeCount = 0;
   private queues: (SigInfo[] | undefined)[] = [];
 
+  constructor(counts: UserCounts) {
+    this.counts = counts;
+  }
+
   /**
-   * Queues a signal. False when a standard one was pending already (it is then dropped).
-   * Real-time limits (RLIMIT_SIGPENDING) are the caller's business.
+   * Queues a signal, which counts for `owner` (-1: for nobody). False when a standard one was pending already (it is then
+   * dropped). RLIMIT_SIGPENDING is the caller's business.
    */
-  add(info: SigInfo): boolean {
+  add(info: SigInfo, owner: number): boolean {
     const sig = info.signo;
     if (sig < SIGRTMIN && this.has(sig)) return false;
-    if (sig >= SIGRTMIN) this.realtimeCount++;
+    info.owner = owner;
+    if (owner >= 0) this.counts.change(owner, 1);
     const q = this.queues[sig];
     if (q === undefined) this.queues[sig] = [info];
     else q.push(info);
@@ -51,12 +57,22 @@ export class PendingSignals {
   takeSignal(sig: number): SigInfo | null {
     const q = this.queues[sig];
     const info = q?.shift() ?? null;
-    if (info !== null && sig >= SIGRTMIN) this.realtimeCount--;
+    if (info !== null) this.left(info);
     if (q === undefined || q.length === 0) {
       this.lo &= ~sigBitLo(sig);
       this.hi &= ~sigBitHi(sig);
     }
     return info;
+  }
+
+  private left(info: SigInfo): void {
+    if (info.owner >= 0) this.counts.change(info.owner, -1);
+    info.owner = -1;
+  }
+
+  /** Throws away everything. */
+  clear(): void {
+    if (!this.empty) this.discard(-1, -1);
   }
 
   /** Throws away all pending signals of the set; returns how many. */
@@ -67,7 +83,7 @@ export class PendingSignals {
       const q = this.queues[sig];
       if (q !== undefined) {
         n += q.length;
-        if (sig >= SIGRTMIN) this.realtimeCount -= q.length;
+        for (const info of q) this.left(info);
         q.length = 0;
       }
     }
@@ -82,7 +98,7 @@ export class PendingSignals {
     const i = q === undefined ? -1 : q.indexOf(info);
     if (q === undefined || i < 0) return;
     q.splice(i, 1);
-    if (sig >= SIGRTMIN) this.realtimeCount--;
+    this.left(info);
     if (q.length === 0) {
       this.lo &= ~sigBitLo(sig);
       this.hi &= ~sigBitHi(sig);

@@ -39,6 +39,8 @@ export class PosixTimer implements TimerListener, SignalOrigin {
   /** Expirations since the signal was queued; what the last delivered signal carried. */
   pendingOverrun = 0;
   lastOverrun = 0;
+  /** The real user whose queue it has a place in. */
+  readonly owner: number;
   /** The queued, undelivered signal. */
   queued: SigInfo | null = null;
 
@@ -63,6 +65,8 @@ export class PosixTimer implements TimerListener, SignalOrigin {
     this.valueHi = valueHi;
     this.target = target;
     this.timer = new Timer(this);
+    this.owner = cpuTask.creds.ruid;
+    group.kernel.queuedSignals.change(this.owner, 1);
   }
 
   get isCpuTimer(): boolean {
@@ -80,6 +84,17 @@ export class PosixTimer implements TimerListener, SignalOrigin {
     this.pendingOverrun = 0;
     if (this.isCpuTimer) this.cpuDeadlineNs = deadlineNs;
     else this.group.kernel.timers.arm(this.timer, deadlineNs);
+  }
+
+  /** Takes it out of its process, with a signal that was not delivered yet. */
+  delete(): void {
+    const g = this.group;
+    this.disarm();
+    g.posixTimers.delete(this.id);
+    g.kernel.queuedSignals.change(this.owner, -1);
+    if (this.queued === null) return;
+    g.pending.remove(this.signo, this.queued);
+    if (this.target !== null) this.target.pending.remove(this.signo, this.queued);
   }
 
   disarm(): void {

@@ -112,6 +112,7 @@ export function cloneTask(t: Task, a: CloneArgs): Task | number {
   c.timerSlackNs = c.defaultTimerSlackNs = t.timerSlackNs;
   c.mceKill = t.mceKill;
   c.isIoFlusher = t.isIoFlusher;
+  c.personality = t.personality;
   c.startNs = k.clock.monotonicNs();
   // The alternate stack is kept by a copy of the process and lost by whoever shares memory, sigaltstack(2), except vfork.
   if (!sharesMemory || (flags & CLONE_VFORK) !== 0) {
@@ -134,7 +135,6 @@ export function cloneTask(t: Task, a: CloneArgs): Task | number {
     childGroup.oomScoreAdj = g.oomScoreAdj;
     childGroup.noHugePages = g.noHugePages;
     childGroup.membarrier = g.membarrier;
-    childGroup.personality = g.personality;
     childGroup.loginUid = g.loginUid;
     const parent = (flags & CLONE_PARENT) !== 0 ? g.parent : g;
     childGroup.parent = parent;
@@ -146,6 +146,7 @@ export function cloneTask(t: Task, a: CloneArgs): Task | number {
     k.processes.set(tid, childGroup);
   }
   k.tasks.set(tid, c);
+  k.userTasks.change(c.creds.ruid, 1);
   k.forkCount++;
 
   if ((flags & CLONE_PARENT_SETTID) !== 0) t.mm.writeU32(a.parentTid, tid);
@@ -196,9 +197,13 @@ function mayFork(t: Task): boolean {
   if (limit === Infinity || t.creds.ruid === 0 || t.creds.hasCap(CAP_SYS_RESOURCE) || t.creds.hasCap(CAP_SYS_ADMIN)) {
     return true;
   }
-  let n = 0;
-  for (const other of t.kernel.tasks.values()) if (!other.exited && other.creds.ruid === t.creds.ruid) n++;
-  return n < limit;
+  return t.kernel.userTasks.of(t.creds.ruid) < limit;
+}
+
+/** Whether the thread's user has more threads than its RLIMIT_NPROC allows; root may. */
+export function exceedsTaskLimit(t: Task): boolean {
+  const { ruid } = t.creds;
+  return ruid !== 0 && t.kernel.userTasks.of(ruid) > t.group.limits.get(RLIMIT_NPROC);
 }
 
 /** A copy-on-write copy of the memory in a new host address space. */

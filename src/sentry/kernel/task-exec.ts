@@ -1,7 +1,7 @@
 /** execve(2), execveat(2): loading a program, getting rid of the other threads, becoming it. */
 import { ENOENT, errnoName } from "../../abi/errno.ts";
 import { O_RDONLY } from "../../abi/fcntl.ts";
-import { ADDR_NO_RANDOMIZE } from "../../abi/prctl.ts";
+import { PER_CLEAR_ON_SETID, READ_IMPLIES_EXEC } from "../../abi/prctl.ts";
 import { SIGCHLD, SIGKILL } from "../../abi/signal.ts";
 import { signalStatus } from "../../abi/wait.ts";
 import { R_CS, R_EFLAGS, R_RIP, R_RSP, R_SS, REGS_WORDS, setReg } from "../../arch/amd64/registers.ts";
@@ -43,12 +43,15 @@ export class PreparedExec implements ExecImage {
   /** AT_SECURE */
   readonly isSecure: boolean;
   readonly comm: string;
+  /** personality(2) of the new program. */
+  readonly personality: number;
 
-  constructor(program: LoadedProgram, creds: Credentials, isSecure: boolean, comm: string) {
+  constructor(program: LoadedProgram, creds: Credentials, isSecure: boolean, comm: string, personality: number) {
     this.program = program;
     this.creds = creds;
     this.isSecure = isSecure;
     this.comm = comm;
+    this.personality = personality;
   }
 
   discard(): void {
@@ -62,16 +65,17 @@ class ExecEnv implements LoadEnv {
   private readonly k: Kernel;
   private readonly ctx: PathContext;
   private readonly limits: LimitSet;
-  readonly aslr: boolean;
-  /** Credentials of the new program: set by identify. */
+  /** Of the new program: set by identify. */
   creds: Credentials;
   isSecure = false;
+  personality: number;
 
-  constructor(k: Kernel, ctx: PathContext, limits: LimitSet, aslr: boolean) {
+  constructor(k: Kernel, ctx: PathContext, limits: LimitSet, personality: number) {
     this.k = k;
     this.ctx = ctx;
     this.limits = limits;
-    this.aslr = aslr;
+    // Programs of 64 bits say of each of their parts whether it is code.
+    this.personality = personality & ~READ_IMPLIES_EXEC;
     this.creds = ctx.creds;
   }
 
@@ -92,7 +96,7 @@ class ExecEnv implements LoadEnv {
   }
 
   newMm(): MemoryManager | number {
-    return MemoryManager.createPending(this.k.platform, this.k.mmEnv, this.limits);
+    return MemoryManager.createPending(this.k.platform, this.k.mmEnv, this.limits, this.personality);
   }
 
   openInterpreter(path: string): ExecutableFile | number {
@@ -112,6 +116,7 @@ class ExecEnv implements LoadEnv {
     out.egid = c.egid;
     out.secure = made.isSecure;
     this.isSecure = made.isSecure;
+    if (made.isPrivileged) this.personality &= ~PER_CLEAR_ON_SETID;
     return 0;
   }
 }
@@ -162,10 +167,11 @@ export function prepareExec(
 ): PreparedExec | number {
   const file = openExecutable(k, ctx, place);
   if (typeof file === "number") return file;
-  const env = new ExecEnv(k, ctx, limits, k.mmEnv.aslr && (personality & ADDR_NO_RANDOMIZE) === 0);
+  const env = new ExecEnv(k, ctx, limits, personality);
   const program = loadExecutable(env, file, filename, argv, envp);
   if (typeof program === "number") return program;
-  return new PreparedExec(program, env.creds, env.isSecure, baseName(filename).slice(0, COMM_MAX));
+  const comm = baseName(filename).slice(0, COMM_MAX);
+  return new PreparedExec(program, env.creds, env.isSecure, comm, env.personality);
 }
 
 function baseName(path: string): string {
@@ -227,14 +233,7 @@ function commit(t: Task, image: PreparedExec): void {
     g.sighand = g.sighand.clone();
   }
   g.sighand.resetForExec();
-  for (const pt of g.posixTimers.values()) {
-    pt.disarm();
-    if (pt.queued !== null) {
-      g.pending.remove(pt.signo, pt.queued);
-      t.pending.remove(pt.signo, pt.queued);
-    }
-  }
-  g.posixTimers.clear();
+  for (const pt of g.posixTimers.values()) pt.delete();
   updateCpuWatch(g);
   g.exitSignal = SIGCHLD;
   g.hasExeced = true;
@@ -296,6 +295,8 @@ function isSameIdentity(a: Credentials, b: Credentials): boolean {
 function becomeLeader(t: Task): void {
   const k = t.kernel;
   const g = t.group;
+  // The old leader's place is given back with its number.
+  k.userTasks.change(g.leader.creds.ruid, -1);
   k.tasks.delete(t.tid);
   t.tid = g.id;
   k.tellFacts(t);
@@ -317,6 +318,7 @@ export function startProgram(t: Task, image: PreparedExec): void {
   setReg(regs, base + R_EFLAGS, USER_EFLAGS);
   const old = t.creds;
   t.creds = image.creds;
+  t.personality = image.personality;
   const gained = hasGained(old, image.creds);
   if (gained || image.isSecure) t.pdeathSignal = 0;
   t.group.dumpable = gained || old.euid !== old.ruid || old.egid !== old.rgid ? 0 : 1;

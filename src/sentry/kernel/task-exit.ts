@@ -56,7 +56,11 @@ export function exitTask(t: Task, status: number): void {
 
 /** Removes a thread's number. */
 function forgetTask(t: Task): void {
-  if (t.kernel.tasks.get(t.tid) === t) t.kernel.tasks.delete(t.tid);
+  const { tasks, userTasks } = t.kernel;
+  if (tasks.get(t.tid) !== t) return;
+  tasks.delete(t.tid);
+  userTasks.change(t.creds.ruid, -1);
+  t.pending.clear();
 }
 
 /** Gives back context and address space: at exit. Order: what needs the memory first, then the context, then the memory. */
@@ -106,8 +110,7 @@ function exitGroup(k: Kernel, g: ThreadGroup, status: number): void {
   k.timers.cancel(g.realTimer);
   k.timers.cancel(g.cpuTimer);
   g.watchesCpu = false;
-  for (const pt of g.posixTimers.values()) pt.disarm();
-  g.posixTimers.clear();
+  for (const pt of g.posixTimers.values()) pt.delete();
   if (g.semUndo !== null) k.ipc.sem.exit(g.semUndo, g.id);
 
   leaveSession(g);
@@ -199,5 +202,6 @@ export function reap(g: ThreadGroup, parent: ThreadGroup | null): void {
   if (g.parent !== null) g.parent.children.delete(g);
   leaveGroup(g, g.pgrp);
   k.processes.delete(g.id);
+  g.pending.clear();
   forgetTask(g.leader);
 }

@@ -87,12 +87,12 @@ export function sendToGroup(g: ThreadGroup, info: SigInfo): number {
   const t = chooseTask(g, sig);
   if (t === null) {
     // Blocked everywhere: kept, even if ignored, since the disposition may change before it is unblocked.
-    const err = enqueueSignal(g, g.pending, info);
+    const err = enqueueSignal(g.leader, g.pending, info);
     if (err === 0) signalQueued(g);
     return err;
   }
   if (!sigInSet(sig, t.maskLo, t.maskHi) && g.sighand.ignores(sig)) return 0;
-  const err = enqueueSignal(g, g.pending, info);
+  const err = enqueueSignal(t, g.pending, info);
   if (err !== 0) return err;
   signalQueued(g);
   kick(t);
@@ -112,7 +112,7 @@ export function sendToTask(t: Task, info: SigInfo): number {
   }
   const blocked = sigInSet(sig, t.maskLo, t.maskHi);
   if (!blocked && g.sighand.ignores(sig)) return 0;
-  const err = enqueueSignal(g, t.pending, info);
+  const err = enqueueSignal(t, t.pending, info);
   if (err !== 0) return err;
   signalQueued(g);
   if (!blocked || sigInSet(sig, t.waitSetLo, t.waitSetHi)) kick(t);
@@ -166,7 +166,7 @@ export function forceSignal(t: Task, info: SigInfo): void {
   }
   // A pending one of the same number must not swallow this one's information.
   t.pending.discard(sigBitLo(sig), sigBitHi(sig));
-  t.pending.add(info);
+  t.pending.add(info, t.creds.ruid);
 }
 
 /** Whether something is pending that the thread would act on. */
@@ -234,22 +234,26 @@ function signalQueued(g: ThreadGroup): void {
   g.signalQueue.notify(EV_IN);
 }
 
-function enqueueSignal(g: ThreadGroup, queue: PendingSignals, info: SigInfo): number {
+/** `t`: who gets it; its user's queue grows. */
+function enqueueSignal(t: Task, queue: PendingSignals, info: SigInfo): number {
   // A timer has had its place since it was made.
-  if (info.signo >= SIGRTMIN && info.timer === null && queuedSignals(g) >= g.limits.get(RLIMIT_SIGPENDING)) {
-    // kill(2) of a real-time signal is never refused; it is lost or kept once, as for standard ones.
+  const owner = info.timer === null ? t.creds.ruid : -1;
+  if (info.signo >= SIGRTMIN && owner >= 0 && mayNotQueue(t)) {
+    // kill(2) of a real-time signal is never refused; it is kept once, as standard ones are, and nothing is known of it.
     if (info.code !== SI_USER && info.code !== SI_KERNEL) return -EAGAIN;
     if (queue.has(info.signo)) return 0;
+    const bare = new SigInfo();
+    bare.signo = info.signo;
+    queue.add(bare, -1);
+    return 0;
   }
-  queue.add(info);
+  queue.add(info, owner);
   return 0;
 }
 
-/** Real-time signals pending in a process, and its timers: what RLIMIT_SIGPENDING bounds (here per process, not per user). */
-export function queuedSignals(g: ThreadGroup): number {
-  let n = g.pending.realtimeCount + g.posixTimers.size;
-  for (const t of g.tasks) n += t.pending.realtimeCount;
-  return n;
+/** RLIMIT_SIGPENDING: the thread's user has as many signals and timers as it allows. */
+export function mayNotQueue(t: Task): boolean {
+  return t.kernel.queuedSignals.of(t.creds.ruid) >= t.group.limits.get(RLIMIT_SIGPENDING);
 }
 
 /** Side effects of generating a signal, whatever happens to it: SIGCONT and stop signals cancel each other. */

@@ -146,7 +146,7 @@ export class Task implements WaitListener, TimerListener {
   savedMaskLo = 0;
   savedMaskHi = 0;
   restoreMask = false;
-  readonly pending: PendingSignals = new PendingSignals();
+  readonly pending: PendingSignals;
   /** The set that rt_sigtimedwait waits for: such signals wake the task although blocked. */
   waitSetLo = 0;
   waitSetHi = 0;
@@ -197,6 +197,13 @@ export class Task implements WaitListener, TimerListener {
   /** prctl(PR_MCE_KILL): PR_MCE_KILL_*; prctl(PR_SET_IO_FLUSHER). */
   mceKill: number = PR_MCE_KILL_DEFAULT;
   isIoFlusher = false;
+  /** RLIMIT_RTTIME: CPU time when it was last seen to have blocked, and how often it had. */
+  realTimeSinceNs = 0;
+  realTimeBlocks = -1;
+  /** A change of user went past RLIMIT_NPROC: execve fails as long as it is exceeded. */
+  hasTooManyTasks = false;
+  /** personality(2) */
+  personality = 0;
   /** How often the context has stopped. */
   stops = 0;
   /** Monotonic ns at the last resume. */
@@ -217,6 +224,7 @@ export class Task implements WaitListener, TimerListener {
     creds: Credentials,
   ) {
     this.kernel = kernel;
+    this.pending = new PendingSignals(kernel.queuedSignals);
     this.tid = tid;
     this.group = group;
     this.mm = mm;

@@ -41,7 +41,7 @@ export class ThreadGroup implements TimerListener {
   /** Of a session leader whose terminal has hung up: the foreground group of then, told when the leader ends; 0 = none. */
   hungUpForeground = 0;
   sighand: SignalHandlers;
-  readonly pending: PendingSignals = new PendingSignals();
+  readonly pending: PendingSignals;
   limits: LimitSet;
 
   // --- leaving ---
@@ -92,8 +92,6 @@ export class ThreadGroup implements TimerListener {
   /** Looks at the CPU-time timers and RLIMIT_CPU again; armed only while they matter (`watchesCpu`) and a thread runs. */
   readonly cpuTimer: Timer;
   watchesCpu = false;
-  /** CPU ns at which RLIMIT_CPU sends its next SIGXCPU. */
-  cpuLimitNextNs = 0;
   /** By timer id. */
   readonly posixTimers: Map<number, PosixTimer> = new Map();
   nextTimerId = 0;
@@ -109,7 +107,6 @@ export class ThreadGroup implements TimerListener {
   oomScoreAdj = 0;
   /** prctl(PR_SET_THP_DISABLE) */
   noHugePages = false;
-  personality = 0;
   /** /proc/PID/loginuid */
   loginUid = 0xffffffff;
   /** SEM_UNDO operations to take back at the end; null until the first. */
@@ -122,6 +119,7 @@ export class ThreadGroup implements TimerListener {
     this.id = id;
     this.sighand = sighand;
     this.limits = limits;
+    this.pending = new PendingSignals(kernel.queuedSignals);
     this.realTimer = new Timer(this);
     this.cpuTimer = new Timer(this);
   }

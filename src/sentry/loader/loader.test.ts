@@ -46,7 +46,6 @@ class TestEnv implements LoadEnv {
   readonly opened: TestFile[] = [];
   readonly mms: MemoryManager[] = [];
   readonly random: { fill(buf: Uint8Array, off: number, len: number): void };
-  readonly aslr: boolean;
   vdso: VdsoImage | null = null;
   readonly hwcap = 0xbfebfbff;
   readonly hwcap2 = 2;
@@ -54,7 +53,6 @@ class TestEnv implements LoadEnv {
 
   constructor(aslr = false) {
     this.world = new FakeWorld(4096, aslr);
-    this.aslr = aslr;
     this.random = this.world.env.random;
   }
   newMm(): MemoryManager | number {

@@ -78,11 +78,9 @@ export interface LoadEnv {
   newMm(): MemoryManager | number;
   /** Opens an interpreter (of a script or an ELF file) for execution, with permission checks; or -errno. */
   openInterpreter(path: string): ExecutableFile | number;
-  /** Fills `out` for the file that is finally executed (a script's interpreter counts). 0 or -errno. */
+  /** Fills `out` for the file that is finally executed (a script's interpreter counts), before newMm. 0 or -errno. */
   identify(file: ExecutableFile, out: ExecIdentity): number;
   readonly random: { fill(buf: Uint8Array, off: number, len: number): void };
-  /** False: no randomisation (personality ADDR_NO_RANDOMIZE). Must be what the new MemoryManager's environment says. */
-  readonly aslr: boolean;
   readonly vdso: Vdso | null;
   /** AT_HWCAP (cpuid 1 edx), AT_HWCAP2, AT_MINSIGSTKSZ. */
   readonly hwcap: number;
@@ -173,12 +171,14 @@ function loadElf(
     interpFile = f;
     interp = i;
   }
-  const mm = env.newMm();
+  const identity = new ExecIdentity();
+  const refused = env.identify(file, identity);
+  const mm = refused < 0 ? refused : env.newMm();
   if (typeof mm === "number") {
     if (interpFile !== null) interpFile.close();
     return mm;
   }
-  const r = fill(env, mm, file, mappable, image, interpFile, interp, filename, argv, envp);
+  const r = fill(env, mm, identity, file, mappable, image, interpFile, interp, filename, argv, envp);
   if (interpFile !== null) interpFile.close();
   if (typeof r === "number") mm.decUsers();
   return r;
@@ -188,6 +188,7 @@ function loadElf(
 function fill(
   env: LoadEnv,
   mm: MemoryManager,
+  identity: ExecIdentity,
   file: ExecutableFile,
   mappable: Mappable,
   image: ElfImage,
@@ -199,9 +200,6 @@ function fill(
 ): LoadedProgram | number {
   const strings = argumentBytes(argv, envp, mm.limits.get(RLIMIT_STACK));
   if (strings < 0) return strings;
-  const identity = new ExecIdentity();
-  let r = env.identify(file, identity);
-  if (r < 0) return r;
   mm.setExe(file.vmaFile);
 
   const pieBase = pageFloor((mm.platform.maxAddress / 3) * 2);
@@ -217,7 +215,7 @@ function fill(
       bias = base - image.low;
     }
   }
-  r = mapImage(mm, image, bias, mappable, file);
+  let r = mapImage(mm, image, bias, mappable, file);
   if (r < 0) return r;
   setBounds(mm, image, bias);
   if (image.type === ET_DYN && interp === null) mm.setBrk(pieBase);

@@ -77,7 +77,7 @@ export function chooseAddress(mm: MemoryManager, addr: number, len: number, flag
   let at = -1;
   if ((flags & MAP_32BIT) !== 0) at = mm.vmas.gapBottomUp(len, LOW_START, LOW_END);
   else {
-    at = mm.vmas.gapTopDown(len, lo, mm.mmapBase);
+    if (!mm.isBottomUp) at = mm.vmas.gapTopDown(len, lo, mm.mmapBase);
     if (at < 0) at = mm.vmas.gapBottomUp(len, mm.mmapBottom, hi);
     if (at < 0) at = mm.vmas.gapBottomUp(len, lo, hi);
   }
@@ -257,8 +257,8 @@ export function munmap(mm: MemoryManager, addr: number, length: number): number 
   return 0;
 }
 
-/** mprotect(2). */
-export function mprotect(mm: MemoryManager, addr: number, length: number, protFlags: number): number {
+/** mprotect(2). `implied`: added where the mapping allows it. */
+export function mprotect(mm: MemoryManager, addr: number, length: number, protFlags: number, implied: number): number {
   const grows = protFlags & (PROT_GROWSDOWN | PROT_GROWSUP);
   if (grows === (PROT_GROWSDOWN | PROT_GROWSUP)) return -EINVAL;
   if (!isPageAligned(addr)) return -EINVAL;
@@ -282,7 +282,7 @@ export function mprotect(mm: MemoryManager, addr: number, length: number, protFl
   while (v !== null && pos < end) {
     if (v.start > pos) return -ENOMEM;
     const to = Math.min(v.end, end);
-    const r = protectVma(mm, v, pos, to, prot);
+    const r = protectVma(mm, v, pos, to, prot | (implied & v.maxProt));
     if (r < 0) return r;
     pos = to;
     v = mm.vmas.find(pos);
@@ -312,8 +312,8 @@ function protectVma(mm: MemoryManager, v: Vma, start: number, end: number, prot:
   return 0;
 }
 
-/** brk(2): the break after the call. */
-export function brk(mm: MemoryManager, addr: number): number {
+/** brk(2): the break after the call. `implied`: what new memory allows besides reading and writing. */
+export function brk(mm: MemoryManager, addr: number, implied: number): number {
   const old = mm.brkEnd;
   if (addr < mm.brkStart || addr > mm.platform.maxAddress) return old;
   const limit = mm.limits.get(RLIMIT_DATA);
@@ -336,7 +336,7 @@ export function brk(mm: MemoryManager, addr: number): number {
   const next = mm.vmas.lowerBound(oldTop);
   if (next !== null && next.start - next.guard < newTop) return old;
   if (isFull(mm)) return old;
-  const vma = addVma(mm, oldTop, newTop, 3, 7, flags, null, null, 0, "[heap]");
+  const vma = addVma(mm, oldTop, newTop, 3 | implied, 7, flags, null, null, 0, "[heap]");
   if (populateVma(mm, vma, oldTop, newTop, flags !== 0) < 0) {
     removeRange(mm, oldTop, newTop, true);
     return old;

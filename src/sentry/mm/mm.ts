@@ -15,6 +15,7 @@
  */
 import { EFAULT } from "../../abi/errno.ts";
 import { MMAP_MIN_ADDR } from "../../abi/mman.ts";
+import { ADDR_COMPAT_LAYOUT, ADDR_NO_RANDOMIZE } from "../../abi/prctl.ts";
 import { RLIMIT_STACK } from "../../abi/resource.ts";
 import type { AddressSpace, Platform } from "../../platform/platform.ts";
 import type { LimitSet } from "../limits/limits.ts";
@@ -66,7 +67,7 @@ export interface MmEnv {
   readonly random: { fill(buf: Uint8Array, off: number, len: number): void };
   /** Takes address spaces without users, if they need not be gone at once. */
   readonly late?: LateReleases;
-  /** False: addresses are the same every time (personality ADDR_NO_RANDOMIZE). */
+  /** False: addresses are the same every time. */
   readonly aslr: boolean;
 }
 
@@ -164,6 +165,10 @@ export class MemoryManager implements MappingOwner {
   minAddress: number = MMAP_MIN_ADDR;
   mmapBase = 0;
   mmapBottom = 0;
+  /** mmap looks from `mmapBottom` up in the first place (personality ADDR_COMPAT_LAYOUT). */
+  isBottomUp: boolean;
+  /** Places are chosen at random. */
+  private readonly isRandom: boolean;
   /** Highest address of the stack. */
   stackTop = 0;
   /** VMF_LOCKED and VMF_LOCKONFAULT for coming mappings (mlockall(MCL_FUTURE)); RLIMIT_MEMLOCK does not count. */
@@ -199,12 +204,14 @@ export class MemoryManager implements MappingOwner {
   /** Result of readI64, atomicLoad32, atomicCas32, atomicRmw32. */
   value = 0;
 
-  /** Takes over `as`. See also {@link MemoryManager.create}. */
-  constructor(platform: Platform, as: AddressSpace, env: MmEnv, limits: LimitSet) {
+  /** Takes over `as`. See also {@link MemoryManager.create}. `personality`: personality(2), whose ADDR_* flags count. */
+  constructor(platform: Platform, as: AddressSpace, env: MmEnv, limits: LimitSet, personality = 0) {
     this.platform = platform;
     this.as = as;
     this.env = env;
     this.limits = limits;
+    this.isBottomUp = (personality & ADDR_COMPAT_LAYOUT) !== 0;
+    this.isRandom = env.aslr && (personality & ADDR_NO_RANDOMIZE) === 0;
     this.memory = env.memory.privateFile();
     this.pool = this.memory.openPool();
     this.layOut();
@@ -217,8 +224,8 @@ export class MemoryManager implements MappingOwner {
   }
 
   /** One without a host address space yet, for a program that is being loaded: {@link settle}. */
-  static createPending(platform: Platform, env: MmEnv, limits: LimitSet): MemoryManager {
-    return new MemoryManager(platform, new PendingSpace(), env, limits);
+  static createPending(platform: Platform, env: MmEnv, limits: LimitSet, personality: number): MemoryManager {
+    return new MemoryManager(platform, new PendingSpace(), env, limits, personality);
   }
 
   /** A pending one gets its (empty) host address space; what was mapped so far is queued. */
@@ -249,13 +256,13 @@ export class MemoryManager implements MappingOwner {
     gap = Math.min(Math.max(gap, Math.floor(MIN_STACK_GAP * shrink)), Math.floor((hi / 6) * 5));
     const base = hi - gap - this.randomPages(mmapRandom) * PAGE_SIZE;
     this.mmapBase = Math.max(lo, base - (base & (PAGE_SIZE - 1)));
-    const bottom = Math.floor(hi / 3);
+    const bottom = Math.floor(hi / 3) + (this.isBottomUp ? this.randomPages(mmapRandom) * PAGE_SIZE : 0);
     this.mmapBottom = Math.max(lo, bottom - (bottom & (PAGE_SIZE - 1)));
   }
 
   /** A random number below n (<= 2^28), 0 without ASLR. */
   randomPages(n: number): number {
-    if (!this.env.aslr || n < 1) return 0;
+    if (!this.isRandom || n < 1) return 0;
     this.env.random.fill(access.small, 0, 4);
     return Math.floor((access.smallU32(0) / TWO32) * n);
   }
@@ -387,8 +394,8 @@ export class MemoryManager implements MappingOwner {
   munmap(addr: number, len: number): number {
     return map.munmap(this, addr, len);
   }
-  mprotect(addr: number, len: number, prot: number): number {
-    return map.mprotect(this, addr, len, prot);
+  mprotect(addr: number, len: number, prot: number, implied = 0): number {
+    return map.mprotect(this, addr, len, prot, implied);
   }
   mremap(addr: number, oldLen: number, newLen: number, flags: number, newAddr: number): number {
     return mremap(this, addr, oldLen, newLen, flags, newAddr);
@@ -401,8 +408,8 @@ export class MemoryManager implements MappingOwner {
     return advise.nameAnon(this, addr, len, name);
   }
   /** brk(2) as the system call: the new (or unchanged) break. */
-  brk(addr: number): number {
-    return map.brk(this, addr);
+  brk(addr: number, implied = 0): number {
+    return map.brk(this, addr, implied);
   }
   msync(addr: number, len: number, flags: number): number {
     return advise.msync(this, addr, len, flags);
@@ -461,6 +468,7 @@ export class MemoryManager implements MappingOwner {
     child.minAddress = this.minAddress;
     child.mmapBase = this.mmapBase;
     child.mmapBottom = this.mmapBottom;
+    child.isBottomUp = this.isBottomUp;
     child.stackTop = this.stackTop;
     child.setExe(this.exe);
     const r = copyAddressSpace(this, child, sp);

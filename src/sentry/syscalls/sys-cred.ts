@@ -19,6 +19,7 @@ import {
 } from "../../abi/capability.ts";
 import { SECBIT_KEEP_CAPS, SECBIT_NO_SETUID_FIXUP } from "../../abi/prctl.ts";
 import type { Credentials } from "../auth/credentials.ts";
+import { exceedsTaskLimit } from "../kernel/task-clone.ts";
 import type { Task } from "../kernel/task.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full } from "./entry.ts";
@@ -72,7 +73,14 @@ function fixFsCapabilities(old: Credentials, c: Credentials): void {
 
 /** The task goes on with other rights. */
 export function changeCredentials(t: Task, c: Credentials): void {
+  const { ruid } = t.creds;
   t.creds = c;
+  if (c.ruid !== ruid) {
+    const { userTasks } = t.kernel;
+    t.hasTooManyTasks = exceedsTaskLimit(t);
+    userTasks.change(ruid, -1);
+    userTasks.change(c.ruid, 1);
+  }
   t.mm.partCompany();
 }
 

@@ -1,6 +1,7 @@
 /** About the machine and its name: uname(2), sysinfo(2), sethostname(2), getrandom(2), getcpu(2), syslog(2). */
 import { EFAULT, EINVAL, EPERM } from "../../abi/errno.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYSLOG } from "../../abi/capability.ts";
+import { PER_LINUX32, PER_MASK, UNAME26 } from "../../abi/prctl.ts";
 import { SYSINFO_SIZE, writeSysInfo } from "../../abi/sysinfo.ts";
 import {
   LINUX_MACHINE,
@@ -22,15 +23,16 @@ const GRND_RANDOM = 2;
 const GRND_INSECURE = 4;
 /** Most bytes of one getrandom call that are produced at once. */
 const RANDOM_CHUNK = 4096;
-/** personality(2) */
-const UNAME26 = 0x0020000;
+/** LINUX_RELEASE for programs that do not know versions above 2.6.x, personality(2) UNAME26: 6.y is 2.6.60+y. */
+const OLD_RELEASE: string = LINUX_RELEASE.replace(/^\d+\.(\d+)[.\d]*/, (_all, y: string) => `2.6.${60 + Number(y)}`);
 
 function sysUname(t: Task, a: SyscallArgs): number {
   const k = t.kernel;
   const { scratch } = k;
   scratch.fill(0, 0, UTSNAME_SIZE);
-  const release = (t.group.personality & UNAME26) !== 0 ? "2.6.61" : LINUX_RELEASE;
-  const values = [LINUX_SYSNAME, k.hostname, release, LINUX_VERSION, LINUX_MACHINE, k.domainname];
+  const release = (t.personality & UNAME26) !== 0 ? OLD_RELEASE : LINUX_RELEASE;
+  const machine = (t.personality & PER_MASK) === PER_LINUX32 ? "i686" : LINUX_MACHINE;
+  const values = [LINUX_SYSNAME, k.hostname, release, LINUX_VERSION, machine, k.domainname];
   for (let i = 0; i < values.length; i++) {
     const s = values[i]!;
     for (let j = 0; j < s.length && j < UTS_FIELD - 1; j++) scratch[i * UTS_FIELD + j] = s.charCodeAt(j);

@@ -20,6 +20,7 @@ import {
   PROT_WRITE,
 } from "../../abi/mman.ts";
 import { MS_NOEXEC } from "../../abi/mount.ts";
+import { READ_IMPLIES_EXEC } from "../../abi/prctl.ts";
 import { MmapOptions } from "../mm/mm.ts";
 import type { MemoryManager } from "../mm/mm.ts";
 import { fileVma } from "../kernel/file-mapping.ts";
@@ -51,11 +52,15 @@ function sysMmap(t: Task, a: SyscallArgs): number {
   o.flags = flags;
   o.offset = 0;
   o.maxProt = PROT_READ | PROT_WRITE | PROT_EXEC;
+  const implied = impliedProt(t, prot);
   o.mappable = null;
   o.file = null;
   o.name = "";
   if ((flags & MAP_LOCKED) !== 0) t.mm.lockPrivileged = t.creds.hasCap(CAP_IPC_LOCK);
-  if ((flags & MAP_ANONYMOUS) !== 0) return t.mm.mmap(o);
+  if ((flags & MAP_ANONYMOUS) !== 0) {
+    o.prot |= implied;
+    return t.mm.mmap(o);
+  }
 
   const file = t.fds.get(a.i32(4));
   if (file === undefined || file.isPath) return -EBADF;
@@ -80,6 +85,7 @@ function sysMmap(t: Task, a: SyscallArgs): number {
     if ((prot & PROT_EXEC) !== 0) return -EPERM;
     o.maxProt &= ~PROT_EXEC;
   }
+  o.prot |= implied & o.maxProt;
   const mappable = file.mappable();
   if (typeof mappable === "number") return cannotMap(t, file, mappable);
   o.mappable = mappable;
@@ -89,6 +95,11 @@ function sysMmap(t: Task, a: SyscallArgs): number {
   o.file = null;
   if (r >= 0) file.accessed();
   return r;
+}
+
+/** personality(2) READ_IMPLIES_EXEC: what comes with `prot`. */
+function impliedProt(t: Task, prot: number): number {
+  return (t.personality & READ_IMPLIES_EXEC) !== 0 && (prot & PROT_READ) !== 0 ? PROT_EXEC : 0;
 }
 
 /** What cannot be mapped: the protection is looked at before. */
@@ -120,7 +131,7 @@ function isAligned(a: SyscallArgs, n: number): boolean {
 
 function sysMprotect(t: Task, a: SyscallArgs): number {
   if (!isAligned(a, 0)) return -EINVAL;
-  return t.mm.mprotect(a.ptr(0), a.size(1), a.i32(2));
+  return t.mm.mprotect(a.ptr(0), a.size(1), a.i32(2), impliedProt(t, a.i32(2)));
 }
 
 function sysMremap(t: Task, a: SyscallArgs): number {
@@ -135,7 +146,7 @@ function sysMadvise(t: Task, a: SyscallArgs): number {
 }
 
 function sysBrk(t: Task, a: SyscallArgs): number {
-  return t.mm.brk(a.ptr(0));
+  return t.mm.brk(a.ptr(0), impliedProt(t, PROT_READ));
 }
 
 function sysMsync(t: Task, a: SyscallArgs): number {
@@ -177,7 +188,7 @@ function sysMincore(t: Task, a: SyscallArgs): number {
 // --- protection keys: none, as on a processor without them ---
 
 function sysPkeyMprotect(t: Task, a: SyscallArgs): number {
-  return a.i32(3) === -1 ? t.mm.mprotect(a.ptr(0), a.size(1), a.i32(2)) : -EINVAL;
+  return a.i32(3) === -1 ? sysMprotect(t, a) : -EINVAL;
 }
 
 function sysPkeyAlloc(_t: Task, a: SyscallArgs): number {

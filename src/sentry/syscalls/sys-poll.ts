@@ -13,6 +13,7 @@ import {
   POLLWRBAND,
   POLLWRNORM,
 } from "../../abi/poll.ts";
+import { STICKY_TIMEOUTS } from "../../abi/prctl.ts";
 import { RLIMIT_NOFILE } from "../../abi/resource.ts";
 import { SIGSET_SIZE } from "../../abi/signal.ts";
 import { readI64, readTimespec, writeTimespec, writeTimeval } from "../../abi/time.ts";
@@ -151,11 +152,15 @@ function takeTimeout(t: Task, addr: number): number {
   return 0;
 }
 
-/** Writes the time that is left to where the timeout came from; errors do not matter, except that the call then cannot be restarted. */
+/**
+ * Writes the time that is left to where the timeout came from, unless personality(2) says STICKY_TIMEOUTS; errors do not
+ * matter, except that the call then cannot be restarted.
+ */
 function giveRemaining(t: Task): number {
   const s = t.state;
   const addr = s[ST_TIMEOUT_ADDR]!;
   const deadline = s[ST_DEADLINE]!;
+  if ((t.personality & STICKY_TIMEOUTS) !== 0) return -EINTR;
   if (addr === 0 || deadline === 0) return 0;
   const left = deadline - t.kernel.clock.monotonicNs();
   const ns = left > 0 ? left : 0;

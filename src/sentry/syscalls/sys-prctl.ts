@@ -10,6 +10,7 @@ import {
   ARCH_SET_FS,
   ARCH_SET_GS,
   MEMBARRIER_CMD_GLOBAL,
+  MEMBARRIER_CMD_GET_REGISTRATIONS,
   MEMBARRIER_CMD_GLOBAL_EXPEDITED,
   MEMBARRIER_CMD_PRIVATE_EXPEDITED,
   MEMBARRIER_CMD_QUERY,
@@ -71,7 +72,7 @@ import type { Task } from "../kernel/task.ts";
 import { COMM_MAX } from "../kernel/task-exec.ts";
 import { prctlSetMm } from "./prctl-mm.ts";
 import type { SyscallArgs } from "./args.ts";
-import { full, partial } from "./entry.ts";
+import { partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
 import { changeCredentials } from "./sys-cred.ts";
 
@@ -346,8 +347,11 @@ function sysMembarrier(t: Task, a: SyscallArgs): number {
         MEMBARRIER_CMD_GLOBAL_EXPEDITED |
         MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED |
         MEMBARRIER_CMD_PRIVATE_EXPEDITED |
-        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
+        MEMBARRIER_CMD_GET_REGISTRATIONS
       );
+    case MEMBARRIER_CMD_GET_REGISTRATIONS:
+      return g.membarrier;
     case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
     case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
       g.membarrier |= a.i32(0);
@@ -390,17 +394,20 @@ function barrier(t: Task, everybody: boolean): number {
 const PERSONALITY_QUERY = 0xffffffff;
 
 function sysPersonality(t: Task, a: SyscallArgs): number {
-  const old = t.group.personality;
+  const old = t.personality;
   const wanted = a.u32(0);
-  if (wanted !== PERSONALITY_QUERY) t.group.personality = wanted;
+  if (wanted !== PERSONALITY_QUERY) t.personality = wanted;
   return old;
 }
 
 /**
- * Refused as by a kernel without CONFIG_RSEQ, which C libraries accept. The area would have to say on which CPU the thread
- * is after every migration, and a sequence be aborted on preemption: only the host sees either. Its own rseq cannot be
- * lent to the guest's area: the host writes there on the way back to user mode, and kills the thread where that page is
- * write-protected, as all are after a fork.
+ * Refused as by a kernel without CONFIG_RSEQ, which C libraries accept: their sched_getcpu asks the vDSO then (15 ns instead
+ * of 2), and allocators with a cache for each CPU have one for each thread.
+ *
+ * A sequence must be aborted when its thread is preempted or moved, which only the host sees. Nor can the host's own rseq
+ * be lent to the guest's area: the host writes there on the way back to user mode, whenever it likes, and sends SIGSEGV
+ * where that page cannot be written at that moment; after a fork, no page can, until its first write has been seen here.
+ * Numbers of CPUs that no two running threads share would need no abort, but there are not as many as threads.
  */
 function sysRseq(_t: Task, _a: SyscallArgs): number {
   return -ENOSYS;
@@ -412,10 +419,10 @@ function sysSeccomp(_t: Task, _a: SyscallArgs): number {
 }
 
 export const prctlSyscalls: readonly SyscallEntry[] = [
-  partial("prctl", sysPrctl, "No seccomp modes, no speculation control, no PR_SET_MM_MAP and EXE_FILE"),
+  partial("prctl", sysPrctl, "No seccomp modes, no speculation control"),
   partial("arch_prctl", sysArchPrctl, "FS and GS bases; cpuid faulting cannot be switched on"),
-  full("membarrier", sysMembarrier),
-  partial("personality", sysPersonality, "Kept; only ADDR_NO_RANDOMIZE has an effect"),
+  partial("membarrier", sysMembarrier, "No SYNC_CORE and RSEQ commands, which MEMBARRIER_CMD_QUERY says"),
+  partial("personality", sysPersonality, "MMAP_PAGE_ZERO has no effect, as without CAP_SYS_RAWIO"),
   partial("rseq", sysRseq, "ENOSYS, as on a kernel without CONFIG_RSEQ; C libraries go without"),
   partial("seccomp", sysSeccomp, "EINVAL: no filters inside the sandbox yet"),
 ];

@@ -60,7 +60,7 @@ import { setpgid, setsid, vhangup } from "../kernel/job-control.ts";
 import { PidFd } from "../kernel/pidfd.ts";
 import { BLOCKED, EXITED } from "../kernel/task.ts";
 import type { Task } from "../kernel/task.ts";
-import { CloneArgs, cloneTask, vforkWait } from "../kernel/task-clone.ts";
+import { CloneArgs, cloneTask, exceedsTaskLimit, vforkWait } from "../kernel/task-clone.ts";
 import { continueExec, prepareExec } from "../kernel/task-exec.ts";
 import type { PreparedExec } from "../kernel/task-exec.ts";
 import { exitTask } from "../kernel/task-exit.ts";
@@ -245,6 +245,8 @@ function doExec(
   envpAt: number,
   walkFlags: number,
 ): number {
+  if (t.hasTooManyTasks && exceedsTaskLimit(t)) return -EAGAIN;
+  t.hasTooManyTasks = false;
   const place = resolvePath(t.pathContext, start, path, walkFlags);
   if (typeof place === "number") return place;
   // Arguments and environment: a quarter of the stack limit, at least 32 pages, at most 6 MiB.
@@ -257,7 +259,7 @@ function doExec(
   const { inode } = place.dentry;
   if (inode !== null && inode.isSymlink) return -ELOOP;
   if (argv.length === 0) argv.push("");
-  const image = prepareExec(t.kernel, t.pathContext, t.group.limits, t.group.personality, place, filename, argv, envp);
+  const image = prepareExec(t.kernel, t.pathContext, t.group.limits, t.personality, place, filename, argv, envp);
   if (typeof image === "number") return image;
   t.execImage = image;
   return continueExec(t, image);

@@ -10,6 +10,7 @@ import {
   RLIM_NLIMITS,
   RLIMIT_CPU,
   RLIMIT_NICE,
+  RLIMIT_RTTIME,
   RLIMIT_NOFILE,
   RUSAGE_CHILDREN,
   RUSAGE_SELF,
@@ -59,10 +60,7 @@ function changeLimits(t: Task, g: ThreadGroup, resource: number, soft: number, h
   if (resource === RLIMIT_NOFILE && hard > NR_OPEN) return -EPERM;
   if (hard > g.limits.hard[resource]! && !t.creds.hasCap(CAP_SYS_RESOURCE)) return -EPERM;
   g.limits.set(resource, soft, hard);
-  if (resource === RLIMIT_CPU) {
-    g.cpuLimitNextNs = 0;
-    updateCpuWatch(g);
-  }
+  if (resource === RLIMIT_CPU || resource === RLIMIT_RTTIME) updateCpuWatch(g);
   return 0;
 }
 

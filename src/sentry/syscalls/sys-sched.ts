@@ -1,7 +1,7 @@
 /** Scheduling parameters: sched(7), sched_setattr(2), sched_setaffinity(2), ioprio_set(2). */
 import { CAP_SYS_ADMIN, CAP_SYS_NICE } from "../../abi/capability.ts";
 import { E2BIG, EFAULT, EINVAL, EOPNOTSUPP, EPERM, ESRCH } from "../../abi/errno.ts";
-import { PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RLIMIT_NICE, RLIMIT_RTPRIO } from "../../abi/resource.ts";
+import { PRIO_PGRP, PRIO_PROCESS, PRIO_USER, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME } from "../../abi/resource.ts";
 import {
   SCHED_BATCH,
   SCHED_DEADLINE,
@@ -21,6 +21,7 @@ import type { Task } from "../kernel/task.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
+import { updateCpuWatch } from "../kernel/itimers.ts";
 import { targets } from "./sys-resource.ts";
 
 /** struct sched_attr: its first version, and the one with utilization clamps. */
@@ -94,6 +95,8 @@ function setScheduler(t: Task, target: Task, w: Wanted): number {
   if (max === 0 ? w.priority !== 0 : w.priority < 1 || w.priority > max) return -EINVAL;
   if (needsPrivilege(t, target, w) && !t.creds.hasCap(CAP_SYS_NICE)) return -EPERM;
   target.schedPolicy = w.policy;
+  target.realTimeBlocks = -1;
+  if (target.group.limits.get(RLIMIT_RTTIME) !== Infinity) updateCpuWatch(target.group);
   target.schedPriority = w.priority;
   target.schedReset = w.isReset;
   if (w.policy === SCHED_OTHER || w.policy === SCHED_BATCH) target.nice = w.nice;

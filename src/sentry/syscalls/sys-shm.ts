@@ -18,6 +18,7 @@ import {
   SHMID_DS_SIZE,
 } from "../../abi/ipc.ts";
 import { MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
+import { READ_IMPLIES_EXEC } from "../../abi/prctl.ts";
 import { RLIMIT_MEMLOCK } from "../../abi/resource.ts";
 import { IPC_EXEC, IPC_READ, IPC_WRITE } from "../ipc/registry.ts";
 import { segmentOf } from "../ipc/shm.ts";
@@ -66,6 +67,7 @@ export function shmat(t: Task, a: SyscallArgs): number {
     prot |= PROT_EXEC;
     wanted |= IPC_EXEC;
   }
+  if ((t.personality & READ_IMPLIES_EXEC) !== 0) prot |= PROT_EXEC;
   const s = t.kernel.ipc.shm.ids.find(id);
   if (typeof s === "number") return s;
   if (!s.allows(t.creds, wanted)) return -EACCES;

@@ -1,5 +1,4 @@
 /** Timers that send signals: alarm(2), setitimer(2), timer_create(2). */
-import { RLIMIT_SIGPENDING } from "../../abi/resource.ts";
 import { EAGAIN, EFAULT, EINVAL, EOPNOTSUPP } from "../../abi/errno.ts";
 import { NSIG, SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID } from "../../abi/signal.ts";
 import {
@@ -28,7 +27,7 @@ import {
   TIMER_CLOCK_REALTIME,
   TIMER_CLOCK_THREAD_CPU,
 } from "../kernel/posix-timers.ts";
-import { queuedSignals } from "../kernel/task-signals.ts";
+import { mayNotQueue } from "../kernel/task-signals.ts";
 import type { Task } from "../kernel/task.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full } from "./entry.ts";
@@ -119,7 +118,7 @@ function sysTimerCreate(t: Task, a: SyscallArgs): number {
   if (eventAt !== 0 && t.copyInStruct(eventAt, SIGEVENT_SIZE) !== 0) return -EFAULT;
   const clock = timerClock(a.i32(0));
   if (clock < 0) return clock;
-  if (g.posixTimers.size >= TIMERS_MAX || queuedSignals(g) >= g.limits.get(RLIMIT_SIGPENDING)) return -EAGAIN;
+  if (g.posixTimers.size >= TIMERS_MAX || mayNotQueue(t)) return -EAGAIN;
   let notify = SIGEV_SIGNAL;
   let signo = SIGALRM;
   const id = freeTimerId(t);
@@ -150,9 +149,8 @@ function sysTimerCreate(t: Task, a: SyscallArgs): number {
     }
     if (notify !== SIGEV_NONE && (signo < 1 || signo > NSIG)) return -EINVAL;
   }
-  const timer = new PosixTimer(id, g, clock, t, notify, signo, valueLo, valueHi, target);
   if (t.mm.writeU32(a.ptr(2), id) !== 0) return -EFAULT;
-  g.posixTimers.set(id, timer);
+  g.posixTimers.set(id, new PosixTimer(id, g, clock, t, notify, signo, valueLo, valueHi, target));
   return 0;
 }
 
@@ -218,12 +216,7 @@ function sysTimerDelete(t: Task, a: SyscallArgs): number {
   const g = t.group;
   const timer = g.posixTimers.get(a.i32(0));
   if (timer === undefined) return -EINVAL;
-  timer.disarm();
-  g.posixTimers.delete(timer.id);
-  if (timer.queued !== null) {
-    g.pending.remove(timer.signo, timer.queued);
-    if (timer.target !== null) timer.target.pending.remove(timer.signo, timer.queued);
-  }
+  timer.delete();
   if (timer.isCpuTimer) updateCpuWatch(g);
   return 0;
 }

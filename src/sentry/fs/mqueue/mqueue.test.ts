@@ -65,5 +65,5 @@ test("mqueue: limits, and what is given back", () => {
   assert.equal(root.create("b", 0o600, 6, 6), -ENOSPC);
   assert.equal(root.unlink("a", a), 0);
   assert.equal(fs.queues, 0);
-  assert.equal(fs.bytesByUser.size, 0);
+  assert.equal(fs.bytesByUser.of(5), 0);
 });

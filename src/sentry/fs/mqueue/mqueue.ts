@@ -5,6 +5,7 @@ import { S_IFDIR, S_IFREG } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
 import type { WaitQueue } from "../../../base/waiter.ts";
 import type { IoSequence } from "../../usermem/io.ts";
+import { UserCounts } from "../../limits/user-counts.ts";
 import type { DirentSink } from "../../vfs/dirent.ts";
 import { DirectoryFile, FileDescription } from "../../vfs/file.ts";
 import { FileSystem } from "../../vfs/filesystem.ts";
@@ -57,7 +58,7 @@ export class MqueueFs extends FileSystem {
   /** Bytes of all queues. */
   totalBytes = 0;
   /** Bytes of all queues by their maker. */
-  readonly bytesByUser: Map<number, number> = new Map();
+  readonly bytesByUser: UserCounts = new UserCounts();
 
   constructor(vfs: VirtualFileSystem) {
     super(vfs, "mqueue");
@@ -87,11 +88,10 @@ export class MqueueFs extends FileSystem {
     if (maxMessages > (privileged ? HARD_MESSAGES : l.messagesMax)) return -EINVAL;
     if (maxSize > (privileged ? HARD_SIZE : l.sizeMax)) return -EINVAL;
     const bytes = maxMessages * (maxSize + MESSAGE_OVERHEAD);
-    const used = this.bytesByUser.get(uid) ?? 0;
-    if (used + bytes > limit) return -EMFILE;
+    if (this.bytesByUser.of(uid) + bytes > limit) return -EMFILE;
     if (this.totalBytes + bytes > TOTAL_BYTES) return -ENOMEM;
     this.totalBytes += bytes;
-    this.bytesByUser.set(uid, used + bytes);
+    this.bytesByUser.change(uid, bytes);
     this.queues++;
     return new MqInode(this, S_IFREG | mode, uid, gid, new MessageQueue(maxMessages, maxSize), bytes);
   }
@@ -127,10 +127,8 @@ export class MqInode extends MemInode {
   override onUnused(): void {
     if (this.nlink > 0 || this.bytes === 0) return;
     this.mqueue.totalBytes -= this.bytes;
-    const left = (this.mqueue.bytesByUser.get(this.maker) ?? 0) - this.bytes;
+    this.mqueue.bytesByUser.change(this.maker, -this.bytes);
     this.bytes = 0;
-    if (left > 0) this.mqueue.bytesByUser.set(this.maker, left);
-    else this.mqueue.bytesByUser.delete(this.maker);
     this.mqueue.queues--;
   }
 }

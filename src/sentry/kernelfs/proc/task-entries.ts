@@ -356,7 +356,7 @@ export const taskEntries: readonly TaskEntry[] = [
   text("environ", 0o400, { read: (_t, o) => environText(o.memory), guarded: true, ofMemory: true }),
   text("auxv", 0o400, { read: (_t, o) => auxvText(o.memory), guarded: true, ofMemory: true }),
   text("status", 0o444, { read: statusText }),
-  text("personality", 0o400, { read: (t) => `${hex(t.group.personality >>> 0, 8)}\n`, guarded: true }),
+  text("personality", 0o400, { read: (t) => `${hex(t.personality >>> 0, 8)}\n`, guarded: true }),
   text("limits", 0o444, { read: limitsText }),
   text("sched", 0o644, { read: schedText, write: acceptNumber }),
   text("autogroup", 0o644, { read: (t) => `/autogroup-${t.group.session.id} nice 0\n`, write: acceptNumber }, PROCESS),

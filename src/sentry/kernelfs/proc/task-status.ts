@@ -231,7 +231,7 @@ export function statusText(t: Task): string {
     `NSsid:\t${g.session.id}\n` +
     (mm === null ? "" : memoryLines(mm, k.clock)) +
     `Threads:\t${threadCount(g)}\n` +
-    `SigQ:\t${t.pending.realtimeCount + g.pending.realtimeCount}/${u64Text(g.limits.get(RLIMIT_SIGPENDING))}\n` +
+    `SigQ:\t${t.kernel.queuedSignals.of(t.creds.ruid)}/${u64Text(g.limits.get(RLIMIT_SIGPENDING))}\n` +
     `SigPnd:\t${set(t.pending.hi, t.pending.lo)}\n` +
     `ShdPnd:\t${set(g.pending.hi, g.pending.lo)}\n` +
     `SigBlk:\t${set(t.maskHi, t.maskLo)}\n` +
