@@ -133,6 +133,10 @@ function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
     const ns = room === 0 ? 0 : (given * weight(t)) / room;
     t.usage.userNs += ns * userPart;
     t.usage.systemNs += ns * (1 - userPart) + t.servedNs * servedPart;
+    if (total >= 0 && t.ranNs > ns) {
+      t.usage.waitedNs += t.ranNs - ns;
+      k.waitedNs += t.ranNs - ns;
+    }
     t.servedNs = 0;
     t.ranNs = 0;
     t.spunNs = 0;

@@ -10,6 +10,7 @@ import { EV_IN, WaitQueue } from "../../base/waiter.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Credentials } from "../auth/credentials.ts";
+import { LINUX_BANNER, LINUX_COMMAND_LINE } from "../../abi/utsname.ts";
 import type { LimitSet } from "../limits/limits.ts";
 import { UserCounts } from "../limits/user-counts.ts";
 import type { Vdso } from "../loader/loader.ts";
@@ -37,6 +38,8 @@ import { exitTask } from "./task-exit.ts";
 import { stepTask, takeEvent } from "./task-run.ts";
 import { killGroup, sendToGroup } from "./task-signals.ts";
 import type { ThreadGroup } from "./thread-group.ts";
+import { KERN_INFO, KERN_NOTICE, KernelLog } from "./kernel-log.ts";
+import { LoadAverage } from "./load-average.ts";
 import { TimerQueue } from "./timers.ts";
 
 /** Runs the attempt of a task's current system call (syscalls/dispatch.ts): a result, -errno or BLOCKED and its kin. */
@@ -165,6 +168,12 @@ export class Kernel {
   /** Processes by pid (zombies too). */
   readonly processes: Map<number, ThreadGroup> = new Map();
   readonly processGroups: Map<number, ProcessGroup> = new Map();
+  /** What the guest sees as the kernel's messages; kernel.dmesg_restrict: only with CAP_SYSLOG. */
+  readonly messages: KernelLog;
+  restrictsMessages = 1;
+  readonly load: LoadAverage = new LoadAverage();
+  /** How long threads were ready without a CPU of the host, all together, ns. */
+  waitedNs = 0;
   /** Threads of each real user (RLIMIT_NPROC); signals queued for each, and timers (RLIMIT_SIGPENDING). */
   readonly userTasks: UserCounts = new UserCounts();
   readonly queuedSignals: UserCounts = new UserCounts();
@@ -211,6 +220,9 @@ export class Kernel {
     this.parkedSpinNs = o.platform.parkedSpinNs ?? 0;
     this.clock = o.clock;
     this.vfs = o.vfs;
+    this.messages = new KernelLog(o.clock);
+    this.messages.add(KERN_NOTICE, LINUX_BANNER);
+    this.messages.add(KERN_INFO, `Command line: ${LINUX_COMMAND_LINE}`);
     this.mmEnv = o.mmEnv;
     this.log = o.log;
     this.dispatcher = o.dispatcher;

@@ -13,6 +13,7 @@ import { OOM_SCORE_ADJ_MIN } from "../../abi/resource.ts";
 import { SIGKILL } from "../../abi/signal.ts";
 import { signalStatus } from "../../abi/wait.ts";
 import type { MemoryFile } from "../pgalloc/memory-file.ts";
+import { KERN_ERR } from "./kernel-log.ts";
 import type { Kernel } from "./kernel.ts";
 import { residentMemory } from "./resident.ts";
 import { RUN_EXITED, RUN_GUEST } from "./task.ts";
@@ -131,6 +132,11 @@ export class MemoryLimit {
     log.warn(
       `out of memory (${kib(used)} of ${kib(this.bytes)}): killed pid ${group.id} (${comm}), ` +
         `resident ${kib(resident)}, oom_score_adj ${group.oomScoreAdj}`,
+    );
+    this.kernel.messages.add(
+      KERN_ERR,
+      `Out of memory: Killed process ${group.id} (${comm}) anon-rss:${Math.floor(resident / 1024)}kB, ` +
+        `UID:${group.leader.creds.ruid} oom_score_adj:${group.oomScoreAdj}`,
     );
     const { mm } = group.tasks[0] ?? group.leader;
     // Whoever shares the memory would keep it.

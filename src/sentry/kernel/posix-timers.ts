@@ -20,6 +20,8 @@ const DELAYTIMER_MAX = 0x7fffffff;
 /** One timer of a process. Not inherited by fork, deleted by execve. */
 export class PosixTimer implements TimerListener, SignalOrigin {
   readonly id: number;
+  /** CLOCK_* as the program said. */
+  readonly clockId: number;
   readonly group: ThreadGroup;
   /** TIMER_CLOCK_* */
   readonly clock: number;
@@ -47,6 +49,7 @@ export class PosixTimer implements TimerListener, SignalOrigin {
   constructor(
     id: number,
     group: ThreadGroup,
+    clockId: number,
     clock: number,
     cpuTask: Task,
     notify: number,
@@ -57,6 +60,7 @@ export class PosixTimer implements TimerListener, SignalOrigin {
   ) {
     this.id = id;
     this.group = group;
+    this.clockId = clockId;
     this.clock = clock;
     this.cpuTask = cpuTask;
     this.notify = notify;

@@ -4,6 +4,8 @@
 export class Usage {
   userNs = 0;
   systemNs = 0;
+  /** Ready to run without a CPU of the host. */
+  waitedNs = 0;
   maxRssKb = 0;
   minorFaults = 0;
   majorFaults = 0;
@@ -17,6 +19,7 @@ export class Usage {
   add(u: Usage): void {
     this.userNs += u.userNs;
     this.systemNs += u.systemNs;
+    this.waitedNs += u.waitedNs;
     this.maxRssKb = Math.max(this.maxRssKb, u.maxRssKb);
     this.minorFaults += u.minorFaults;
     this.majorFaults += u.majorFaults;

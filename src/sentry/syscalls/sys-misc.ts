@@ -1,5 +1,5 @@
 /** About the machine and its name: uname(2), sysinfo(2), sethostname(2), getrandom(2), getcpu(2), syslog(2). */
-import { EFAULT, EINVAL, EPERM } from "../../abi/errno.ts";
+import { EFAULT, EINVAL, EPERM, ERESTARTSYS } from "../../abi/errno.ts";
 import { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYSLOG } from "../../abi/capability.ts";
 import { PER_LINUX32, PER_MASK, UNAME26 } from "../../abi/prctl.ts";
 import { SYSINFO_SIZE, writeSysInfo } from "../../abi/sysinfo.ts";
@@ -12,6 +12,9 @@ import {
   UTS_NAME_MAX,
   UTSNAME_SIZE,
 } from "../../abi/utsname.ts";
+import { EV_IN } from "../../base/waiter.ts";
+import { LOG_SIZE } from "../kernel/kernel-log.ts";
+import { loadAverages, memoryTotals } from "../kernel/totals.ts";
 import type { Task } from "../kernel/task.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
@@ -69,9 +72,10 @@ function sysSysinfo(t: Task, a: SyscallArgs): number {
   const k = t.kernel;
   writeSysInfo(k.scratchView, 0, {
     uptime: Math.floor(k.clock.boottimeNs() / 1e9),
+    loads: loadAverages(k),
     totalram: k.totalRam,
     freeram: k.freeRam(),
-    sharedram: 0,
+    sharedram: memoryTotals(k).shmem,
     bufferram: 0,
     procs: Math.min(k.tasks.size, 65535),
   });
@@ -106,14 +110,56 @@ function sysGetcpu(t: Task, a: SyscallArgs): number {
   return a.ptr(1) !== 0 ? t.mm.writeU32(a.ptr(1), 0) : 0;
 }
 
-/** syslog(2): an empty kernel log. */
+/** SYSLOG_ACTION_* */
+const LOG_READ = 2;
+const LOG_READ_ALL = 3;
+const LOG_READ_CLEAR = 4;
+const LOG_CLEAR = 5;
+const LOG_CONSOLE_LEVEL = 8;
+const LOG_SIZE_UNREAD = 9;
+const LOG_SIZE_BUFFER = 10;
+/** Most levels of a console. */
+const CONSOLE_LEVELS = 8;
+
+/** syslog(2): the sandbox's own messages. */
 function sysSyslog(t: Task, a: SyscallArgs): number {
   const type = a.i32(0);
-  if (type < 0 || type > 10) return -EINVAL;
-  const isReading = type === 3 || type === 10;
-  if (!isReading && !t.creds.hasCap(CAP_SYSLOG) && !t.creds.hasCap(CAP_SYS_ADMIN)) return -EPERM;
-  if ((type === 2 || type === 3 || type === 4) && (a.ptr(1) === 0 || a.i32(2) < 0)) return -EINVAL;
-  return type === 10 ? 16384 : 0;
+  const { messages, restrictsMessages } = t.kernel;
+  const isOpen = (type === LOG_READ_ALL || type === LOG_SIZE_BUFFER) && restrictsMessages === 0;
+  if (!isOpen && !t.creds.hasCap(CAP_SYSLOG) && !t.creds.hasCap(CAP_SYS_ADMIN)) return -EPERM;
+  const buf = a.ptr(1);
+  const len = a.i32(2);
+  switch (type) {
+    case LOG_READ:
+      if (buf === 0 || len < 0) return -EINVAL;
+      if (len === 0) return 0;
+      if (!messages.hasUnread) return t.blockOn(messages.queue, EV_IN, -ERESTARTSYS);
+      return putText(t, buf, messages.read(len));
+    case LOG_READ_ALL:
+    case LOG_READ_CLEAR: {
+      if (buf === 0 || len < 0) return -EINVAL;
+      const n = len === 0 ? 0 : putText(t, buf, messages.tail(len));
+      if (n >= 0 && type === LOG_READ_CLEAR) messages.clear();
+      return n;
+    }
+    case LOG_CLEAR:
+      messages.clear();
+      return 0;
+    case LOG_CONSOLE_LEVEL:
+      return len < 1 || len > CONSOLE_LEVELS ? -EINVAL : 0;
+    case LOG_SIZE_UNREAD:
+      return messages.unread();
+    case LOG_SIZE_BUFFER:
+      return LOG_SIZE;
+    default:
+      return type >= 0 && type < LOG_SIZE_BUFFER ? 0 : -EINVAL;
+  }
+}
+
+function putText(t: Task, at: number, text: string): number {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return t.mm.copyOutExact(at, bytes, 0, bytes.length) === 0 ? bytes.length : -EFAULT;
 }
 
 /** reboot(2): needs a capability that a container rarely has; magic numbers as the man page says. */
@@ -127,9 +173,9 @@ export const miscSyscalls: readonly SyscallEntry[] = [
   full("uname", sysUname),
   full("sethostname", sysSethostname),
   full("setdomainname", sysSetdomainname),
-  partial("sysinfo", sysSysinfo, "No load averages, shared or buffer memory, swap"),
+  full("sysinfo", sysSysinfo),
   full("getrandom", sysGetrandom),
   partial("getcpu", sysGetcpu, "A fixed CPU for each thread, whatever the host does"),
-  partial("syslog", sysSyslog, "The log is empty"),
+  full("syslog", sysSyslog),
   partial("reboot", sysReboot, "EPERM"),
 ];

@@ -150,7 +150,7 @@ function sysTimerCreate(t: Task, a: SyscallArgs): number {
     if (notify !== SIGEV_NONE && (signo < 1 || signo > NSIG)) return -EINVAL;
   }
   if (t.mm.writeU32(a.ptr(2), id) !== 0) return -EFAULT;
-  g.posixTimers.set(id, new PosixTimer(id, g, clock, t, notify, signo, valueLo, valueHi, target));
+  g.posixTimers.set(id, new PosixTimer(id, g, a.i32(0), clock, t, notify, signo, valueLo, valueHi, target));
   return 0;
 }
 

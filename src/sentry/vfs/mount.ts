@@ -1,4 +1,5 @@
 /** Mounts and mount namespaces: mount(2), umount(2), mount_namespaces(7). */
+import { EV_ERR, EV_PRI, WaitQueue } from "../../base/waiter.ts";
 import type { Dentry } from "./dentry.ts";
 import type { FileSystem } from "./filesystem.ts";
 import { notifyUnmount } from "./notify.ts";
@@ -99,6 +100,9 @@ export class MountNamespace {
   refs = 1;
   /** How many there are. */
   mounts = 0;
+  /** How often the tree or a mount's flags have changed, and who is told (proc_pid_mounts(5)). */
+  changes = 0;
+  readonly queue: WaitQueue = new WaitQueue();
 
   constructor(id: number, root: Mount) {
     this.id = id;
@@ -108,6 +112,11 @@ export class MountNamespace {
 
   incRef(): void {
     this.refs++;
+  }
+
+  changed(): void {
+    this.changes++;
+    this.queue.notify(EV_ERR | EV_PRI);
   }
 
   /** The last task left: every mount goes. */

@@ -70,6 +70,7 @@ export function attachMount(vfs: VirtualFileSystem, mount: Mount, at: VfsPath): 
   parent.attachChild(mount, point);
   setNamespace(mount, parent.ns);
   for (const { copy, parent: other } of elsewhere) tuckIn(copy, other, point);
+  parent.ns?.changed();
   return 0;
 }
 
@@ -131,8 +132,11 @@ function dismantle(vfs: VirtualFileSystem, m: Mount): void {
     parent.attachChild(over, point);
   }
   makePrivate(vfs, m);
-  if (m.ns !== null) m.ns.mounts--;
-  m.ns = null;
+  if (m.ns !== null) {
+    m.ns.mounts--;
+    m.ns.changed();
+    m.ns = null;
+  }
   // Who still uses it keeps it; the last one destroys it.
   if (m.users > 0) m.detached = true;
   else m.destroy();
@@ -144,6 +148,7 @@ export function remountBind(at: VfsPath, flags: number): number {
   if (at.dentry !== m.root) return -EINVAL;
   if ((flags & MS_RDONLY) !== 0 && (m.flags & MS_RDONLY) === 0 && m.writers > 0) return -EBUSY;
   m.flags = remountFlags(m, flags);
+  m.ns?.changed();
   return 0;
 }
 
@@ -157,6 +162,7 @@ export function remountFileSystem(at: VfsPath, flags: number, data: string, chan
   if (r < 0) return r;
   if (changesMount) m.flags = remountFlags(m, flags);
   m.fs.superFlags = flags & MS_SUPER;
+  m.ns?.changed();
   return r;
 }
 

@@ -8,6 +8,7 @@ import { SEEK_END } from "../../../abi/fcntl.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../abi/stat.ts";
 import type { Stat } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
+import type { WaitQueue } from "../../../base/waiter.ts";
 import type { IoSequence } from "../../usermem/io.ts";
 import { DirentList } from "../../vfs/dirent.ts";
 import type { DirentSink } from "../../vfs/dirent.ts";
@@ -227,9 +228,14 @@ export abstract class KernfsFile extends KernfsInode {
     return false;
   }
 
-  /** What poll(2) finds. */
-  readiness(): number {
+  /** What poll(2) finds; `state`: what {@link opened} gave. */
+  readiness(_state: unknown): number {
     return ALWAYS_READY;
+  }
+
+  /** Told when that changes; null: it never does. */
+  waitQueue(_state: unknown): WaitQueue | null {
+    return null;
   }
 
   override open(_flags: number, ctx: PathContext): FileDescription | number {
@@ -293,7 +299,11 @@ export class KernfsTextFile extends SeekableFile {
   }
 
   override readiness(): number {
-    return this.node.readiness();
+    return this.node.readiness(this.state);
+  }
+
+  override waitQueue(): WaitQueue | null {
+    return this.node.waitQueue(this.state);
   }
 
   override get canPoll(): boolean {

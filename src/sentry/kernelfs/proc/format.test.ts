@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cpuList, cpuMask, escapeOctal, hex64, kbLine, parseNumber } from "./format.ts";
-import { LoadAverage } from "./load-average.ts";
+import { LoadAverage } from "../../kernel/load-average.ts";
 
 test("sets of CPUs as masks and lists", () => {
   assert.equal(cpuMask(2, null), "3");

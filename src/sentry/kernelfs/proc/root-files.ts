@@ -1,16 +1,20 @@
 /** The plain files of /proc: meminfo, cpuinfo, stat, uptime and so on; each named in proc(5). */
-import { LINUX_RELEASE, LINUX_SYSNAME, LINUX_VERSION } from "../../../abi/utsname.ts";
+import { LINUX_BANNER, LINUX_COMMAND_LINE } from "../../../abi/utsname.ts";
 import { groupUsage } from "../../kernel/cpu-time.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
+import { loadAverages, memoryTotals, taskTotals } from "../../kernel/totals.ts";
 import { Usage } from "../../kernel/usage.ts";
 import type { KernfsDir } from "../../fs/kernfs/kernfs.ts";
 import { cpuInfoText } from "./cpuinfo.ts";
 import { kbLine, left, right, ticks } from "./format.ts";
+import { KmsgNode } from "./kmsg.ts";
 import { locksText } from "./locks.ts";
+import { PressureFile } from "./pressure.ts";
 import type { ProcShared } from "./shared.ts";
+import { buddyinfoText, pagetypeinfoText, zoneinfoText } from "./zones.ts";
 
 function meminfoText(s: ProcShared): string {
-  const m = s.memoryTotals();
+  const m = memoryTotals(s.kernel);
   const fileCache = m.cached - m.shmem;
   const commit = Math.floor(m.total / 2);
   const lines: readonly (readonly [string, number])[] = [
@@ -66,7 +70,7 @@ function meminfoText(s: ProcShared): string {
 function uptimeText(s: ProcShared): string {
   const k = s.kernel;
   const up = k.clock.boottimeNs();
-  const t = s.taskTotals();
+  const t = taskTotals(s.kernel);
   const idle = Math.max(0, up * k.cpuCount - t.userNs - t.systemNs);
   return `${(up / 1e9).toFixed(2)} ${(idle / 1e9).toFixed(2)}\n`;
 }
@@ -80,7 +84,7 @@ function cpuLine(name: string, userNs: number, systemNs: number, upNs: number): 
 function statText(s: ProcShared): string {
   const k = s.kernel;
   const up = k.clock.boottimeNs();
-  const t = s.taskTotals();
+  const t = taskTotals(s.kernel);
   const n = k.cpuCount;
   let out = cpuLine("cpu ", t.userNs, t.systemNs, up * n);
   // Which CPU a thread ran on is the host's business: each gets its share.
@@ -94,9 +98,10 @@ function statText(s: ProcShared): string {
 
 function loadavgText(s: ProcShared): string {
   const k = s.kernel;
-  const t = s.taskTotals();
-  s.load.update(k.clock.boottimeNs(), t.userNs + t.systemNs);
-  const figures = s.load.values.map((v) => v.toFixed(2)).join(" ");
+  const t = taskTotals(s.kernel);
+  const figures = loadAverages(k)
+    .map((v) => v.toFixed(2))
+    .join(" ");
   return `${figures} ${Math.max(1, t.running)}/${t.threads} ${k.lastPid}\n`;
 }
 
@@ -108,7 +113,7 @@ function filesystemsText(k: Kernel): string {
 }
 
 function vmstatText(s: ProcShared): string {
-  const m = s.memoryTotals();
+  const m = memoryTotals(s.kernel);
   const u = new Usage();
   for (const g of s.kernel.processes.values()) groupUsage(g, u);
   const pages = (bytes: number): number => Math.floor(bytes / 4096);
@@ -194,7 +199,8 @@ export function addRootFiles(root: KernfsDir, s: ProcShared): void {
       "cgroups",
       `#subsys_name\thierarchy\tnum_cgroups\tenabled\n${CGROUPS.replace(/(\w+) ?/g, "$1\t0\t1\t1\n")}`,
     )
-    .addText("cmdline", `BOOT_IMAGE=/vmlinuz-${LINUX_RELEASE} quiet\n`)
+    .addText("cmdline", `${LINUX_COMMAND_LINE}\n`)
+    .addFunction("buddyinfo", () => buddyinfoText(s))
     .addText("consoles", "")
     .addFunction("cpuinfo", () => cpuInfoText(k))
     .addText("crypto", "")
@@ -208,12 +214,14 @@ export function addRootFiles(root: KernfsDir, s: ProcShared): void {
     .addText("iomem", "")
     .addText("ioports", "")
     .addText("kallsyms", "")
+    .add("kmsg", new KmsgNode(root.kernfs, k.messages))
     .addText("key-users", "")
     .addText("keys", "")
     .addFunction("loadavg", () => loadavgText(s))
     .addFunction("locks", () => locksText(k))
     .addFunction("meminfo", () => meminfoText(s))
     .addText("misc", "")
+    .addFunction("pagetypeinfo", () => pagetypeinfoText(s), 0o400)
     .addText("modules", "")
     .addSymlink("mounts", "self/mounts")
     .addSymlink("net", "self/net")
@@ -223,8 +231,11 @@ export function addRootFiles(root: KernfsDir, s: ProcShared): void {
     .addFunction("stat", () => statText(s))
     .addText("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
     .addFunction("uptime", () => uptimeText(s))
-    .addText("version", `${LINUX_SYSNAME} version ${LINUX_RELEASE} (tsvisor@tsvisor) (tsvisor) ${LINUX_VERSION}\n`)
-    .addFunction("vmstat", () => vmstatText(s));
+    .addText("version", `${LINUX_BANNER}\n`)
+    .addFunction("vmstat", () => vmstatText(s))
+    .addFunction("zoneinfo", () => zoneinfoText(s));
+  const pressure = root.addDir("pressure");
+  for (const name of ["cpu", "io", "memory"]) pressure.add(name, new PressureFile(root.kernfs, s, name === "cpu"));
   root.addDir("bus");
   root.addDir("driver");
   root.addDir("fs");

@@ -23,7 +23,6 @@ const KERNEL: Numbers = [
   ["core_pipe_limit", 0],
   ["core_uses_pid", 0],
   ["ctrl-alt-del", 0],
-  ["dmesg_restrict", 1],
   ["ftrace_enabled", 0],
   ["hung_task_timeout_secs", 120],
   ["io_uring_disabled", 2],
@@ -84,6 +83,7 @@ const VM: Numbers = [
   ["hugetlb_shm_group", 0],
   ["laptop_mode", 0],
   ["legacy_va_layout", 0],
+  ["mmap_rnd_bits", 28],
   ["max_map_count", 65530],
   ["memfd_noexec", 0],
   ["min_free_kbytes", 67584],
@@ -218,6 +218,15 @@ function addKernel(dir: KernfsDir, s: ProcShared): void {
     ),
   );
   addShown(dir, "modprobe", () => "", 0o644);
+  dir.add(
+    "dmesg_restrict",
+    new LinkedSysctl(
+      fs,
+      () => k.restrictsMessages,
+      (v) => (k.restrictsMessages = v),
+      1,
+    ),
+  );
 
   const random = dir.addDir("random");
   addShown(random, "boot_id", () => s.bootId);

@@ -3,7 +3,8 @@ import { EACCES, EINVAL, ENOENT, EPERM, ESRCH } from "../../../abi/errno.ts";
 import { CAP_AUDIT_CONTROL, CAP_SYS_NICE, CAP_SYS_RESOURCE } from "../../../abi/capability.ts";
 import { OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN } from "../../../abi/resource.ts";
 import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../abi/stat.ts";
-import { EV_IN, EV_RDNORM } from "../../../base/waiter.ts";
+import { EV_ERR, EV_IN, EV_PRI, EV_RDNORM } from "../../../base/waiter.ts";
+import type { WaitQueue } from "../../../base/waiter.ts";
 import { KernfsDir, KernfsFile, KernfsInode, KernfsMagicLink } from "../../fs/kernfs/kernfs.ts";
 import { FileVma } from "../../kernel/file-mapping.ts";
 import { residentMemory } from "../../kernel/resident.ts";
@@ -13,6 +14,7 @@ import type { MemoryManager } from "../../mm/mm.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { ATTR_MODE } from "../../vfs/inode.ts";
 import type { Inode } from "../../vfs/inode.ts";
+import type { MountNamespace } from "../../vfs/mount.ts";
 import { pathString } from "../../vfs/mounting.ts";
 import type { PathContext, VfsPath } from "../../vfs/path.ts";
 import { callerOf, followOwner, isAlive, mayInspect, memoryOf } from "./access.ts";
@@ -41,8 +43,10 @@ import {
   statText,
   statusText,
   syscallText,
+  timersText,
   wchanText,
 } from "./task-status.ts";
+import { MapFilesDirectory, PagemapFile } from "./task-pages.ts";
 import { ThreadsDirectory } from "./threads-dir.ts";
 
 /** One name in a task's directory. */
@@ -62,11 +66,24 @@ class OpenState {
   readonly permitted: boolean;
   /** The memory at that time: an execve gives the process another one. */
   readonly mm: MemoryManager | null;
+  /** The mounts at that time, and how often they had changed when somebody last asked. */
+  readonly mounts: MountNamespace | null;
+  private changes: number;
 
-  constructor(whole: boolean, permitted: boolean, mm: MemoryManager | null) {
+  constructor(whole: boolean, permitted: boolean, mm: MemoryManager | null, mounts: MountNamespace | null) {
     this.whole = whole;
     this.permitted = permitted;
     this.mm = mm;
+    this.mounts = mounts;
+    this.changes = mounts === null ? 0 : mounts.changes;
+  }
+
+  /** Whether mounts have changed since the last question. */
+  takeChange(): boolean {
+    const { mounts } = this;
+    if (mounts === null || mounts.changes === this.changes) return false;
+    this.changes = mounts.changes;
+    return true;
   }
 
   /** The memory, unless its last user is gone. */
@@ -112,16 +129,22 @@ class TaskFile extends KernfsFile {
     return this.kind.canPoll === true;
   }
 
-  /** Lists of mounts: readable; that they change is not reported. */
-  override readiness(): number {
-    return this.canPoll ? EV_IN | EV_RDNORM : super.readiness();
+  /** Lists of mounts: readable, and in an exceptional state once after each change. */
+  override readiness(state: unknown): number {
+    if (!this.canPoll) return super.readiness(state);
+    return EV_IN | EV_RDNORM | ((state as OpenState).takeChange() ? EV_ERR | EV_PRI : 0);
+  }
+
+  override waitQueue(state: unknown): WaitQueue | null {
+    return this.canPoll ? ((state as OpenState).mounts?.queue ?? null) : null;
   }
 
   override opened(ctx: PathContext): unknown {
     if (!isAlive(this.t)) return -ESRCH;
     const permitted = mayInspect(ctx, this.t);
     if (!permitted && this.kind.guarded === true) return -EACCES;
-    return new OpenState(this.whole, permitted, memoryOf(this.t));
+    const mounts = this.canPoll && this.t.run !== RUN_EXITED ? this.t.fs.root.mount.ns : null;
+    return new OpenState(this.whole, permitted, memoryOf(this.t), mounts);
   }
 
   override text(ctx: PathContext, state: unknown): string | number {
@@ -138,13 +161,15 @@ class TaskFile extends KernfsFile {
   }
 }
 
-/** /proc/PID/mem. */
-class TaskMem extends KernfsInode {
+/** /proc/PID/mem and pagemap. */
+class TaskMemory extends KernfsInode {
   private readonly t: Task;
+  private readonly make: (mm: MemoryManager | null) => FileDescription;
 
-  constructor(dir: TaskDirectory, ino: number) {
-    super(dir.procfs, S_IFREG | 0o600, ino);
+  constructor(dir: TaskDirectory, perm: number, ino: number, make: (mm: MemoryManager | null) => FileDescription) {
+    super(dir.procfs, S_IFREG | perm, ino);
     this.t = dir.task;
+    this.make = make;
     this.refresh();
   }
 
@@ -154,7 +179,7 @@ class TaskMem extends KernfsInode {
 
   override open(_flags: number, ctx: PathContext): FileDescription | number {
     if (!isAlive(this.t)) return -ESRCH;
-    return mayInspect(ctx, this.t) ? new MemFile(memoryOf(this.t)) : -EACCES;
+    return mayInspect(ctx, this.t) ? this.make(memoryOf(this.t)) : -EACCES;
   }
 }
 
@@ -350,6 +375,7 @@ export const taskEntries: readonly TaskEntry[] = [
   entry("task", S_IFDIR | 0o555, PROCESS, (dir, ino) => new ThreadsDirectory(dir, ino)),
   entry("fd", S_IFDIR | 0o500, BOTH, (dir, ino) => new FdDirectory(dir, ino)),
   entry("fdinfo", S_IFDIR | 0o555, BOTH, (dir, ino) => new FdInfoDirectory(dir, ino)),
+  entry("map_files", S_IFDIR | 0o500, PROCESS, (dir, ino) => new MapFilesDirectory(dir, ino)),
   entry("ns", S_IFDIR | 0o511, BOTH, (dir, ino) => new NamespaceDirectory(dir, ino)),
   entry("attr", S_IFDIR | 0o555, BOTH, (dir, ino) => new SecurityDirectory(dir, ino)),
   entry("net", S_IFDIR | 0o555, BOTH, (dir) => dir.procfs.netDirectory),
@@ -368,16 +394,17 @@ export const taskEntries: readonly TaskEntry[] = [
   text("maps", 0o444, { read: (_t, o) => mapsText(o.memory), guarded: true, ofMemory: true }),
   text("children", 0o444, { read: childrenText }, THREAD),
   text("numa_maps", 0o444, { read: (_t, o) => numaMapsText(o.memory), guarded: true, ofMemory: true }),
-  entry("mem", S_IFREG | 0o600, BOTH, (dir, ino) => new TaskMem(dir, ino)),
+  entry("mem", S_IFREG | 0o600, BOTH, (dir, ino) => new TaskMemory(dir, 0o600, ino, (mm) => new MemFile(mm))),
   link("cwd", cwdOf),
   link("root", rootOf),
   link("exe", exeOf),
   text("mounts", 0o444, { read: mountsText, canPoll: true }),
   text("mountinfo", 0o444, { read: mountinfoText, canPoll: true }),
   text("mountstats", 0o400, { read: mountstatsText }, PROCESS),
-  text("clear_refs", 0o200, { read: () => -EINVAL, write: acceptNumber }, PROCESS),
+  text("clear_refs", 0o200, { read: () => -EINVAL, write: acceptNumber }),
   text("smaps", 0o444, { read: (_t, o) => smapsText(o.memory), guarded: true, ofMemory: true }),
   text("smaps_rollup", 0o444, { read: (_t, o) => smapsRollupText(o.memory), guarded: true, ofMemory: true }),
+  entry("pagemap", S_IFREG | 0o400, BOTH, (dir, ino) => new TaskMemory(dir, 0o400, ino, (mm) => new PagemapFile(mm))),
   text("wchan", 0o444, { read: (t, o) => wchanText(t, o.permitted) }),
   text("stack", 0o400, { read: () => "", guarded: true }),
   text("schedstat", 0o444, { read: schedstatText }),
@@ -394,7 +421,13 @@ export const taskEntries: readonly TaskEntry[] = [
   text("gid_map", 0o644, { read: idMap, write: refuse }),
   text("projid_map", 0o644, { read: idMap, write: refuse }),
   text("setgroups", 0o644, { read: () => "allow\n", write: refuse }),
-  text("timers", 0o444, { read: () => "" }, PROCESS),
+  text(
+    "timens_offsets",
+    0o644,
+    { read: () => "monotonic           0         0\nboottime            0         0\n", write: refuse },
+    PROCESS,
+  ),
+  text("timers", 0o444, { read: timersText }, PROCESS),
   text("timerslack_ns", 0o666, { read: (t) => `${t.timerSlackNs}\n`, write: writeTimerSlack }, PROCESS),
 ];
 

@@ -1,7 +1,7 @@
 /** /proc/PID/stat, statm, status and their smaller relatives: proc_pid_stat(5), proc_pid_status(5). */
 import { R_R10, R_R8, R_R9, R_RDI, R_RDX, R_RIP, R_RSI, R_RSP } from "../../../arch/amd64/registers.ts";
 import { rlimitNames, RLIMIT_RSS, RLIMIT_SIGPENDING } from "../../../abi/resource.ts";
-import { NSIG, SIG_DFL, SIG_IGN } from "../../../abi/signal.ts";
+import { NSIG, SIG_DFL, SIG_IGN, SIGEV_THREAD_ID } from "../../../abi/signal.ts";
 import { syscallName } from "../../../abi/syscall-nr.ts";
 import { groupSystemNs, groupUsage, groupUserNs, taskCpuNs, taskUserNs } from "../../kernel/cpu-time.ts";
 import { RUN_BLOCKED, RUN_EXITED, RUN_STOPPED } from "../../kernel/task.ts";
@@ -297,9 +297,27 @@ export function ioText(t: Task, whole: boolean): string {
   );
 }
 
-/** Time on the CPU, time waited for it (not known), time slices. */
+/** proc_pid_timers(5): the POSIX timers of a process. */
+export function timersText(t: Task): string {
+  let out = "";
+  // The latest comes first.
+  for (const timer of [...t.group.posixTimers.values()].reverse()) {
+    const isThread = timer.notify === SIGEV_THREAD_ID;
+    const kind = NOTIFY_NAMES[timer.notify & ~SIGEV_THREAD_ID] ?? "signal";
+    out +=
+      `ID: ${timer.id}\nsignal: ${timer.signo}/${hex64(timer.valueHi, timer.valueLo)}\n` +
+      `notify: ${kind}/${isThread ? "tid" : "pid"}.${isThread && timer.target !== null ? timer.target.tid : t.group.id}\n` +
+      `ClockID: ${timer.clockId}\n`;
+  }
+  return out;
+}
+
+/** SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD. */
+const NOTIFY_NAMES: readonly string[] = ["signal", "none", "thread"];
+
+/** Time on the CPU, time waited for it, time slices. */
 export function schedstatText(t: Task): string {
-  return `${Math.floor(taskCpuNs(t))} 0 ${t.usage.voluntarySwitches + t.usage.involuntarySwitches + 1}\n`;
+  return `${Math.floor(taskCpuNs(t))} ${Math.floor(t.usage.waitedNs)} ${t.usage.voluntarySwitches + t.usage.involuntarySwitches + 1}\n`;
 }
 
 export function schedText(t: Task): string {

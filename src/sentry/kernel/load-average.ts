@@ -15,6 +15,11 @@ export class LoadAverage {
   private lastNs = 0;
   private lastCpuNs = 0;
 
+  /** Whether a question now would count. */
+  isDue(nowNs: number): boolean {
+    return nowNs - this.lastNs >= MIN_INTERVAL_NS;
+  }
+
   /** `nowNs`: time since boot; `cpuNs`: CPU time used by all threads since boot. */
   update(nowNs: number, cpuNs: number): void {
     const elapsed = nowNs - this.lastNs;
