@@ -43,7 +43,7 @@ import { BLOCKED } from "../kernel/task.ts";
 import type { Task } from "../kernel/task.ts";
 import { sendToTask, userSignal } from "../kernel/task-signals.ts";
 import { parseUnixAddress } from "../socket/unix/address.ts";
-import { ReceiveInfo, SendInfo } from "../socket/unix/socket.ts";
+import { ReceiveInfo, SendInfo } from "../socket/unix/messages.ts";
 import type { UnixSocket } from "../socket/unix/socket.ts";
 import { IoSequence } from "../usermem/io.ts";
 import type { FileDescription } from "../vfs/file.ts";

@@ -6,7 +6,7 @@ import { AF_NETLINK, MSG_PEEK, MSG_TRUNC, SOCK_RAW } from "../../../abi/socket.t
 import { EV_IN } from "../../../base/waiter.ts";
 import { IoSequence } from "../../usermem/io.ts";
 import { UnixNames } from "../unix/address.ts";
-import { ReceiveInfo, SendInfo } from "../unix/socket.ts";
+import { ReceiveInfo, SendInfo } from "../unix/messages.ts";
 import { NetlinkPorts, NetlinkSocket } from "./netlink.ts";
 
 function message(type: number, flags: number, body: readonly number[]): Uint8Array {

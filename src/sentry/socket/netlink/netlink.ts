@@ -4,8 +4,10 @@ import { NETLINK_ROUTE, SOCKADDR_NL_SIZE } from "../../../abi/netlink.ts";
 import { AF_NETLINK, AF_UNSPEC, MSG_PEEK, MSG_TRUNC } from "../../../abi/socket.ts";
 import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../../base/waiter.ts";
 import type { IoSequence } from "../../usermem/io.ts";
-import { ReceiveInfo, UnixSocket } from "../unix/socket.ts";
-import type { ForeignAddresses, SendInfo } from "../unix/socket.ts";
+import { ReceiveInfo } from "../unix/messages.ts";
+import { UnixSocket } from "../unix/socket.ts";
+import type { SendInfo } from "../unix/messages.ts";
+import type { ForeignAddresses } from "../unix/socket.ts";
 import type { SocketName, UnixNames } from "../unix/address.ts";
 import { handleRoute } from "./route.ts";
 

@@ -8,7 +8,8 @@ import { FileDescription } from "../../vfs/file.ts";
 import { UnixAddress, UnixNames } from "./address.ts";
 import { OuterSocket } from "./outer-socket.ts";
 import type { OuterStream } from "./outer-socket.ts";
-import { ReceiveInfo, SendInfo, UnixSocket } from "./socket.ts";
+import { ReceiveInfo, SendInfo } from "./messages.ts";
+import { UnixSocket } from "./socket.ts";
 
 /** A far end in memory. */
 class FakeStream extends FileDescription implements OuterStream {

@@ -11,7 +11,7 @@ import type { IoSequence } from "../../usermem/io.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import type { UnixNames } from "./address.ts";
 import { UnixSocket } from "./socket.ts";
-import type { ReceiveInfo, SendInfo } from "./socket.ts";
+import type { ReceiveInfo, SendInfo } from "./messages.ts";
 
 /** The host's side: an open file that can do two things more. */
 export interface OuterStream extends FileDescription {

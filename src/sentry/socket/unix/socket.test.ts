@@ -15,7 +15,8 @@ import { EV_HUP, EV_IN, EV_OUT, EV_RDHUP, WaitEntry } from "../../../base/waiter
 import { IoSequence } from "../../usermem/io.ts";
 import { FileDescription } from "../../vfs/file.ts";
 import { parseUnixAddress, UnixAddress, UnixNames } from "./address.ts";
-import { ReceiveInfo, SendInfo, UnixSocket } from "./socket.ts";
+import { ReceiveInfo, SendInfo } from "./messages.ts";
+import { UnixSocket } from "./socket.ts";
 
 class CountedFile extends FileDescription {
   released = 0;

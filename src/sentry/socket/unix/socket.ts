@@ -21,16 +21,7 @@ import {
 } from "../../../abi/errno.ts";
 import { O_NONBLOCK } from "../../../abi/fcntl.ts";
 import { FIONREAD, SIOCATMARK } from "../../../abi/ioctl.ts";
-import {
-  MSG_PEEK,
-  MSG_TRUNC,
-  SHUT_RD,
-  SHUT_RDWR,
-  SHUT_WR,
-  SOCK_DGRAM,
-  SOCK_SEQPACKET,
-  SOCK_STREAM,
-} from "../../../abi/socket.ts";
+import { MSG_PEEK, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "../../../abi/socket.ts";
 import { TIOCOUTQ } from "../../../abi/termios.ts";
 import {
   EV_ERR,
@@ -48,7 +39,9 @@ import { FileDescription } from "../../vfs/file.ts";
 import type { IoctlContext } from "../../vfs/file.ts";
 import { interfaceIoctl } from "../netlink/interface.ts";
 import type { SocketName, UnixAddress, UnixNames } from "./address.ts";
+import { ReceiveInfo, SendInfo } from "./messages.ts";
 import { Packet, PacketQueue, PeerCred } from "./packet.ts";
+import { nobody, receivableBytes, receiveMessage, receiveStream } from "./receive.ts";
 
 /** net.core.wmem_default, as SO_SNDBUF reports it. */
 const DEFAULT_BUFFER = 212992;
@@ -56,36 +49,6 @@ const DEFAULT_BUFFER = 212992;
 const STREAM_PIECE = 36544;
 /** Most datagrams waiting in a queue (net.unix.max_dgram_qlen). */
 const DGRAM_QUEUE = 512;
-
-/** What a receive gave besides bytes: filled by {@link UnixSocket.receive}, reused by the caller. */
-export class ReceiveInfo {
-  /** MSG_* flags for msg_flags. */
-  flags = 0;
-  rights: FileDescription[] | null = null;
-  cred: PeerCred | null = null;
-  from: SocketName | null = null;
-
-  clear(): void {
-    this.flags = 0;
-    this.rights = null;
-    this.cred = null;
-    this.from = null;
-  }
-}
-
-/** What goes along with sent bytes. */
-export class SendInfo {
-  /** References are handed over when anything was sent. */
-  rights: FileDescription[] | null = null;
-  readonly cred: PeerCred = new PeerCred();
-  /** SCM_CREDENTIALS given explicitly. */
-  explicitCred = false;
-
-  clear(): void {
-    this.rights = null;
-    this.explicitCred = false;
-  }
-}
 
 /** What a socket of another family, built on this class, does with addresses. Results: 0 or -errno. */
 export interface ForeignAddresses {
@@ -100,8 +63,6 @@ export interface ForeignAddresses {
   checkTarget(buf: Uint8Array, len: number): number;
 }
 
-const nobody = new PeerCred();
-nobody.set(0, 0, 0);
 const plainSend = new SendInfo();
 const plainReceive = new ReceiveInfo();
 
@@ -388,88 +349,29 @@ export class UnixSocket extends FileDescription {
       if (this.type === SOCK_STREAM && this.passCred) info.cred = nobody;
       return 0;
     }
-    return this.type === SOCK_STREAM
-      ? this.receiveStream(seq, flags, info, p)
-      : this.receiveMessage(seq, flags, info, p);
+    const isStream = this.type === SOCK_STREAM;
+    const n = isStream
+      ? receiveStream(this.packets, seq, flags, info, this.passCred)
+      : receiveMessage(this.packets, seq, flags, info, this.passCred);
+    if ((flags & MSG_PEEK) === 0 && (n > 0 || !isStream)) this.tellSenders();
+    return n;
   }
 
   /**
-   * Of the `wanted` bytes of a receive only `room` can be put in place: how many it takes, whole pieces as they were sent
-   * (`room`: nothing has come), or -EFAULT when the first does not fit; a message is lost then.
+   * Of the `wanted` bytes of a receive only `room` can be put in place: how many it takes, or -EFAULT when the first piece
+   * does not fit; a message is lost then.
    */
   receivable(room: number, wanted: number): number {
     if (!this.hasPackets) return room > 0 ? room : -EFAULT;
-    let whole = 0;
-    for (let i = 0; i < this.packets.count && whole < wanted; i++) {
-      const next = whole + Math.min(this.packets.at(i)!.length, wanted - whole);
-      if (next > room) break;
-      whole = next;
-      if (this.type !== SOCK_STREAM) return room;
-    }
-    if (whole > 0) return whole;
-    if (this.type === SOCK_STREAM) return -EFAULT;
-    this.packets.at(0)!.dropRights();
-    this.packets.shift();
-    this.tellSenders();
-    return -EFAULT;
+    const isStream = this.type === SOCK_STREAM;
+    const n = receivableBytes(this.packets, isStream, room, wanted);
+    if (n < 0 && !isStream) this.tellSenders();
+    return n;
   }
 
   /** Nothing more will come to a datagram socket shut for reading: calls that would wait give 0 instead. */
   get endsWaiting(): boolean {
     return this.type === SOCK_DGRAM && this.readShut;
-  }
-
-  private receiveMessage(seq: IoSequence, flags: number, info: ReceiveInfo, p: Packet): number {
-    const n = Math.min(seq.remaining, p.length);
-    seq.write(p.data, p.start, n);
-    this.ancillary(p, flags, info);
-    info.from = p.sender?.address ?? null;
-    const full = p.length;
-    if (n < full) info.flags |= MSG_TRUNC;
-    if ((flags & MSG_PEEK) === 0) {
-      this.packets.shift();
-      this.tellSenders();
-    }
-    return (flags & MSG_TRUNC) !== 0 ? full : n;
-  }
-
-  private receiveStream(seq: IoSequence, flags: number, info: ReceiveInfo, head: Packet): number {
-    const peek = (flags & MSG_PEEK) !== 0;
-    let done = 0;
-    let peeked = 0;
-    info.from = head.sender?.address ?? null;
-    let p = head;
-    do {
-      // Reading goes on into a packet with files, and stops behind it.
-      this.ancillary(p, flags, info);
-      const n = Math.min(seq.remaining, p.length);
-      seq.write(p.data, p.start, n);
-      done += n;
-      if (peek) peeked++;
-      else {
-        this.packets.consume(n);
-        if (p.length > 0) break;
-        this.packets.shift();
-      }
-      const next = this.packets.at(peeked);
-      if (info.rights !== null || next === undefined || (this.passCred && !head.gluesWith(next))) break;
-      p = next;
-      // Peeking goes on to the next files even when no more bytes are wanted, as Linux's does.
-    } while (peek || seq.remaining > 0);
-    if (!peek && done > 0) this.tellSenders();
-    return done;
-  }
-
-  private ancillary(p: Packet, flags: number, info: ReceiveInfo): void {
-    if (this.passCred) info.cred = p.cred;
-    if (p.rights === null) return;
-    if ((flags & MSG_PEEK) !== 0) {
-      for (const f of p.rights) f.incRef();
-      info.rights = p.rights.slice();
-    } else {
-      info.rights = p.rights;
-      p.rights = null;
-    }
   }
 
   /** Room came up in the receive queue. */

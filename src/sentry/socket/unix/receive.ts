@@ -1,0 +1,95 @@
+/** Taking messages and bytes of streams out of a receive queue: recv(2), unix(7). */
+import { EFAULT } from "../../../abi/errno.ts";
+import { MSG_PEEK, MSG_TRUNC } from "../../../abi/socket.ts";
+import type { IoSequence } from "../../usermem/io.ts";
+import type { ReceiveInfo } from "./messages.ts";
+import { PeerCred } from "./packet.ts";
+import type { Packet, PacketQueue } from "./packet.ts";
+
+/** The sender of nothing. */
+export const nobody: PeerCred = new PeerCred();
+nobody.set(0, 0, 0);
+
+/**
+ * How much of the `wanted` bytes of a receive is taken when only `room` can be put in place: whole pieces as they were sent, or
+ * -EFAULT when the first does not fit; a message is lost then. Precondition: something has come.
+ */
+export function receivableBytes(packets: PacketQueue, isStream: boolean, room: number, wanted: number): number {
+  let whole = 0;
+  for (let i = 0; i < packets.count && whole < wanted; i++) {
+    const next = whole + Math.min(packets.at(i)!.length, wanted - whole);
+    if (next > room) break;
+    whole = next;
+    if (!isStream) return room;
+  }
+  if (whole > 0) return whole;
+  if (isStream) return -EFAULT;
+  packets.at(0)!.dropRights();
+  packets.shift();
+  return -EFAULT;
+}
+
+/** The first message: its bytes as far as there is room (with MSG_TRUNC, how long it was). Precondition: there is one. */
+export function receiveMessage(
+  packets: PacketQueue,
+  seq: IoSequence,
+  flags: number,
+  info: ReceiveInfo,
+  passCred: boolean,
+): number {
+  const p = packets.at(0)!;
+  const n = Math.min(seq.remaining, p.length);
+  seq.write(p.data, p.start, n);
+  takeAncillary(p, flags, info, passCred);
+  info.from = p.sender?.address ?? null;
+  const full = p.length;
+  if (n < full) info.flags |= MSG_TRUNC;
+  if ((flags & MSG_PEEK) === 0) packets.shift();
+  return (flags & MSG_TRUNC) !== 0 ? full : n;
+}
+
+/** Bytes of a stream. Precondition: there are some. */
+export function receiveStream(
+  packets: PacketQueue,
+  seq: IoSequence,
+  flags: number,
+  info: ReceiveInfo,
+  passCred: boolean,
+): number {
+  const head = packets.at(0)!;
+  const peek = (flags & MSG_PEEK) !== 0;
+  let done = 0;
+  let peeked = 0;
+  info.from = head.sender?.address ?? null;
+  let p = head;
+  do {
+    // Reading goes on into a packet with files, and stops behind it.
+    takeAncillary(p, flags, info, passCred);
+    const n = Math.min(seq.remaining, p.length);
+    seq.write(p.data, p.start, n);
+    done += n;
+    if (peek) peeked++;
+    else {
+      packets.consume(n);
+      if (p.length > 0) break;
+      packets.shift();
+    }
+    const next = packets.at(peeked);
+    if (info.rights !== null || next === undefined || (passCred && !head.gluesWith(next))) break;
+    p = next;
+    // Peeking goes on to the next files even when no more bytes are wanted, as Linux's does.
+  } while (peek || seq.remaining > 0);
+  return done;
+}
+
+function takeAncillary(p: Packet, flags: number, info: ReceiveInfo, passCred: boolean): void {
+  if (passCred) info.cred = p.cred;
+  if (p.rights === null) return;
+  if ((flags & MSG_PEEK) !== 0) {
+    for (const f of p.rights) f.incRef();
+    info.rights = p.rights.slice();
+  } else {
+    info.rights = p.rights;
+    p.rights = null;
+  }
+}
