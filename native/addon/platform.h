@@ -171,6 +171,11 @@ int futex_wake(uint32_t *word);
 
 /* stub.c */
 /* Lets the scheduler move this thread again; run_batch pins it. */
+/*
+ * We keep to the CPU that we are on until we sleep; which one, or < 0. Whom we wait for runs there too: waking a thread on a
+ * sleeping CPU costs ten times as much as a switch, and that is what the scheduler would choose for either when a CPU is idle.
+ */
+int stay(void);
 void unpin(void);
 /* Starts the platform with the stub executable; 0 or -errno, then stub_stop cleans up. */
 int stub_start(enum kind kind, int stub_fd);

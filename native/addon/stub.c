@@ -101,21 +101,22 @@ void put_op(struct space *space, int i, uint64_t nr, uint64_t a, uint64_t b, uin
   op[6] = f;
 }
 
-/*
- * The helper runs on our CPU, and we stay there until we sleep: waking a thread on a sleeping CPU costs ten times as much as
- * a switch, and that is what the scheduler would choose for either when a CPU is idle.
- */
-static void follow(struct space *space) {
+int stay(void) {
+  if (!P.up) return -1;
+  if (P.pinned >= 0) return P.pinned;
+  int cpu = sched_getcpu();
+  if (cpu < 0) return cpu;
   cpu_set_t set;
-  if (P.pinned < 0) {
-    int cpu = sched_getcpu();
-    if (cpu < 0) return;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set) != 0) return;
-    P.pinned = cpu;
-  }
-  if (P.pinned == space->cpu) return;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  if (sched_setaffinity(0, sizeof(set), &set) == 0) P.pinned = cpu;
+  return P.pinned;
+}
+
+/* The helper runs on our CPU. */
+static void follow(struct space *space) {
+  if (stay() < 0 || P.pinned == space->cpu) return;
+  cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(P.pinned, &set);
   if (sched_setaffinity(space->pid, sizeof(set), &set) == 0) space->cpu = P.pinned;

@@ -115,8 +115,8 @@ for (const hasExtension of [true, false]) {
         } else assert.equal(client.walk(root, [name], 1), 0, JSON.stringify(name));
         assert.equal(client.make(root, name, m.S_IFDIR | 0o755, c.NOUID, c.NOUID, 0, "", stat), expected);
         assert.equal(client.unlink(root, name, 0), expected);
-        assert.equal(client.rename(root, name, root, "ok", 0), expected);
-        assert.equal(client.rename(root, "dir", root, name, 0), expected);
+        assert.equal(client.rename(root, name, root, "ok", 0, stat), expected);
+        assert.equal(client.rename(root, "dir", root, name, 0, stat), expected);
         const fid = lookup(rig, "dir", "file");
         assert.equal(client.link(root, fid, name, stat), expected);
         client.clunk(fid);
@@ -237,15 +237,15 @@ for (const hasExtension of [true, false]) {
       assert.equal(client.link(root, link, "escape2", stat), 0);
       assert.equal(fs.readlinkSync(join(path, "escape2")), "/etc");
       const dir = lookup(rig, "dir");
-      assert.equal(client.rename(root, "two", dir, "moved", 0), 0);
+      assert.equal(client.rename(root, "two", dir, "moved", 0, stat), 0);
       assert.ok(fs.existsSync(join(path, "dir/moved")));
-      assert.equal(client.rename(root, "two", dir, "moved", 0), -e.ENOENT);
-      assert.equal(client.rename(root, "one", root, "data", RENAME_NOREPLACE), hasExtension ? -e.EEXIST : -e.EINVAL);
+      assert.equal(client.rename(root, "two", dir, "moved", 0, stat), -e.ENOENT);
+      assert.equal(client.rename(root, "one", root, "data", RENAME_NOREPLACE, stat), hasExtension ? -e.EEXIST : -e.EINVAL);
       if (hasExtension) {
-        assert.equal(client.rename(root, "one", root, "dir", RENAME_EXCHANGE), 0);
+        assert.equal(client.rename(root, "one", root, "dir", RENAME_EXCHANGE, stat), 0);
         assert.ok(fs.statSync(join(path, "one")).isDirectory());
-        assert.equal(client.rename(root, "one", root, "dir", RENAME_EXCHANGE), 0);
-        assert.equal(client.rename(root, "one", root, "dir", 8), -e.EINVAL);
+        assert.equal(client.rename(root, "one", root, "dir", RENAME_EXCHANGE, stat), 0);
+        assert.equal(client.rename(root, "one", root, "dir", 8, stat), -e.EINVAL);
       }
       assert.equal(client.unlink(root, "dir", 0), -e.EISDIR);
       assert.equal(client.unlink(root, "dir", AT_REMOVEDIR), -e.ENOTEMPTY);
@@ -361,7 +361,7 @@ describe("descriptors that the server donates", () => {
   });
 
   test("create", () => {
-    const fd = client.createFd(root, "created", O_RDWR, 0o4755, isRoot ? 7 : c.NOUID, isRoot ? 8 : c.NOUID, stat);
+    const fd = client.createFd(root, "created", O_RDWR, 0o4755, isRoot ? 7 : c.NOUID, isRoot ? 8 : c.NOUID, true, stat);
     assert.ok(fd >= 0);
     assert.equal(stat.mode, m.S_IFREG | 0o4755);
     if (isRoot) assert.deepEqual([stat.uid, stat.gid], [7, 8]);
@@ -371,9 +371,9 @@ describe("descriptors that the server donates", () => {
     assert.equal(client.allocate(client.newFid, 0, 0, 8192, stat), 0);
     assert.equal(stat.size, 8192);
     host.close(fd);
-    assert.equal(client.createFd(root, "created", O_RDWR, 0o644, c.NOUID, c.NOUID, stat), -e.EEXIST);
-    assert.equal(client.createFd(root, "link", O_RDWR, 0o644, c.NOUID, c.NOUID, stat), -e.EEXIST);
-    assert.equal(client.createFd(root, "a/b", O_RDWR, 0o644, c.NOUID, c.NOUID, stat), -e.EINVAL);
+    assert.equal(client.createFd(root, "created", O_RDWR, 0o644, c.NOUID, c.NOUID, true, stat), -e.EEXIST);
+    assert.equal(client.createFd(root, "link", O_RDWR, 0o644, c.NOUID, c.NOUID, true, stat), -e.EEXIST);
+    assert.equal(client.createFd(root, "a/b", O_RDWR, 0o644, c.NOUID, c.NOUID, true, stat), -e.EINVAL);
   });
 
   test("one request does what plain 9P needs several for", () => {
@@ -399,11 +399,11 @@ describe("a read-only attach", () => {
     fs.writeFileSync(join(path, "file"), "x");
     const fid = lookup(rig, "file");
     assert.equal(client.make(root, "d", m.S_IFDIR, c.NOUID, c.NOUID, 0, "", stat), -e.EROFS);
-    assert.equal(client.createFd(root, "f", O_RDWR, 0o644, c.NOUID, c.NOUID, stat), -e.EROFS);
+    assert.equal(client.createFd(root, "f", O_RDWR, 0o644, c.NOUID, c.NOUID, true, stat), -e.EROFS);
     assert.equal(client.openFd(fid, "", O_RDWR, false, stat), -e.EROFS);
     assert.equal(client.openFd(fid, "", O_TRUNC, false, stat), -e.EROFS);
     assert.equal(client.unlink(root, "file", 0), -e.EROFS);
-    assert.equal(client.rename(root, "file", root, "g", 0), -e.EROFS);
+    assert.equal(client.rename(root, "file", root, "g", 0, stat), -e.EROFS);
     assert.equal(client.link(root, fid, "g", stat), -e.EROFS);
     assert.equal(client.setxattr(fid, "user.x", latin1("x"), 0), -e.EROFS);
     assert.equal(client.removexattr(fid, "user.x"), -e.EROFS);

@@ -175,7 +175,7 @@ describe("our client with diod's server", { skip }, () => {
     assert.equal(client.link(dirFid, node, "twin", stat), 0);
     assert.equal(stat.nlink, 2);
     assert.equal(client.make(dirFid, "soft", m.S_IFLNK | 0o777, NOUID, 0, 0, "twin", stat), 0);
-    assert.equal(client.rename(dirFid, "twin", root, "moved", 0), 0);
+    assert.equal(client.rename(dirFid, "twin", root, "moved", 0, stat), 0);
     const names = new Map<string, number>();
     const sink = { entry: (name: string, attr: Stat) => void names.set(name, attr.mode & m.S_IFMT) };
     assert.equal(client.readdir(dirFid, sink), 0);

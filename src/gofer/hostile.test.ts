@@ -91,6 +91,7 @@ test("every request on a fid that is not there is EBADF", () => {
     for (const { type, create, name } of MESSAGES) {
       if (type % 2 === 1 || type === c.TVERSION || type === c.TAUTH || type === c.TATTACH) continue;
       if (type === c.TFLUSH || type === c.TCLUNKBATCH || type === c.TNOTIFY || type === c.TUNWATCH) continue;
+      if (type === c.TCHANNEL) continue;
       const message = new create() as unknown as Record<string, unknown>;
       for (const key of Object.keys(message)) {
         if (/fid$/i.test(key) && typeof message[key] === "number") message[key] = 4711;
@@ -199,7 +200,7 @@ test("a directory that becomes a symbolic link is not followed", () => {
     assert.equal(client.make(swap, "new", S_IFDIR | 0o755, c.NOUID, c.NOUID, 0, "", stat), -e.ENOENT);
     assert.equal(client.openFd(root, "swap", O_RDONLY, false, stat), -e.ELOOP);
     fs.symlinkSync(join(path, "victim"), join(path, "trap"));
-    assert.equal(client.createFd(root, "trap", O_RDWR | O_TRUNC, 0o644, c.NOUID, c.NOUID, stat), -e.EEXIST);
+    assert.equal(client.createFd(root, "trap", O_RDWR | O_TRUNC, 0o644, c.NOUID, c.NOUID, true, stat), -e.EEXIST);
     assert.equal(fs.existsSync(join(path, "victim")), false);
   });
 });

@@ -17,6 +17,7 @@ import { reportCodeCacheTo } from "../host/code-cache.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
 import { DEFAULT_MSIZE } from "../p9/wire/constants.ts";
 import { goferFilter } from "./policy.ts";
+import { Channel } from "./channel.ts";
 import { Connection, serve } from "./serve.ts";
 
 /** Configurations are small: a path for each mount. */
@@ -60,8 +61,9 @@ function main(): void {
     host.close(config.controlFd);
   }
   if (procFd < 0) procFd = openProc(host, config.procPath);
+  const channel = Channel.create(host);
   const connections = config.exports.map(
-    ({ ioFd, path, readonly }) =>
+    ({ ioFd, path, readonly }, i) =>
       new Connection(host, ioFd, {
         rootFd: check(host.openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0), `open ${path}`),
         procFd,
@@ -69,11 +71,12 @@ function main(): void {
         isReadonly: readonly,
         aname: path,
         hasExtension: true,
+        channel: channel?.forConnection(i),
         maxMsize: DEFAULT_MSIZE,
       }),
   );
   if (config.seccomp) check(host.seccompTsync(compileFilter(goferFilter(procFd))), "install the system call filter");
-  serve(host, connections);
+  serve(host, connections, channel);
 }
 
 let status = 0;

@@ -47,6 +47,7 @@ const FILE_CALLS: readonly AllowedCall[] = [
   { call: "fsetxattr", reason: "extended attributes" },
   { call: "flistxattr", reason: "extended attributes" },
   { call: "fremovexattr", reason: "extended attributes" },
+  { call: "memfd_create", reason: "a file whose changes keep events apart" },
   { call: "inotify_init1", reason: "a descriptor that tells the Sentry of changes" },
   { call: "inotify_add_watch", reason: "watching directories that the Sentry knows" },
   { call: "inotify_rm_watch", reason: "and no longer" },
@@ -59,6 +60,11 @@ export function goferFilter(procFd: number): FilterSpec {
       { call: "ppoll", reason: "waiting for requests" },
       { call: "recvmsg", reason: "requests" },
       { call: "sendmsg", reason: "replies" },
+      {
+        call: "sched_setaffinity",
+        reason: "serving where the Sentry asks",
+        when: [[{ arg: 0, is: "eq", value: 0, bits32: true }]],
+      },
       {
         call: "openat",
         reason: "lookups, which never follow a link; and /proc/self/fd/N, to open exactly the file that was looked up",

@@ -37,7 +37,7 @@ for (const [name, socketType] of [
       assert.equal(client.isExtended, true);
       const root = client.attach("", "root", NOUID);
       assert.ok(root >= 0);
-      const fd = client.createFd(root, "file", O_RDWR, 0o666, NOUID, NOUID, stat);
+      const fd = client.createFd(root, "file", O_RDWR, 0o666, NOUID, NOUID, true, stat);
       assert.ok(fd >= 0);
       assert.equal(stat.mode & 0o777, 0o666, "no umask of its own");
       assert.equal(host.pwrite(fd, new Uint8Array([104, 105]), 0, 2, 0), 2);
@@ -97,7 +97,7 @@ test("the system call filter lets through all that the server does", () => {
     ok(client.readlink(client.newFid));
     ok(client.make(dir, "fifo", S_IFIFO | 0o644, NOUID, NOUID, 0, "", stat));
     const uid = process.getuid!() === 0 ? 5 : NOUID;
-    const fd = client.createFd(dir, "file", O_RDWR, 0o4755, uid, uid, stat);
+    const fd = client.createFd(dir, "file", O_RDWR, 0o4755, uid, uid, true, stat);
     ok(fd);
     host.close(fd);
     const file = client.newFid;
@@ -112,8 +112,8 @@ test("the system call filter lets through all that the server does", () => {
     ok(client.fsync(file, false));
     ok(client.fsync(dir, false));
     ok(client.link(root, file, "twin", stat));
-    ok(client.rename(root, "twin", dir, "moved", 0));
-    ok(client.rename(dir, "moved", dir, "again", RENAME_NOREPLACE));
+    ok(client.rename(root, "twin", dir, "moved", 0, stat));
+    ok(client.rename(dir, "moved", dir, "again", RENAME_NOREPLACE, stat));
     ok(client.unlink(dir, "again", 0));
     ok(client.statfs(root, new StatFs()));
     const err = client.setxattr(file, "user.x", new Uint8Array(3), 0);

@@ -4,33 +4,26 @@
  * Requests on one connection are answered in order. Works on AF_UNIX sockets (stream or seqpacket), where descriptors can
  * be passed along, and for plain 9P on any stream.
  */
-import { EAGAIN, EINTR } from "../abi/errno.ts";
+import { EAGAIN, ECONNRESET, EINTR } from "../abi/errno.ts";
 import { POLLERR, POLLHUP, POLLIN, POLLNVAL } from "../abi/poll.ts";
 import { FDS_MAX } from "../host/host.ts";
 import type { Host } from "../host/host.ts";
 import { P9Server } from "../p9/server/server.ts";
 import type { P9ServerOptions } from "../p9/server/server.ts";
 import { HEADER_SIZE } from "../p9/wire/constants.ts";
+import type { Channel } from "./channel.ts";
 
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
-/**
- * Looks for the next request that do not wait, before one that does: requests come in bursts, mostly on one connection,
- * and waking a sleeping thread costs more than serving most of them. About 50 us; an idle gofer uses no CPU.
- */
-const SPINS = 128;
-/** Every so many looks at the last connection, all others get one too. */
-const SPINS_PER_POLL = 16;
-
-/** Results of {@link Connection.onReadable}. */
-const ENDED = 0;
-const NOTHING_YET = 1;
-const SERVED = 2;
+const ONE_BYTE: Uint8Array = new Uint8Array(1);
 
 /** One connected socket and its server. */
 export class Connection {
   readonly fd: number;
   readonly server: P9Server;
+  /** A descriptor went with the last reply. */
+  hasPassed = false;
+  isClosed = false;
   #request: Uint8Array;
   #reply: Uint8Array;
   #have = 0;
@@ -44,25 +37,40 @@ export class Connection {
     this.#reply = new Uint8Array(options.maxMsize);
   }
 
-  /** Reads what has arrived and answers all whole requests. */
-  onReadable(host: Host): number {
+  /** Reads what has arrived and answers all whole requests. False: the connection has ended. */
+  onReadable(host: Host, channel: Channel | null): boolean {
     const request = this.#request;
     const n = host.recvmsg(this.fd, request, this.#have, request.length - this.#have, this.#fdsOut, MSG_DONTWAIT);
-    if (n === -EAGAIN || n === -EINTR) return NOTHING_YET;
-    if (n <= 0) return ENDED;
+    if (n === -EAGAIN || n === -EINTR) return true;
+    if (n <= 0) return false;
     // Clients pass nothing; what comes nevertheless must not stay open.
     for (let i = 0; i < this.#fdsOut[FDS_MAX]!; i++) host.close(this.#fdsOut[i]!);
     this.#have += n;
     while (this.#have >= 4) {
       const size = (request[0]! | (request[1]! << 8) | (request[2]! << 16) | (request[3]! << 24)) >>> 0;
-      if (size < HEADER_SIZE || size > request.length) return ENDED;
+      if (size < HEADER_SIZE || size > request.length) return false;
       if (size > this.#have) break;
       const len = this.server.handle(request, size, this.#reply);
-      if (len < 0 || !this.#send(host, len)) return ENDED;
+      // Before the reply: the next request may come there.
+      if (channel !== null && this.server.hasChannel) channel.open();
+      if (len < 0 || !this.#send(host, len)) return false;
       if (size < this.#have) request.copyWithin(0, size, this.#have);
       this.#have -= size;
     }
-    return SERVED;
+    return true;
+  }
+
+  /** Answers a request that came through the channel; the reply's length, or -errno. Descriptors go by the socket. */
+  answer(host: Host, request: Uint8Array, len: number, reply: Uint8Array): number {
+    const n = this.server.handle(request, len, reply);
+    this.hasPassed = false;
+    if (this.server.donatedFd < 0) return n;
+    this.#donated.length = 1;
+    this.#donated[0] = this.server.donatedFd;
+    const sent = n < 0 ? n : host.sendmsg(this.fd, ONE_BYTE, 0, 1, this.#donated, MSG_NOSIGNAL);
+    this.server.closeDonated();
+    this.hasPassed = sent === 1;
+    return sent === 1 ? n : -ECONNRESET;
   }
 
   #send(host: Host, len: number): boolean {
@@ -84,30 +92,18 @@ export class Connection {
 
   /** Gives up everything the connection holds. */
   close(host: Host): void {
+    this.isClosed = true;
     this.server.reset();
     host.close(this.fd);
   }
 }
 
 /** Serves until every connection is closed. */
-export function serve(host: Host, connections: Connection[]): void {
+export function serve(host: Host, connections: readonly Connection[], channel: Channel | null = null): void {
   let live = connections;
   let pollSet = makePollSet(live);
-  let last: Connection | null = null;
-  let spins = SPINS;
   while (live.length > 0) {
-    if (last !== null && spins < SPINS && spins % SPINS_PER_POLL !== 0) {
-      const result = last.onReadable(host);
-      spins = result === SERVED ? 1 : spins + 1;
-      if (result !== ENDED) continue;
-      last.close(host);
-      live = live.filter((connection) => connection !== last);
-      last = null;
-      pollSet = makePollSet(live);
-      continue;
-    }
-    const ready = host.poll(pollSet, live.length, spins < SPINS ? 0 : -1);
-    spins++;
+    const ready = host.poll(pollSet, live.length, -1);
     if (ready < 0 && ready !== -EINTR && ready !== -EAGAIN) break;
     if (ready <= 0) continue;
     let hasEnded = false;
@@ -115,20 +111,17 @@ export function serve(host: Host, connections: Connection[]): void {
       const revents = pollSet[3 * i + 2]!;
       if (revents === 0) continue;
       const connection = live[i]!;
-      const result = (revents & POLLIN) === 0 ? ENDED : connection.onReadable(host);
-      if (result !== ENDED && (revents & (POLLERR | POLLHUP | POLLNVAL)) === 0) {
-        last = connection;
-        spins = 1;
-        continue;
-      }
+      const isLive = (revents & POLLIN) !== 0 && connection.onReadable(host, channel);
+      if (isLive && (revents & (POLLERR | POLLHUP | POLLNVAL)) === 0) continue;
       connection.close(host);
-      if (last === connection) last = null;
       hasEnded = true;
       pollSet[3 * i] = -1;
     }
-    if (!hasEnded) continue;
-    live = live.filter((_connection, i) => pollSet[3 * i]! >= 0);
-    pollSet = makePollSet(live);
+    if (hasEnded) {
+      live = live.filter((_connection, i) => pollSet[3 * i]! >= 0);
+      pollSet = makePollSet(live);
+    }
+    if (channel !== null && channel.isOpen && !channel.serve(connections)) break;
   }
   for (const connection of live) connection.close(host);
 }

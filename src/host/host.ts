@@ -198,6 +198,23 @@ export interface Host {
    */
   recvmsg(fd: number, buf: Uint8Array, off: number, len: number, fdsOut: Int32Array, flags: number): number;
   shutdown(fd: number, how: number): number;
+  /**
+   * Sends a request through shared memory and waits for the reply, its length; `CHANNEL_HAS_FD` of the header then tells
+   * whether a descriptor comes on the connection's socket. -EAGAIN: nobody waits for requests here; -ETIMEDOUT: no reply
+   * within `waitNs`, a call with `len` 0 waits on. native/addon/channel.c says more.
+   */
+  channelRequest(
+    memory: Uint8Array,
+    connection: number,
+    request: Uint8Array,
+    len: number,
+    reply: Uint8Array,
+    waitNs: number,
+  ): number;
+  /** From now on requests may come through `memory`: who says so waits for them by channelNext. 0 or -errno. */
+  channelOpen(memory: Uint8Array): number;
+  /** Gives `len` bytes of reply, if any, and waits for the next request: its length, or 0: none came. */
+  channelNext(memory: Uint8Array, reply: Uint8Array, len: number, request: Uint8Array, waitNs: number): number;
   /** poll(2) over `n` triples fd,events,revents in `set`. timeoutMs -1 = for ever. EINTR is returned. */
   poll(set: Int32Array, n: number, timeoutMs: number): number;
 
@@ -251,3 +268,9 @@ export const TERMIOS_LEN = 44;
 
 /** Most fds one message carries (SCM_MAX_FD is 253; ours is smaller). */
 export const FDS_MAX = 64;
+
+/** Indices into the 32-bit words of a channel's memory: which connection a request is for; whether a descriptor comes along. */
+export const CHANNEL_CONNECTION = 1;
+export const CHANNEL_HAS_FD = 2;
+/** Bytes in front of a channel's message. */
+export const CHANNEL_HEADER = 64;

@@ -63,6 +63,7 @@ const nameMsg = new x.FidName();
 const setxattrMsg = new x.Tsetxattr();
 const linkMsg = new l.Tlink();
 const unlinkatMsg = new l.Tunlinkat();
+const unlinkxMsg = new x.Tunlinkx();
 const fsyncMsg = new l.Tfsync();
 const readMsg = new Tread();
 const writeMsg = new Twrite();
@@ -72,6 +73,7 @@ const fidMsg = new FidOnly();
 const readlinkReply = new l.Rreadlink();
 const watchMsg = new x.Twatch();
 const unwatchMsg = new x.Tunwatch();
+const channelReply = new x.Rchannel();
 const empty = new Empty();
 
 /** A reply whose attributes go straight to the caller's object. */
@@ -203,6 +205,15 @@ export class P9Client {
     this.msize = msize;
     this.isExtended = answer === c.VERSION_TSVISOR;
     return true;
+  }
+
+  /** Makes requests go through shared memory, where server and transport can do that. */
+  openChannel(): void {
+    const { transport } = this;
+    if (!this.isExtended || transport.useChannel === undefined) return;
+    if (this.call(c.TCHANNEL, empty, channelReply) < 0) return;
+    const fd = transport.takeFd();
+    if (fd >= 0) transport.useChannel(fd, channelReply.bytes, channelReply.connection);
   }
 
   /** Attaches to the tree `aname`. Its root's fid or -errno. */
@@ -458,24 +469,37 @@ export class P9Client {
     return err < 0 ? err : plain.getattr(this, fid, out);
   }
 
-  /** flags: 0 or AT_REMOVEDIR. */
-  unlink(dirFid: number, name: string, flags: number): number {
+  /** flags: 0 or AT_REMOVEDIR. `victim`, the file's fid or NOFID, is given up, whatever the result. */
+  unlink(dirFid: number, name: string, flags: number, victim: number = c.NOFID): number {
+    if (this.isExtended) {
+      unlinkxMsg.dirFid = dirFid;
+      unlinkxMsg.name = name;
+      unlinkxMsg.flags = flags;
+      unlinkxMsg.victim = victim;
+      const result = this.call(c.TUNLINKX, unlinkxMsg, empty);
+      this.freeFid(victim);
+      return result;
+    }
+    this.clunk(victim);
     unlinkatMsg.dirFid = dirFid;
     unlinkatMsg.name = name;
     unlinkatMsg.flags = flags;
     const err = this.call(c.TUNLINKAT, unlinkatMsg, empty);
-    return err === -EOPNOTSUPP && !this.isExtended ? plain.remove(this, dirFid, name, flags) : err;
+    return err === -EOPNOTSUPP ? plain.remove(this, dirFid, name, flags) : err;
   }
 
-  /** flags: RENAME_*; a plain server knows none. */
-  rename(oldDir: number, oldName: string, newDir: number, newName: string, flags: number): number {
+  /**
+   * flags: RENAME_*; a plain server knows none. One with the extension puts into `out` the attributes of what had the new
+   * name afterwards; if that is another file, somebody else has renamed it there meanwhile.
+   */
+  rename(oldDir: number, oldName: string, newDir: number, newName: string, flags: number, out: Stat): number {
     if (!this.isExtended) return plain.rename(this, oldDir, oldName, newDir, newName, flags);
     rename2Msg.oldDirFid = oldDir;
     rename2Msg.oldName = oldName;
     rename2Msg.newDirFid = newDir;
     rename2Msg.newName = newName;
     rename2Msg.flags = flags;
-    return this.call(c.TRENAME2, rename2Msg, empty);
+    return this.callForAttr(c.TRENAME2, rename2Msg, out);
   }
 
   // --- contents ---
@@ -497,12 +521,21 @@ export class P9Client {
   }
 
   /** Creates (always anew) and opens a regular file; like {@link P9Client.openFd}. */
-  createFd(dirFid: number, name: string, flags: number, mode: number, uid: number, gid: number, out: Stat): number {
+  createFd(
+    dirFid: number,
+    name: string,
+    flags: number,
+    mode: number,
+    uid: number,
+    gid: number,
+    wantFid: boolean,
+    out: Stat,
+  ): number {
     this.newFid = c.NOFID;
     if (!this.isExtended) return -EOPNOTSUPP;
     const m = createatMsg;
     m.fid = dirFid;
-    m.newFid = this.allocFid();
+    m.newFid = wantFid ? this.allocFid() : c.NOFID;
     m.flags = flags;
     m.mode = mode;
     m.uid = uid;

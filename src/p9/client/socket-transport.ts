@@ -1,5 +1,6 @@
 /** A connection over a socket that can pass file descriptors (AF_UNIX, SOCK_STREAM or SOCK_SEQPACKET), or over any stream. */
-import { EAGAIN, ECONNRESET, EINTR, EMSGSIZE } from "../../abi/errno.ts";
+import { EAGAIN, ECONNRESET, EINTR, EMSGSIZE, ETIMEDOUT } from "../../abi/errno.ts";
+import { POLLERR, POLLHUP, POLLNVAL } from "../../abi/poll.ts";
 import { DEFAULT_MSIZE } from "../wire/constants.ts";
 import type { Transport } from "./transport.ts";
 
@@ -10,14 +11,26 @@ export interface SocketHost {
   /** Bytes received, 0 at the end, or -errno; received fds go to fdsOut from 0, their count to its last element. */
   recvmsg(fd: number, buf: Uint8Array, off: number, len: number, fdsOut: Int32Array, flags: number): number;
   close(fd: number): number;
+  poll(set: Int32Array, n: number, timeoutMs: number): number;
+  mapWindow(fd: number, len: number): ArrayBuffer | number;
+  unmapWindow(window: ArrayBuffer): number;
+  channelRequest(
+    memory: Uint8Array,
+    connection: number,
+    request: Uint8Array,
+    len: number,
+    reply: Uint8Array,
+    waitNs: number,
+  ): number;
 }
 
-const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const FDS_MAX = 64;
 const NO_FDS: readonly number[] = [];
-/** Tries of a receive that does not wait, before one that does: a busy server answers within them (about 20 us). */
-const SPIN_TRIES = 40;
+/** Whoever has not answered for so long might be dead: the connection is looked at. */
+const PATIENCE_NS = 1_000_000_000;
+/** Word of a channel's memory that says whether a descriptor comes on the socket. */
+const CHANNEL_HAS_FD = 2;
 
 export class SocketTransport implements Transport {
   readonly reply: Uint8Array;
@@ -25,6 +38,11 @@ export class SocketTransport implements Transport {
   readonly #host: SocketHost;
   readonly #fds: Int32Array = new Int32Array(FDS_MAX + 1);
   #fd = -1;
+  #channel: Uint8Array | null = null;
+  #header: Int32Array = new Int32Array(0);
+  #connection = 0;
+  #byte: Uint8Array = new Uint8Array(1);
+  #pollSet: Int32Array = new Int32Array(3);
 
   /** Takes over `fd`, a blocking socket. */
   constructor(host: SocketHost, fd: number, msize: number = DEFAULT_MSIZE) {
@@ -35,23 +53,22 @@ export class SocketTransport implements Transport {
 
   request(buf: Uint8Array, len: number): number {
     this.#dropFd();
+    if (this.#channel !== null) {
+      const n = this.#throughChannel(this.#channel, buf, len);
+      if (n !== -EAGAIN) return n;
+    }
     for (let sent = 0; sent < len;) {
       const n = this.#host.sendmsg(this.fd, buf, sent, len - sent, NO_FDS, MSG_NOSIGNAL);
       if (n > 0) sent += n;
       else if (n !== -EINTR) return n < 0 ? n : -ECONNRESET;
     }
     const { reply } = this;
-    let tries = 0;
     let have = 0;
     let size = 4;
     while (have < size) {
       // The whole buffer: a packet that is cut short would be lost.
-      const flags = tries < SPIN_TRIES ? MSG_DONTWAIT : 0;
-      const n = this.#host.recvmsg(this.fd, reply, have, reply.length - have, this.#fds, flags);
-      if (n === -EAGAIN || n === -EINTR) {
-        tries++;
-        continue;
-      }
+      const n = this.#host.recvmsg(this.fd, reply, have, reply.length - have, this.#fds, 0);
+      if (n === -EINTR) continue;
       if (n <= 0) return n < 0 ? n : -ECONNRESET;
       this.#keepFds();
       have += n;
@@ -62,6 +79,40 @@ export class SocketTransport implements Transport {
     return have === size ? have : -EMSGSIZE;
   }
 
+  useChannel(fd: number, size: number, connection: number): number {
+    const window = this.#host.mapWindow(fd, size);
+    this.#host.close(fd);
+    if (typeof window === "number") return window;
+    this.#channel = new Uint8Array(window);
+    this.#header = new Int32Array(window, 0, CHANNEL_HAS_FD + 1);
+    this.#connection = connection;
+    return 0;
+  }
+
+  /** The reply's length, or -errno; -EAGAIN: the server listens to the socket only. */
+  #throughChannel(memory: Uint8Array, buf: Uint8Array, len: number): number {
+    let n = this.#host.channelRequest(memory, this.#connection, buf, len, this.reply, PATIENCE_NS);
+    while (n === -ETIMEDOUT) {
+      if (!this.#isConnected()) return -ECONNRESET;
+      n = this.#host.channelRequest(memory, this.#connection, buf, 0, this.reply, PATIENCE_NS);
+    }
+    if (n > 0 && this.#header[CHANNEL_HAS_FD] !== 0) {
+      const got = this.#host.recvmsg(this.fd, this.#byte, 0, 1, this.#fds, 0);
+      if (got !== 1) return got < 0 ? got : -ECONNRESET;
+      this.#keepFds();
+    }
+    return n;
+  }
+
+  #isConnected(): boolean {
+    const set = this.#pollSet;
+    set[0] = this.fd;
+    set[1] = 0;
+    set[2] = 0;
+    this.#host.poll(set, 1, 0);
+    return (set[2]! & (POLLERR | POLLHUP | POLLNVAL)) === 0;
+  }
+
   takeFd(): number {
     const fd = this.#fd;
     this.#fd = -1;
@@ -70,6 +121,8 @@ export class SocketTransport implements Transport {
 
   close(): void {
     this.#dropFd();
+    if (this.#channel !== null) this.#host.unmapWindow(this.#channel.buffer as ArrayBuffer);
+    this.#channel = null;
     this.#host.close(this.fd);
   }
 

@@ -15,6 +15,11 @@ export interface Transport {
   request(buf: Uint8Array, len: number): number;
   /** The host fd that came with the last reply, now the caller's; -1 when there is none. */
   takeFd(): number;
+  /**
+   * Requests may go through shared memory: `size` bytes of host fd `fd`, which is taken over; `connection` is what the
+   * server calls this connection there. 0 or -errno. Not there: this transport has no use for it.
+   */
+  useChannel?(fd: number, size: number, connection: number): number;
   /** Ends the connection. */
   close(): void;
 }

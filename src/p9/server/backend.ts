@@ -69,6 +69,7 @@ export interface P9Backend {
   fsetxattr(fd: number, name: string, buf: Uint8Array, len: number, flags: number): number;
   flistxattr(fd: number, buf: Uint8Array): number;
   fremovexattr(fd: number, name: string): number;
+  memfdCreate(name: string, flags: number): number;
   /** A notification descriptor that does not block. */
   inotifyInit(): number;
   /** Watches what a path of /proc/self/fd leads to; the watch's number. mask: IN_*. */

@@ -4,7 +4,7 @@ import * as f from "../../abi/fcntl.ts";
 import * as m from "../../abi/stat.ts";
 import { QidOnly } from "../wire/base.ts";
 import * as c from "../wire/constants.ts";
-import { Tmakeat, Trename2 } from "../wire/extension.ts";
+import { Tmakeat, Trename2, Tunlinkx } from "../wire/extension.ts";
 import { Tlink, Tmkdir, Tmknod, Trename, Trenameat, Tsymlink, Tunlinkat } from "../wire/linux.ts";
 import { FidOnly } from "../wire/message.ts";
 import { Fid, releaseHandle } from "./fid.ts";
@@ -23,6 +23,7 @@ const renameMsg = new Trename();
 const renameatMsg = new Trenameat();
 const rename2Msg = new Trename2();
 const unlinkatMsg = new Tunlinkat();
+const unlinkxMsg = new Tunlinkx();
 const qidReply = new QidOnly();
 
 /** The fid of a directory in which names may be changed, or -errno. */
@@ -203,7 +204,14 @@ export function rename2(s: P9Server): number {
   const err = q.decode(s.r);
   if (err < 0) return err;
   if ((q.flags & ~(f.RENAME_NOREPLACE | f.RENAME_EXCHANGE | f.RENAME_WHITEOUT)) !== 0) return -e.EINVAL;
-  return renameNames(s, q.oldDirFid, q.oldName, q.newDirFid, q.newName, q.flags);
+  const failed = renameNames(s, q.oldDirFid, q.oldName, q.newDirFid, q.newName, q.flags);
+  if (failed < 0) return failed;
+  // Who renames another file to the name from here on makes an event of its own; who did before has left it there.
+  if (s.markFd >= 0) s.host.ftruncate(s.markFd, 0);
+  const dir = s.fids.get(q.newDirFid)!.handle;
+  const gone = s.host.fstatat(dir.fd, q.newName, f.AT_SYMLINK_NOFOLLOW | f.AT_NO_AUTOMOUNT, s.raw);
+  if (gone < 0) s.raw.fill(0);
+  return replyAttr(s);
 }
 
 /** 0 when the remembered name still leads to the file. The host offers no way to check and act in one step. */
@@ -243,9 +251,19 @@ export function rename(s: P9Server): number {
 }
 
 export function unlinkat(s: P9Server): number {
-  const q = unlinkatMsg;
-  const err = q.decode(s.r);
+  const err = unlinkatMsg.decode(s.r);
+  return err < 0 ? err : unlinkName(s, unlinkatMsg);
+}
+
+export function unlinkx(s: P9Server): number {
+  const err = unlinkxMsg.decode(s.r);
   if (err < 0) return err;
+  const victim = s.fids.get(unlinkxMsg.victim);
+  if (victim !== undefined) dropFid(s, victim);
+  return unlinkName(s, unlinkxMsg);
+}
+
+function unlinkName(s: P9Server, q: Tunlinkat | Tunlinkx): number {
   const dir = writableDir(s, q.dirFid);
   if (typeof dir === "number") return dir;
   if ((q.flags & ~f.AT_REMOVEDIR) !== 0) return -e.EINVAL;

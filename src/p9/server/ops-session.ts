@@ -4,7 +4,7 @@ import { O_CLOEXEC, O_PATH } from "../../abi/fcntl.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../../abi/stat.ts";
 import { QidOnly, Rwalk, Tattach, Tauth, Tflush, Twalk, Version } from "../wire/base.ts";
 import * as c from "../wire/constants.ts";
-import { Rwalkattr, Tclunkbatch, Twalkattr } from "../wire/extension.ts";
+import { Rchannel, Rwalkattr, Tclunkbatch, Twalkattr } from "../wire/extension.ts";
 import { Empty, FidOnly } from "../wire/message.ts";
 import { readStat } from "./backend.ts";
 import { Fid, PathHandle, releaseFid, releaseHandle } from "./fid.ts";
@@ -21,6 +21,7 @@ const walkReply = new Rwalk();
 const walkattrMsg = new Twalkattr();
 const walkattrReply = new Rwalkattr();
 const clunkbatchMsg = new Tclunkbatch();
+const channelReply = new Rchannel();
 const fidMsg = new FidOnly();
 const qidReply = new QidOnly();
 const empty = new Empty();
@@ -203,4 +204,19 @@ export function dropFid(s: P9Server, fid: Fid): number {
   if (fid.hasLocks) s.locks.dropFid(fid.number);
   releaseFid(s.host, fid);
   return err;
+}
+
+/** Memory through which requests may come besides the socket. It stays open here. */
+export function channel(s: P9Server): number {
+  const err = empty.decode(s.r);
+  if (err < 0) return err;
+  const { channel: shared } = s.options;
+  if (shared === undefined) return -e.EOPNOTSUPP;
+  s.hasChannel = true;
+  s.donatedFd = shared.fd;
+  s.keepsDonated = true;
+  channelReply.connection = shared.connection;
+  channelReply.bytes = shared.size;
+  channelReply.encode(s.w);
+  return 0;
 }

@@ -1,6 +1,6 @@
 /** Requests for notification: the descriptor, its watches. Each decodes from `s.r`, replies to `s.w`, returns 0 or -errno. */
 import * as e from "../../abi/errno.ts";
-import { IN_ALL_EVENTS } from "../../abi/inotify.ts";
+import { IN_ALL_EVENTS, IN_MODIFY } from "../../abi/inotify.ts";
 import { S_IFDIR, S_IFREG } from "../../abi/stat.ts";
 import { Rwatch, Tunwatch, Twatch } from "../wire/extension.ts";
 import { Empty } from "../wire/message.ts";
@@ -30,6 +30,8 @@ export function notify(s: P9Server): number {
     const fd = s.host.inotifyInit();
     if (fd < 0) return fd;
     s.notifyFd = fd;
+    s.markFd = s.host.memfdCreate("tsvisor-mark", 0);
+    if (s.markFd >= 0) s.host.inotifyAddWatch(fd, `${s.options.procPath}/${s.markFd}`, IN_MODIFY);
   }
   s.donatedFd = s.notifyFd;
   s.keepsDonated = true;

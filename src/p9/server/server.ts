@@ -45,6 +45,8 @@ export interface P9ServerOptions {
   readonly aname: string;
   /** Speak the extension when asked to. */
   readonly hasExtension: boolean;
+  /** Memory through which the connection's requests may come besides: a descriptor, its size, the connection's number there. */
+  readonly channel?: { readonly fd: number; readonly size: number; readonly connection: number } | undefined;
   /** Largest message, at most MAX_MSIZE. Request and reply buffers must have this size. */
   readonly maxMsize: number;
 }
@@ -68,8 +70,12 @@ export class P9Server {
   donatedFd = -1;
   /** {@link donatedFd} stays open here. */
   keepsDonated = false;
+  /** The client has asked for the channel. */
+  hasChannel = false;
   /** The connection's notification descriptor, or -1. */
   notifyFd = -1;
+  /** A file that is watched too, or -1: changing it makes an event that keeps those before and behind it from being merged. */
+  markFd = -1;
 
   constructor(host: P9Backend, options: P9ServerOptions) {
     this.host = host;
@@ -114,7 +120,10 @@ export class P9Server {
   reset(): void {
     this.closeDonated();
     if (this.notifyFd >= 0) this.host.close(this.notifyFd);
+    if (this.markFd >= 0) this.host.close(this.markFd);
     this.notifyFd = -1;
+    this.markFd = -1;
+    this.hasChannel = false;
     for (const fid of this.fids.values()) releaseFid(this.host, fid);
     this.fids.clear();
     this.locks.clear();
@@ -204,6 +213,10 @@ export class P9Server {
         return watch.watch(this);
       case c.TUNWATCH:
         return watch.unwatch(this);
+      case c.TUNLINKX:
+        return make.unlinkx(this);
+      case c.TCHANNEL:
+        return session.channel(this);
       case c.TREADDIRS:
         return readdirs(this);
       case c.TCLUNKBATCH:

@@ -64,6 +64,8 @@ export const TXATTRNAMES = 230;
 export const TNOTIFY = 232;
 export const TWATCH = 234;
 export const TUNWATCH = 236;
+export const TCHANNEL = 238;
+export const TUNLINKX = 240;
 
 /** size[4] type[1] tag[2] in front of every message. */
 export const HEADER_SIZE = 7;

@@ -374,6 +374,32 @@ export class Trename2 implements Message {
   }
 }
 
+/**
+ * dirfid[4] name[s] flags[4] victim[4]: clunk `victim` (NOFID: none), whatever comes of the rest, then unlinkat(2): a file that is
+ * still open when its last name goes costs the host more.
+ */
+export class Tunlinkx implements Message {
+  dirFid = 0;
+  name = "";
+  flags = 0;
+  victim = 0;
+
+  encode(w: Writer): void {
+    w.u32(this.dirFid);
+    w.str(this.name);
+    w.u32(this.flags);
+    w.u32(this.victim);
+  }
+
+  decode(r: Reader): number {
+    this.dirFid = r.u32();
+    this.name = r.str();
+    this.flags = r.u32();
+    this.victim = r.u32();
+    return r.finish();
+  }
+}
+
 /** fid[4] name[s]: Tgetxattr (reply: Data, the whole value) and Tremovexattr. */
 export class FidName implements Message {
   fid = 0;
@@ -471,6 +497,23 @@ export class Tunwatch implements Message {
     this.count = r.u16();
     if (this.count > MAX_UNWATCH) return -EBADMSG;
     for (let i = 0; i < this.count; i++) this.wds[i] = r.u32();
+    return r.finish();
+  }
+}
+
+/** connection[4] bytes[4]: memory through which requests may go besides, and what they have to say there. */
+export class Rchannel implements Message {
+  connection = 0;
+  bytes = 0;
+
+  encode(w: Writer): void {
+    w.u32(this.connection);
+    w.u32(this.bytes);
+  }
+
+  decode(r: Reader): number {
+    this.connection = r.u32();
+    this.bytes = r.u32();
     return r.finish();
   }
 }

@@ -56,7 +56,7 @@ export const MESSAGES: readonly MessageInfo[] = [
   ...pair(c.TCLUNKBATCH, "clunkbatch", ext.Tclunkbatch, Empty),
   ...pair(c.TALLOCATE, "allocate", ext.Tallocate, ext.AttrOnly),
   ...pair(c.TSETATTRX, "setattrx", ext.Tsetattrx, ext.AttrOnly),
-  ...pair(c.TRENAME2, "rename2", ext.Trename2, Empty),
+  ...pair(c.TRENAME2, "rename2", ext.Trename2, ext.AttrOnly),
   ...pair(c.TGETXATTR, "getxattr", ext.FidName, base.Data),
   ...pair(c.TLISTXATTR, "listxattr", FidOnly, base.Data),
   ...pair(c.TSETXATTR, "setxattr", ext.Tsetxattr, Empty),
@@ -66,5 +66,7 @@ export const MESSAGES: readonly MessageInfo[] = [
   ...pair(c.TNOTIFY, "notify", Empty, Empty),
   ...pair(c.TWATCH, "watch", ext.Twatch, ext.Rwatch),
   ...pair(c.TUNWATCH, "unwatch", ext.Tunwatch, Empty),
+  ...pair(c.TCHANNEL, "channel", Empty, ext.Rchannel),
+  ...pair(c.TUNLINKX, "unlinkx", ext.Tunlinkx, Empty),
   ...pair(c.TREADDIRS, "readdirs", ext.Treaddirs, ext.Rreaddirs),
 ];

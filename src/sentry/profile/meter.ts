@@ -20,22 +20,23 @@ export class Meter {
 const UNMEASURED: ReadonlySet<string> = new Set(["clockNs", "tscSample", "getpid", "exitNow"]);
 
 /**
- * The host, with the time of each call added to `meter`. Sending and receiving on one of `goferFds` is the gofer's time,
- * everything else the host's.
+ * The host, with the time of each call added to `meter`. Sending and receiving on one of `goferFds`, and requests
+ * through a channel, are the gofer's time, everything else the host's.
  */
 export function meteredHost(host: Host, meter: Meter, goferFds: ReadonlySet<number>): Host {
   const measured: Record<string, unknown> = { ...host };
   for (const [name, method] of Object.entries(host) as [string, unknown][]) {
     if (UNMEASURED.has(name) || typeof method !== "function") continue;
     const talks = name === "sendmsg" || name === "recvmsg";
+    const isRequest = name === "channelRequest";
     const call = method as (...args: unknown[]) => unknown;
     measured[name] = (...args: unknown[]): unknown => {
       const start = meter.now();
       const result = call(...args);
       const took = meter.now() - start;
-      if (talks && goferFds.has(args[0] as number)) {
+      if (isRequest ? (result as number) >= 0 : talks && goferFds.has(args[0] as number)) {
         meter.goferNs += took;
-        if (name === "sendmsg") meter.goferRequests++;
+        if (name !== "recvmsg") meter.goferRequests++;
       } else {
         meter.hostNs += took;
         meter.hostCalls++;

@@ -246,6 +246,7 @@ export function attachGofer(
   const err = client.negotiate(true);
   if (err < 0) return err;
   if (!client.isExtended) return -EPROTONOSUPPORT;
+  client.openChannel();
   const rootFid = client.attach("", "", NOUID);
   if (rootFid < 0) return rootFid;
   const attr = new Stat();

@@ -470,6 +470,7 @@ export class GoferInode extends Inode {
     return -ESTALE;
   }
 
+  /** Gives back what is kept for the next user. */
   closeHandles(): void {
     if (this.reader !== null) this.reader.decRef();
     if (this.writer !== null) this.writer.decRef();
@@ -664,10 +665,9 @@ export class GoferInode extends Inode {
     const fid = this.getFid();
     if (fid < 0) return fid;
     const { client, scratch, host, keeper } = this.gofer;
-    const fd = client.createFd(fid, name, O_RDWR, mode, uid, gid, scratch);
+    const fd = client.createFd(fid, name, O_RDWR, mode, uid, gid, false, scratch);
     if (fd < 0) return fd;
     const inode = this.gofer.inodeOf(scratch, this, name);
-    inode.adoptFid(client.newFid);
     inode.closeHandles();
     inode.writer = new GoferHandle(host, keeper, fd, true);
     return this.added(name, inode, IN_CREATE);
@@ -729,7 +729,9 @@ export class GoferInode extends Inode {
     if (!(victim instanceof GoferInode)) return -EIO;
     const held = victim.holdForUnlink();
     if (held < 0) return held;
-    const err = this.gofer.client.unlink(dirFid, name, flags);
+    let fid: number = c.NOFID;
+    if (victim.users === 0 && (victim.isDir || victim.attr.nlink <= 1)) fid = victim.releaseForUnlink();
+    const err = this.gofer.client.unlink(dirFid, name, flags, fid);
     if (err < 0) return err;
     this.removed(name, IN_DELETE);
     victim.lostName(this, name);
@@ -741,6 +743,19 @@ export class GoferInode extends Inode {
     if (this.users === 0 && (this.isDir || this.attr.nlink <= 1)) return 0;
     const fid = this.getFid();
     return fid < 0 && fid !== -ESTALE && fid !== -ENOENT ? fid : 0;
+  }
+
+  /** Its last name is about to go, and nobody uses it: nothing is to keep it open. Its fid, to be given up. */
+  private releaseForUnlink(): number {
+    this.closeHandles();
+    if (this.pathFd >= 0) {
+      this.gofer.dropPathFd(this);
+      this.closePathFd();
+    }
+    const { fid } = this;
+    if (fid !== c.NOFID) this.gofer.dropFidOwner(this);
+    this.fid = c.NOFID;
+    return fid;
   }
 
   private lostName(dir: GoferInode, name: string): void {
@@ -776,15 +791,19 @@ export class GoferInode extends Inode {
       const held = victim.holdForUnlink();
       if (held < 0) return held;
     }
-    const err = this.gofer.client.rename(oldFid, name, newFid, newName, flags);
+    const { client, scratch } = this.gofer;
+    const err = client.rename(oldFid, name, newFid, newName, flags, scratch);
     if (err < 0) return err;
     if (victim !== null && !isExchange) victim.lostName(newDir, newName);
     this.removed(name, isExchange ? 0 : IN_MOVED_FROM);
     newDir.added(newName, child, isExchange ? 0 : IN_MOVED_TO);
-    // The host may merge its event with that of somebody else's rename to the same name.
-    if (newDir.watch !== null) newDir.watch.suspect(newName);
     child.anchor(newDir, newName);
-    child.isStale = true;
+    if (child.isSameFile(scratch)) child.setStat(scratch);
+    else {
+      // The host may have merged its event with that of somebody else's rename to the same name.
+      if (newDir.watch !== null) newDir.watch.suspect(newName);
+      child.isStale = true;
+    }
     if (victim !== null && isExchange) {
       this.added(name, victim, 0);
       victim.anchor(this, name);
