@@ -240,7 +240,10 @@ for (const hasExtension of [true, false]) {
       assert.equal(client.rename(root, "two", dir, "moved", 0, stat), 0);
       assert.ok(fs.existsSync(join(path, "dir/moved")));
       assert.equal(client.rename(root, "two", dir, "moved", 0, stat), -e.ENOENT);
-      assert.equal(client.rename(root, "one", root, "data", RENAME_NOREPLACE, stat), hasExtension ? -e.EEXIST : -e.EINVAL);
+      assert.equal(
+        client.rename(root, "one", root, "data", RENAME_NOREPLACE, stat),
+        hasExtension ? -e.EEXIST : -e.EINVAL,
+      );
       if (hasExtension) {
         assert.equal(client.rename(root, "one", root, "dir", RENAME_EXCHANGE, stat), 0);
         assert.ok(fs.statSync(join(path, "one")).isDirectory());
