@@ -49,7 +49,7 @@ export function mremap(
     return duplicate(mm, vma, addr, newLen, fixed ? newAddr : -1);
   }
   if (!fixed && !keepOld && newLen <= oldLen) {
-    if (newLen < oldLen) removeRange(mm, addr + newLen, addr + oldLen, true);
+    if (newLen < oldLen) removeRange(mm, addr + newLen, addr + oldLen, true, true);
     return addr;
   }
   // Moved and made shorter: what is behind the part that stays may be anything.
@@ -91,10 +91,16 @@ export function mremap(
 }
 
 function growInPlace(mm: MemoryManager, vma: Vma, addr: number, oldEnd: number, end: number): number {
+  const locked = (vma.flags & VMF_LOCKED) !== 0;
+  const spare = vma.mappable === null && vma.prot !== PROT_NONE && !locked ? mm.spares.claim(oldEnd, end) : null;
   growVma(mm, vma, vma.start, end);
   const merged = mergeAround(mm, vma);
+  if (spare !== null) {
+    mm.spares.show(mm, merged, spare);
+    return addr;
+  }
   if (merged.prot !== PROT_NONE) {
-    const r = populateVma(mm, merged, oldEnd, end, (merged.flags & VMF_LOCKED) !== 0);
+    const r = populateVma(mm, merged, oldEnd, end, locked);
     if (r < 0) {
       removeRange(mm, oldEnd, end, true);
       return r;
