@@ -113,10 +113,23 @@ static napi_value js_unmap_window(napi_env env, napi_callback_info info) {
   return ret(env, -EINVAL);
 }
 
+/* adviseHuge(window, offset, length): large pages for part of a window, where the host has them. 0 or -errno. */
+static napi_value js_advise_huge(napi_env env, napi_callback_info info) {
+  ARGS(3);
+  ARG_I64(offset, 1);
+  ARG_I64(count, 2);
+  void *data;
+  size_t len;
+  if (napi_get_arraybuffer_info(env, argv[0], &data, &len) != napi_ok) return bad_argument(env, 0, "an ArrayBuffer");
+  if (offset < 0 || count <= 0 || (uint64_t)offset > len || (uint64_t)count > len - (uint64_t)offset) return ret(env, -EINVAL);
+  return ret(env, RESULT(madvise((char *)data + offset, (size_t)count, MADV_HUGEPAGE)));
+}
+
 void mem_register(napi_env env, napi_value exports) {
   static const struct method methods[] = {
       {"mapWindow", js_map_window},
       {"unmapWindow", js_unmap_window},
+      {"adviseHuge", js_advise_huge},
   };
   DEFINE_METHODS(env, exports, methods);
 }

@@ -235,6 +235,7 @@ bool check_interrupts(uint64_t now);
 #define OP_CLEAR 5
 #define OP_WINDOW 6
 #define OP_CLOSE_WINDOWS 7
+#define OP_HUGE 8
 /* Doubles of an operation in a thread's batch. */
 #define BATCH_WORDS 4
 /*

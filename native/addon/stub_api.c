@@ -56,6 +56,9 @@ static int put_js_op(struct space *space, int i, const double *op) {
   case OP_PROTECT:
     put_op(space, i, SYS_mprotect, addr, len, (unsigned)op[3] & 7, 0, 0, 0);
     return 0;
+  case OP_HUGE:
+    put_op(space, i, SYS_madvise, addr, len, MADV_HUGEPAGE, 0, 0, 0);
+    return 0;
   case OP_MOVE: {
     uint64_t to = (uint64_t)op[3];
     if ((to & 4095) != 0 || to < GUEST_MIN || to > GUEST_MAX - len) return -EINVAL;

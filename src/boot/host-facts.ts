@@ -16,6 +16,8 @@ export interface HostFacts {
   readonly cpuInfo: string;
   /** The time-stamp counter is good enough for the host's own clock. */
   readonly tscUsable: boolean;
+  /** Bytes of a large page that memory files get for the asking (MADV_HUGEPAGE), 0 where they get none. */
+  readonly hugeSize: number;
 }
 
 /** A whole small file of the host; empty when it cannot be read. */
@@ -42,6 +44,34 @@ function firstCpu(text: string): string {
     .join("\n");
 }
 
+const THP = "/sys/kernel/mm/transparent_hugepage";
+
+/** What is chosen in a file like "always [madvise] never"; "" without one. */
+export function chosenWord(text: string): string {
+  return /\[(\w+)\]/.exec(text)?.[1] ?? "";
+}
+
+/**
+ * The size of large pages for memory files, by the contents of shmem_enabled, of the same file for that one size ("" where the
+ * kernel has none) and of hpage_pmd_size (the kernel's Documentation/admin-guide/mm/transhuge.rst).
+ */
+export function hugeSizeOf(enabled: string, ofSize: string, size: string): number {
+  const all = chosenWord(enabled);
+  const one = chosenWord(ofSize);
+  const bytes = Number(size.trim());
+  if (all === "deny" || !Number.isSafeInteger(bytes) || bytes <= 0) return 0;
+  const word = all === "force" || one === "" || one === "inherit" ? all : one;
+  return ["always", "within_size", "advise", "force"].includes(word) ? bytes : 0;
+}
+
+function hugeSize(host: Host): number {
+  const text = (path: string): string => Buffer.from(readFile(host, path)).toString("latin1");
+  const enabled = text(`${THP}/shmem_enabled`);
+  if (["", "deny"].includes(chosenWord(enabled))) return 0;
+  const size = text(`${THP}/hpage_pmd_size`);
+  return hugeSizeOf(enabled, text(`${THP}/hugepages-${Number(size.trim()) / 1024}kB/shmem_enabled`), size);
+}
+
 export function hostFacts(host: Host): HostFacts {
   const auxv = readFile(host, "/proc/self/auxv");
   const view = new DataView(auxv.buffer, auxv.byteOffset, auxv.length);
@@ -56,6 +86,7 @@ export function hostFacts(host: Host): HostFacts {
     minSigStackSize: values.get(AT_MINSIGSTKSZ) ?? 2048,
     cpuInfo: firstCpu(Buffer.from(readFile(host, "/proc/cpuinfo")).toString("latin1")),
     // kvm-clock is computed from a counter that the hypervisor keeps in step.
+    hugeSize: hugeSize(host),
     tscUsable: ["tsc", "kvm-clock"].includes(clockSource.toString("latin1").trim()),
   };
 }

@@ -92,7 +92,7 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
   // The platform may move this thread to one CPU.
   const cpuCount = host.cpuCount();
   const platform = startPlatform(config, log);
-  const store = HostMemoryStore.create(host, "tsvisor-memory", MEMORY_SIZE);
+  const store = HostMemoryStore.create(host, "tsvisor-memory", MEMORY_SIZE, facts.hugeSize);
   if (typeof store === "number") throw new BootError(`cannot make the memory file: ${errnoName(-store)}`);
   const memory = new MemoryFile(store);
   if (config.memoryLimit >= 0) memory.limit = config.memoryLimit;

@@ -181,6 +181,8 @@ export interface Host {
    */
   mapWindow(fd: number, len: number): ArrayBuffer | number;
   unmapWindow(window: ArrayBuffer): number;
+  /** MADV_HUGEPAGE for part of a window. */
+  adviseHuge(window: ArrayBuffer, offset: number, len: number): number;
 
   // --- sockets, pipes, events ---
   socketpair(domain: number, type: number): [number, number] | number;

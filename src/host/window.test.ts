@@ -36,6 +36,10 @@ test("a window of 1 TiB on a sparse memfd works at high offsets", () => {
   const io = { bufs: [bytes, bytes], offs: [at + 100, TIB - 2], lens: [2, 2], count: 2 };
   assert.equal(host.writev(fd, io, 600 * GIB, 0), 4);
   assert.deepEqual([...bytes.subarray(600 * GIB, 600 * GIB + 4)], [1, 2, 2, 3]);
+  // Large pages are a hint for whole pages of it.
+  assert.equal(host.adviseHuge(window, 5 * GIB, 2 * 1024 ** 2), 0);
+  assert.equal(host.adviseHuge(window, 5 * GIB + 1, 4096), -EINVAL);
+  assert.equal(host.adviseHuge(window, TIB - 4096, 8192), -EINVAL);
   // Holes made in the file read as zero.
   assert.equal(host.fallocate(fd, 3, at, 4096), 0);
   assert.equal(bytes[at + 100], 0);

@@ -349,6 +349,17 @@ for (const name of ["systrap", "ptrace"] as const) {
       assert.equal(bench.get(id, R_RAX), 42);
     });
 
+    scenario("large pages are asked for, also where the memory is moved", () => {
+      const { as } = bench.space(SYSCALL);
+      const id = bench.context(as);
+      as.mapFile(0x700000, 2 * PAGE, bench.backing, bench.alloc(2), 3, true, false);
+      as.adviseHuge!(0x700000, 2 * PAGE);
+      as.move(0x700000, 2 * PAGE, 0x710000);
+      assert.equal(bench.run(id), EV_SYSCALL);
+      const smaps = readFileSync(`/proc/${(platform as StubPlatform).pidOf(as)}/smaps`, "latin1");
+      assert.match(smaps, /^0*710000-[^]*?^VmFlags:.* hg/m);
+    });
+
     scenario("a failing operation is reported and the others are done", () => {
       const { as } = bench.space([...LOAD_RAX_RSI, ...SYSCALL]);
       as.protect(0x900000, PAGE, 1); // nothing there

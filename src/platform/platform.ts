@@ -78,6 +78,8 @@ export interface AddressSpace {
   clear(): void;
   /** Queue: host mprotect of a range that is wholly mapped. */
   protect(addr: number, len: number, prot: number): void;
+  /** Queue: the host may use large pages for a mapped range of a memory file. It keeps that wherever it is moved, until it is mapped anew. */
+  adviseHuge?(addr: number, len: number): void;
   /** Queue: host mremap of a mapped range (MREMAP_MAYMOVE|MREMAP_FIXED) to newAddr, same length. */
   move(oldAddr: number, len: number, newAddr: number): void;
   /**

@@ -36,6 +36,7 @@ export const OP_MOVE = 4; // newAddr
 export const OP_CLEAR = 5;
 export const OP_WINDOW = 6; // fd, offset
 export const OP_CLOSE_WINDOWS = 7;
+export const OP_HUGE = 8;
 export const MAP_OP_SHARED = 8;
 export const MAP_OP_POPULATE = 16;
 /** Doubles of an operation that a thread gets to execute: kind, addr, len; OP_MAP: address in a window, OP_PROTECT: prot. */

@@ -22,6 +22,7 @@ import {
   OPS_CAPACITY,
   OP_CLEAR,
   OP_CLOSE_WINDOWS,
+  OP_HUGE,
   OP_MAP,
   OP_MOVE,
   OP_PROTECT,
@@ -232,6 +233,10 @@ class StubAddressSpace implements AddressSpace {
 
   protect(addr: number, len: number, prot: number): void {
     this.#push(OP_PROTECT, addr, len, prot, 0, 0, 1);
+  }
+
+  adviseHuge(addr: number, len: number): void {
+    this.#push(OP_HUGE, addr, len, 0, 0, 0, NO_BATCH);
   }
 
   move(oldAddr: number, len: number, newAddr: number): void {

@@ -11,6 +11,7 @@ import {
   type Pma,
   USERTRAP,
   VMF_DONTDUMP,
+  VMF_NOHUGE,
   VMF_DONTFORK,
   VMF_LOCKED,
   VMF_LOCKONFAULT,
@@ -103,6 +104,10 @@ function adviseVma(mm: MemoryManager, v: Vma, start: number, end: number, advice
       return setFlags(mm, v, start, end, v.flags | VMF_DONTDUMP);
     case A.MADV_DODUMP:
       return setFlags(mm, v, start, end, v.flags & ~VMF_DONTDUMP);
+    case A.MADV_HUGEPAGE:
+      return setFlags(mm, v, start, end, v.flags & ~VMF_NOHUGE);
+    case A.MADV_NOHUGEPAGE:
+      return setFlags(mm, v, start, end, v.flags | VMF_NOHUGE);
     default:
       return 0; // hints
   }

@@ -14,6 +14,8 @@ export interface HostPage {
   offset: number;
   prot: number;
   shared: boolean;
+  /** Large pages were asked for. */
+  huge: boolean;
 }
 
 /** Bytes that can be mapped. */
@@ -60,7 +62,13 @@ export class FakeAddressSpace implements AddressSpace {
     if (!shared || backing !== this.windowed || !this.windows.has(offset / PAGE_SIZE)) this.onlyHelper = true;
     this.queue.push(() => {
       for (let i = 0; i < len; i += PAGE_SIZE) {
-        this.pages.set((addr + i) / PAGE_SIZE, { backing: backing as FakeBacking, offset: offset + i, prot, shared });
+        this.pages.set((addr + i) / PAGE_SIZE, {
+          backing: backing as FakeBacking,
+          offset: offset + i,
+          prot,
+          shared,
+          huge: false,
+        });
       }
     });
   }
@@ -121,6 +129,14 @@ export class FakeAddressSpace implements AddressSpace {
     });
   }
 
+  adviseHuge(addr: number, len: number): void {
+    aligned(addr, len, 0);
+    this.onlyHelper = true;
+    this.queue.push(() => {
+      for (let i = 0; i < len; i += PAGE_SIZE) this.pages.get((addr + i) / PAGE_SIZE)!.huge = true;
+    });
+  }
+
   move(oldAddr: number, len: number, newAddr: number): void {
     aligned(oldAddr, len, newAddr);
     this.onlyHelper = true;
@@ -130,7 +146,12 @@ export class FakeAddressSpace implements AddressSpace {
       for (let i = 0; i < len; i += PAGE_SIZE) {
         const p = this.pages.get((oldAddr + i) / PAGE_SIZE);
         if (p === undefined || first === undefined) throw new Error("move of a page that is not mapped");
-        if (p.backing !== first.backing || p.prot !== first.prot || p.offset !== first.offset + i) {
+        if (
+          p.backing !== first.backing ||
+          p.prot !== first.prot ||
+          p.huge !== first.huge ||
+          p.offset !== first.offset + i
+        ) {
           throw new Error("move of more than one host mapping");
         }
         this.pages.delete((oldAddr + i) / PAGE_SIZE);
@@ -227,7 +248,9 @@ export class FakeStore implements MemoryStore {
   readonly backing: FakeBacking;
   readonly window: Uint8Array;
   punches = 0;
-  constructor(pages: number) {
+  readonly hugeSize: number = 0;
+  constructor(pages: number, hugeSize = 0) {
+    this.hugeSize = hugeSize;
     this.window = new Uint8Array(pages * PAGE_SIZE);
     this.backing = new FakeBacking(3, this.window);
   }
@@ -328,8 +351,8 @@ export class FakeWorld {
   readonly env: MmEnv;
   readonly limits: LimitSet = defaultLimits();
 
-  constructor(pages: number, aslr = false) {
-    this.store = new FakeStore(pages);
+  constructor(pages: number, aslr = false, hugeSize = 0) {
+    this.store = new FakeStore(pages, hugeSize);
     this.memory = new MemoryFile(this.store);
     this.platform.windowChunk = this.memory.chunkPages * PAGE_SIZE;
     let seed = 12345;
@@ -408,6 +431,7 @@ export function checkMm(mm: MemoryManager): void {
       if (h.backing !== p.file.backing || h.offset !== p.off + (a - p.start))
         throw new Error("host shows another page");
       if (h.prot !== p.prot) throw new Error(`host protection ${h.prot}, ours ${p.prot}`);
+      if (h.huge !== p.huge) throw new Error("large pages on the host, or not, unlike ours");
       if (h.shared !== p.shared) throw new Error("shared on the host, or not, unlike ours");
       // Guest code could make what is shared on the host writable.
       const pool = p.mem?.poolOf(h.offset);

@@ -6,13 +6,15 @@ import { PAGE_SIZE, Translation } from "../memmap/memmap.ts";
 import { MEM_ANON } from "../pgalloc/memory-file.ts";
 import type { MemoryManager } from "./mm.ts";
 import { addPages, dropPages, heat, heatShared, isolate, linkPages, takePma } from "./pmas.ts";
-import { hostProt, isPatched, type Pma, STACK_GUARD, VMF_GROWSDOWN, VMF_LOCKED, type Vma } from "./vma.ts";
+import { hostProt, isPatched, type Pma, STACK_GUARD, VMF_GROWSDOWN, VMF_LOCKED, VMF_NOHUGE, type Vma } from "./vma.ts";
 import { growVma } from "./vmas.ts";
 
 /** Anonymous mappings up to this size get all their pages (file space and host mapping) when they are made. */
 export const EAGER_MAX: number = 64 * 1024 * 1024;
 /** Larger ones get them in aligned chunks of this size, when they are touched. */
 export const LAZY_CHUNK: number = 16 * 1024 * 1024;
+/** Mappings of at least so many large pages get them. */
+const HUGE_PAGES = 2;
 /** A stack grows by at least this much where there is room. */
 const STACK_STEP = 128 * 1024;
 /** Zeroed parts of data segments up to this size are written to soon after a fork. */
@@ -86,6 +88,7 @@ export function noteStuck(mm: MemoryManager, p: Pma, page: number): number {
   if (mm.stuckCount % STUCK_REMAP === 0) {
     const off = p.off + (page - p.start);
     mm.as.mapFile(page, PAGE_SIZE, p.file.backing, off, p.prot, p.shared, false);
+    if (p.huge) mm.as.adviseHuge?.(page, PAGE_SIZE);
   }
   return 0;
 }
@@ -120,16 +123,26 @@ export function fillAnon(mm: MemoryManager, vma: Vma, start: number, end: number
     const below = p === null ? mm.pmas.last : p.prev;
     // Continue in the file where the neighbour ends, so that both stay one range, here and on the host.
     const hint = below !== null && below.end === pos && below.anon ? below.off + (below.end - below.start) : -1;
-    const off = mm.pool.allocate(to - pos, MEM_ANON, true, hint);
+    const huge = wantsHuge(mm, vma, to - pos);
+    const off = huge
+      ? mm.pool.allocateHuge(to - pos, MEM_ANON, pos, hint)
+      : mm.pool.allocate(to - pos, MEM_ANON, true, hint);
     if (off < 0) return off;
     // What would go past the limit at once is left to be touched piece by piece: somebody may have to die for it.
     const touch = populate && to - pos <= mm.memory.room();
-    addPages(mm, vma, pos, to - pos, mm.memory, off, false, true, 7, touch, hot);
+    addPages(mm, vma, pos, to - pos, mm.memory, off, false, true, 7, touch, hot, huge);
     // addPages may have joined p's neighbours: find the place again.
     pos = to;
     p = mm.pmas.lowerBound(pos);
   }
   return 0;
+}
+
+/** Whether `len` bytes that are mapped at once get large pages, where the host has them: not stacks, not code. */
+function wantsHuge(mm: MemoryManager, vma: Vma, len: number): boolean {
+  const size = mm.memory.hugeSize;
+  if (size === 0 || len < HUGE_PAGES * size) return false;
+  return (vma.flags & (VMF_NOHUGE | VMF_GROWSDOWN)) === 0 && (vma.prot & PROT_EXEC) === 0;
 }
 
 /**
@@ -246,10 +259,11 @@ function breakCow(mm: MemoryManager, vma: Vma, p: Pma, page: number, wish: numbe
     const len = page + up - start;
     const q = isolate(mm, p, start, start + len);
     const prot = hostProt(vma.prot, false, 7);
+    const huge = q.huge && q.shared;
     if (!q.shared) mm.as.mapFile(start, len, mem.backing, off, prot, true, false);
     else if (prot !== q.prot) mm.as.protect(start, len, prot);
     takePma(mm, q);
-    linkPages(mm, vma, start, len, mem, off, prot, true, false, true, 7);
+    linkPages(mm, vma, start, len, mem, off, prot, true, false, true, 7, false, huge);
     heat(mm, page);
     return 0;
   }

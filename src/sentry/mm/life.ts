@@ -148,6 +148,7 @@ export function partCompany(mm: MemoryManager): void {
   for (let p = mm.pmas.first; p !== null; p = p.next) {
     if (!p.cow || !p.shared || p.mem === null) continue;
     p.shared = false;
+    p.huge = false;
     mm.as.mapFile(p.start, p.end - p.start, p.file.backing, p.off, p.prot, false, false);
   }
   mm.flush();

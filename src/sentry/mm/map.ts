@@ -15,6 +15,7 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   MAP_SHARED_VALIDATE,
+  MAP_STACK,
   MAP_TYPE,
   MAX_MAP_COUNT,
   PROT_EXEC,
@@ -28,7 +29,7 @@ import { EAGER_MAX, faultIn, fillAnon, fillFile, fillSegment } from "./fault.ts"
 import type { MemoryManager, MmapOptions } from "./mm.ts";
 import { dropPages, mergePages, reprotect } from "./pmas.ts";
 import { ShmObject } from "./shm-object.ts";
-import { VMF_GROWSDOWN, VMF_LOCKED, VMF_NORESERVE, VMF_SHARED, type Vma } from "./vma.ts";
+import { VMF_GROWSDOWN, VMF_LOCKED, VMF_NOHUGE, VMF_NORESERVE, VMF_SHARED, type Vma } from "./vma.ts";
 import { addVma, dropVma, isData, isolateVma, mergeAround, setVma, splitVma } from "./vmas.ts";
 
 /** Largest length that makes sense anywhere; beyond it, sums would lose bits. */
@@ -141,6 +142,7 @@ export function mmap(mm: MemoryManager, o: MmapOptions): number {
     flags |= VMF_GROWSDOWN;
   }
   if ((o.flags & MAP_NORESERVE) !== 0) flags |= VMF_NORESERVE;
+  if ((o.flags & MAP_STACK) !== 0) flags |= VMF_NOHUGE;
   if ((o.flags & MAP_LOCKED) !== 0 || mm.lockFuture !== 0) flags |= VMF_LOCKED | mm.lockFuture;
   if ((prot & ~o.maxProt) !== 0) return -EACCES;
 

@@ -78,13 +78,15 @@ const opArb = fc.record({
 type Op = typeof opArb extends fc.Arbitrary<infer T> ? T : never;
 
 class Model {
-  readonly world: FakeWorld = new FakeWorld(1024);
+  readonly world: FakeWorld;
   readonly file: FakeHostFile = new FakeHostFile(FILE_PAGES * P - 100);
   readonly fileCells: Cell[] = [];
   readonly procs: Process[] = [];
   readonly o: MmapOptions = new MmapOptions();
 
-  constructor() {
+  /** `hugeSize`: of a large page; 0: there are none. */
+  constructor(hugeSize: number) {
+    this.world = new FakeWorld(1024, false, hugeSize);
     for (let i = 0; i < FILE_PAGES; i++) this.fileCells.push(this.file.backing.bytes.slice(i * P, i * P + W));
     this.procs.push({ mm: this.world.newMm(), pages: new Array<Page | null>(N).fill(null) });
   }
@@ -294,8 +296,8 @@ class Model {
 
 test("random memory calls of forking processes behave as the model", () => {
   fc.assert(
-    fc.property(fc.array(opArb, { minLength: 5, maxLength: 60, size: "max" }), (ops) => {
-      const m = new Model();
+    fc.property(fc.array(opArb, { minLength: 5, maxLength: 60, size: "max" }), fc.boolean(), (ops, huge) => {
+      const m = new Model(huge ? 2 * P : 0);
       for (const op of ops) {
         m.step(op);
         for (const { mm } of m.procs) checkMm(mm);

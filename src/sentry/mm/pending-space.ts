@@ -9,6 +9,7 @@ const MAP = 1;
 const UNMAP = 2;
 const PROTECT = 3;
 const MOVE = 4;
+const HUGE = 5;
 const WORDS = 6;
 
 /** Collects operations for {@link replay}; none takes effect. */
@@ -51,6 +52,11 @@ export class PendingSpace implements AddressSpace {
     this.backings.push(null);
   }
 
+  adviseHuge(addr: number, len: number): void {
+    this.ops.push(HUGE, addr, len, 0, 0, 0);
+    this.backings.push(null);
+  }
+
   move(oldAddr: number, len: number, newAddr: number): void {
     this.ops.push(MOVE, oldAddr, len, newAddr, 0, 0);
     this.backings.push(null);
@@ -70,6 +76,9 @@ export class PendingSpace implements AddressSpace {
         }
         case UNMAP:
           to.unmap(addr, len);
+          break;
+        case HUGE:
+          to.adviseHuge?.(addr, len);
           break;
         case PROTECT:
           to.protect(addr, len, ops[i + 3]!);

@@ -20,11 +20,14 @@ export function addPages(
   maxProt: number,
   populate: boolean,
   hot = false,
+  huge = false,
 ): Pma {
   const prot = hostProt(vma.prot, cow, maxProt);
   const shared = sharesPages(mm, vma, file, off, cow, maxProt);
-  mm.as.mapFile(start, len, file.backing, off, prot, shared, populate);
-  return linkPages(mm, vma, start, len, file, off, prot, shared, cow, anon, maxProt, hot);
+  // Touched in advance, they would be small pages.
+  mm.as.mapFile(start, len, file.backing, off, prot, shared, populate && !huge);
+  if (huge) mm.as.adviseHuge?.(start, len);
+  return linkPages(mm, vma, start, len, file, off, prot, shared, cow, anon, maxProt, hot, huge);
 }
 
 /** Like {@link addPages} for pages that the host shows already. */
@@ -41,6 +44,7 @@ export function linkPages(
   anon: boolean,
   maxProt: number,
   hot = false,
+  huge = false,
 ): Pma {
   countPages(mm, file, anon, len);
   const end = start + len;
@@ -50,13 +54,13 @@ export function linkPages(
     prev !== null &&
     prev.end === start &&
     start > vma.start &&
-    alike(prev, file, prot, shared, cow, anon, maxProt, hot) &&
+    alike(prev, file, prot, shared, cow, anon, maxProt, hot, huge) &&
     follows(prev, off);
   const joinsNext =
     next !== null &&
     next.start === end &&
     end < vma.end &&
-    alike(next, file, prot, shared, cow, anon, maxProt, hot) &&
+    alike(next, file, prot, shared, cow, anon, maxProt, hot, huge) &&
     off + len === next.off &&
     (next.mem === null || next.mem.joins(next.off));
   if (joinsPrev) {
@@ -80,6 +84,7 @@ export function linkPages(
   p.anon = anon;
   p.maxProt = maxProt;
   p.hot = hot;
+  p.huge = huge;
   mm.pmas.insert(p);
   return p;
 }
@@ -98,6 +103,7 @@ function alike(
   anon: boolean,
   maxProt: number,
   hot: boolean,
+  huge: boolean,
 ): boolean {
   return (
     p.file === file &&
@@ -106,7 +112,8 @@ function alike(
     p.cow === cow &&
     p.anon === anon &&
     p.maxProt === maxProt &&
-    p.hot === hot
+    p.hot === hot &&
+    p.huge === huge
   );
 }
 
@@ -142,6 +149,7 @@ export function splitPma(mm: MemoryManager, p: Pma, addr: number): Pma {
   q.anon = p.anon;
   q.maxProt = p.maxProt;
   q.hot = p.hot;
+  q.huge = p.huge;
   mm.pmas.resize(p, p.start, addr);
   mm.pmas.insert(q);
   return q;
@@ -219,6 +227,7 @@ export function reprotect(mm: MemoryManager, vma: Vma, start: number, end: numbe
 /** Maps a PMA anew, so that it can be written. */
 export function showShared(mm: MemoryManager, p: Pma): void {
   p.shared = true;
+  p.huge = false;
   mm.as.mapFile(p.start, p.end - p.start, p.file.backing, p.off, p.prot, true, false);
 }
 
@@ -233,7 +242,7 @@ export function mergePages(mm: MemoryManager, vma: Vma, start: number, end: numb
       next.start === p.end &&
       next.start < vma.end &&
       follows(p, next.off) &&
-      alike(p, next.file, next.prot, next.shared, next.cow, next.anon, next.maxProt, next.hot)
+      alike(p, next.file, next.prot, next.shared, next.cow, next.anon, next.maxProt, next.hot, next.huge)
     ) {
       const to = next.end;
       forget(mm, next);

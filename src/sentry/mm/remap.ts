@@ -157,6 +157,7 @@ function moveRange(
     const next: Pma | null = p.next;
     const { start, off, prot: shown, shared, cow, anon, maxProt: most } = p;
     const { file: pages, mem } = p;
+    let { huge } = p;
     const len = p.end - start;
     const at = to + (start - addr);
     takePma(mm, p);
@@ -164,10 +165,11 @@ function moveRange(
     // What is small and its own, a thread can show at the new place itself, for less than the page faults that this costs.
     if (mem !== null && (len > SHOW_MAX || mem.poolOf(off) !== mm.pool)) mm.as.move(start, len, at);
     else {
+      huge = false;
       mm.as.mapFile(at, len, pages.backing, off, shown, shared, false);
       mm.as.unmap(start, len);
     }
-    linkPages(mm, dst, at, len, pages, off, shown, shared, cow, anon, most);
+    linkPages(mm, dst, at, len, pages, off, shown, shared, cow, anon, most, false, huge);
     p = next;
   }
   if (keepOld) {

@@ -48,7 +48,8 @@ export class SpareRanges {
     const len = end - start;
     if (len > MAX_LEN) return false;
     const p = mm.pmas.find(start);
-    if (p === null || p.end < end || !p.anon || p.cow || !p.shared || p.hot || (p.prot & PROT_EXEC) !== 0) return false;
+    if (p === null || p.end < end || !p.anon || p.cow || !p.shared || p.hot || p.huge || (p.prot & PROT_EXEC) !== 0)
+      return false;
     const mem = p.mem;
     const off = p.off + (start - p.start);
     if (mem === null || mem !== mm.memory || mem.poolOf(off) !== mm.pool) return false;

@@ -18,6 +18,8 @@ export const VMF_LOCKONFAULT = 16;
 export const VMF_DONTFORK = 32;
 export const VMF_WIPEONFORK = 64;
 export const VMF_DONTDUMP = 128;
+/** No large pages: MADV_NOHUGEPAGE, stacks. */
+export const VMF_NOHUGE = 256;
 
 /** Name of mappings with trampolines of patched call sites (patches.ts). */
 export const USERTRAP = "[usertrap]";
@@ -77,6 +79,8 @@ export class Pma extends AddrNode {
   shared = false;
   /** Private pages that are likely to be written soon after a fork: that copies them at once. */
   hot = false;
+  /** The host was asked for large pages here ({@link AddressSpace.adviseHuge}), as for all of it or for nothing. */
+  huge = false;
 
   constructor(file: MappedFile, mem: MemoryFile | null) {
     super();

@@ -21,17 +21,21 @@ export class HostMemoryStore implements MemoryStore {
   readonly backing: HostBacking;
   readonly window: Uint8Array;
   readonly ram: number = 0;
+  readonly hugeSize: number = 0;
   private readonly host: Host;
+  private readonly buffer: ArrayBuffer;
 
-  private constructor(host: Host, fd: number, window: ArrayBuffer) {
+  private constructor(host: Host, fd: number, window: ArrayBuffer, hugeSize: number) {
     this.host = host;
+    this.buffer = window;
+    this.hugeSize = hugeSize;
     this.backing = { fd, platformFd: -1 };
     this.window = new Uint8Array(window);
     this.ram = host.sysinfoTotalRam();
   }
 
-  /** `size`: a page multiple, up to 1 TiB. Or -errno. */
-  static create(host: Host, name: string, size: number): HostMemoryStore | number {
+  /** `size`: a page multiple, up to 1 TiB. `hugeSize`: {@link MemoryStore.hugeSize}. Or -errno. */
+  static create(host: Host, name: string, size: number, hugeSize = 0): HostMemoryStore | number {
     const fd = host.memfdCreate(name, MFD_CLOEXEC);
     if (fd < 0) return fd;
     const r = host.ftruncate(fd, size);
@@ -40,11 +44,16 @@ export class HostMemoryStore implements MemoryStore {
       host.close(fd);
       return window < 0 ? window : -ENOMEM;
     }
-    return new HostMemoryStore(host, fd, window);
+    return new HostMemoryStore(host, fd, window, hugeSize);
   }
 
   punch(offset: number, len: number): number {
     return this.host.fallocate(this.backing.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, len);
+  }
+
+  adviseHuge(offset: number, len: number): void {
+    // A hint: that it cannot be had does not matter.
+    this.host.adviseHuge(this.buffer, offset, len);
   }
 
   isHole(offset: number, len: number): boolean {

@@ -27,6 +27,10 @@ export interface MemoryStore {
   readonly window: Uint8Array;
   /** Memory of the machine, bytes: no single mapping may want more (overcommit heuristic). Absent: no limit. */
   readonly ram?: number;
+  /** Bytes of a large page, if the host gives them to memory files for the asking; 0 or absent: no. */
+  readonly hugeSize?: number;
+  /** Asks for them, for what is accessed through the window. */
+  adviseHuge?(offset: number, len: number): void;
   /** Gives the host's memory of [offset, offset+len) back; it reads as zeros afterwards. 0 or -errno. */
   punch(offset: number, len: number): number;
   /** Whether the host has no page of [offset, offset+len): all zeros, cheaply told. Absent: nobody knows. */
@@ -64,6 +68,8 @@ export class MemoryFile implements MappedFile {
   readonly words: Int32Array;
   /** Memory of the machine, bytes; Infinity: not known. */
   readonly ram: number = Infinity;
+  /** Bytes of a large page; 0: the host has none for us. */
+  readonly hugeSize: number = 0;
   /** Bytes that the sandbox may use; Infinity: no limit. See {@link admit}. */
   limit: number = Infinity;
   /** Keeps reads for their effect from being left out. */
@@ -101,6 +107,7 @@ export class MemoryFile implements MappedFile {
     const w = store.window;
     this.window = w;
     if (store.ram !== undefined) this.ram = store.ram;
+    if (store.hugeSize !== undefined) this.hugeSize = store.hugeSize;
     this.view = new DataView(w.buffer, w.byteOffset, w.byteLength);
     this.words = new Int32Array(w.buffer, w.byteOffset, w.byteLength / 4);
     const pages = w.byteLength / PAGE_SIZE;
@@ -115,6 +122,11 @@ export class MemoryFile implements MappedFile {
   /** {@link PagePool.allocate} for memory without an owner of its own. */
   allocate(len: number, kind: number, zeroed: boolean, hint: number): number {
     return this.common.allocate(len, kind, zeroed, hint);
+  }
+
+  /** {@link PagePool.allocateHuge} for memory without an owner of its own. */
+  allocateHuge(len: number, kind: number, addr: number, hint: number): number {
+    return this.common.allocateHuge(len, kind, addr, hint);
   }
 
   /** A pool for one address space; to be closed at its end. */
@@ -392,6 +404,11 @@ export class MemoryFile implements MappedFile {
       this.kinds.fill(kind, p, p + n);
     }
     this.pagesByKind[kind] = this.pagesByKind[kind]! + n;
+  }
+
+  /** The host may use large pages for a range in use. */
+  adviseHuge(offset: number, len: number): void {
+    this.store.adviseHuge?.(offset, len);
   }
 
   /** Whether the host has none of these pages. */

@@ -76,6 +76,34 @@ export class PagePool extends FreeRuns {
     return p * PAGE_SIZE;
   }
 
+  /**
+   * A range of zeros to be mapped at `addr`, such that large pages of the file are large pages there: its offset is congruent to the
+   * address modulo their size. At `hint` if that is, and is free. The offset, or -ENOMEM.
+   */
+  allocateHuge(len: number, kind: number, addr: number, hint: number): number {
+    const { file } = this;
+    const n = len / PAGE_SIZE;
+    const unit = file.hugeSize / PAGE_SIZE;
+    const want = (addr / PAGE_SIZE) % unit;
+    if (this.owned && n + unit > OWN_MAX) return file.allocateHuge(len, kind, addr, hint);
+    const at = hint < 0 ? -1 : hint / PAGE_SIZE;
+    let p = -1;
+    if (at >= 0 && at % unit === want && file.poolOfPage(at) === this && this.takeAt(at, n)) p = at;
+    else {
+      const more = n + unit - 1;
+      let q = this.takeAny(more);
+      if (q < 0) q = this.grow(more);
+      if (q < 0) return this.allocate(len, kind, true, -1);
+      const lead = (want - (q % unit) + unit) % unit;
+      p = q + lead;
+      if (lead > 0) this.free(q, lead);
+      if (lead < unit - 1) this.free(p + n, unit - 1 - lead);
+    }
+    file.noteUse(p, n, kind);
+    file.adviseHuge(p * PAGE_SIZE, len);
+    return p * PAGE_SIZE;
+  }
+
   /** Takes back pages [p, p+n) of its chunks, which have no references left. */
   giveBack(p: number, n: number): void {
     if (n > KEEP_RUN || this.retired) {

@@ -10,6 +10,7 @@ import {
   VMF_GROWSDOWN,
   VMF_LOCKED,
   VMF_LOCKONFAULT,
+  VMF_NOHUGE,
   VMF_NORESERVE,
   VMF_WIPEONFORK,
 } from "../../mm/vma.ts";
@@ -191,6 +192,7 @@ function vmFlags(v: Vma): string {
     (v.flags & VMF_NORESERVE) !== 0 && "nr",
     (v.flags & VMF_WIPEONFORK) !== 0 && "wf",
     (v.flags & VMF_DONTDUMP) !== 0 && "dd",
+    (v.flags & VMF_NOHUGE) !== 0 && "nh",
   ];
   return flags.filter((f) => f !== false).join(" ");
 }
