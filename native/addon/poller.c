@@ -42,27 +42,39 @@ static bool calibrated;
  */
 static struct {
   uint64_t tsc, ns, valid; /* ticks; valid: for how many */
+  uint64_t valid_ticks;    /* CLOCK_VALID_NS, once the rate is known */
   double ns_per_tick;
 } clock_base;
 #define CLOCK_VALID_NS 1000000
+/* Two readings that are further apart did not happen together: somebody else had the CPU. */
+#define TOGETHER_TICKS 20000
+
+/* Time and time-stamp counter; false: they are not of the same moment. */
+static bool sample_clock(uint64_t *tsc, uint64_t *ns) {
+  uint64_t before = rdtsc();
+  *ns = now_ns();
+  *tsc = rdtsc();
+  return *tsc - before < TOGETHER_TICKS;
+}
 
 static uint64_t quick_ns(void) {
   P.tsc = rdtsc();
   uint64_t ticks = P.tsc - clock_base.tsc;
   if (ticks < clock_base.valid) return clock_base.ns + (uint64_t)((double)ticks * clock_base.ns_per_tick);
-  clock_base.ns = now_ns();
-  clock_base.tsc = P.tsc = rdtsc();
+  clock_base.valid = sample_clock(&clock_base.tsc, &clock_base.ns) ? clock_base.valid_ticks : 0;
+  P.tsc = clock_base.tsc;
   return clock_base.ns;
 }
 
 /* Tells the stubs their spin limit in TSC ticks; exact after a few milliseconds of running. */
 static void calibrate(uint64_t now) {
   double ticks_per_ns = 2.5;
-  clock_base.valid = 0;
-  if (now - ns_start > 5000000) {
-    ticks_per_ns = (double)(rdtsc() - tsc_start) / (double)(now - ns_start);
+  uint64_t tsc, ns;
+  clock_base.valid = clock_base.valid_ticks = 0;
+  if (now - ns_start > 5000000 && sample_clock(&tsc, &ns)) {
+    ticks_per_ns = (double)(tsc - tsc_start) / (double)(ns - ns_start);
     calibrated = true;
-    clock_base.valid = (uint64_t)(CLOCK_VALID_NS * ticks_per_ns);
+    clock_base.valid_ticks = (uint64_t)(CLOCK_VALID_NS * ticks_per_ns);
     clock_base.ns_per_tick = 0.99998 / ticks_per_ns;
   }
   placement_tune(ticks_per_ns, tune.guest_spin);
@@ -75,8 +87,7 @@ int poller_start(void) {
   if (P.epoll_fd < 0) return -errno;
   struct epoll_event event = {.events = EPOLLIN, .data.u64 = WAKE_DATA};
   if (epoll_ctl(P.epoll_fd, EPOLL_CTL_ADD, P.wake_fd, &event) != 0) return -errno;
-  tsc_start = rdtsc();
-  ns_start = now_ns();
+  for (int i = 0; i < 8 && !sample_clock(&tsc_start, &ns_start); i++) continue;
   calibrated = false;
   placement_start();
   budget = tune.sentry_spin;

@@ -120,6 +120,12 @@ export class Bench {
     return this.word(id, CTX_EVENT);
   }
 
+  /** Asks again and again until it is so; an error when it is not for long. */
+  until(isSo: () => boolean, timeoutMs: number = 20000): void {
+    const end = performance.now() + timeoutMs;
+    while (!isSo()) assert.ok(performance.now() < end, "it does not come true");
+  }
+
   /** Waits for one context to stop; others that stop meanwhile are an error. */
   waitFor(id: number, timeoutMs: number = 5000): number {
     const end = performance.now() + timeoutMs;

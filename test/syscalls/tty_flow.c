@@ -239,7 +239,7 @@ static void packets(void) {
 	show("data", master);
 	MUST(write(slave, "more", 4));
 	char buffer[3] = "";
-	sleep_ms(10);
+	UNTIL(ready(master) & POLLIN);
 	SHOW(read(master, buffer, 3));
 	say("%d %c%c\n", buffer[0], buffer[1], buffer[2]);
 	show("rest", master);
@@ -291,7 +291,7 @@ static void packets(void) {
 	show("EXTPROC off", master);
 	// Status comes before data.
 	MUST(write(slave, "text", 4));
-	sleep_ms(10);
+	UNTIL(ready(master) & POLLIN);
 	tcflush(slave, TCIFLUSH);
 	show("status first", master);
 	type("lost\x03");
