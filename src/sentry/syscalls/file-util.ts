@@ -1,9 +1,10 @@
 /** What the file system calls share: fd and path arguments, user ranges, waiting for files, file limits. */
-import { EAGAIN, EBADF, EFAULT, EFBIG, ENOENT, ENOTDIR, EPIPE, ERESTARTSYS } from "../../abi/errno.ts";
+import { EAGAIN, EBADF, EFAULT, EFBIG, EINTR, ENOENT, ENOTDIR, EPIPE, ERESTARTSYS } from "../../abi/errno.ts";
 import { AT_FDCWD, O_NONBLOCK } from "../../abi/fcntl.ts";
 import { PATH_MAX } from "../../abi/limits.ts";
 import { RLIMIT_FSIZE } from "../../abi/resource.ts";
 import { SIGPIPE, SIGXFSZ } from "../../abi/signal.ts";
+import { EV_OUT } from "../../base/waiter.ts";
 import type { Task } from "../kernel/task.ts";
 import { sendToTask, userSignal } from "../kernel/task-signals.ts";
 import type { FileDescription } from "../vfs/file.ts";
@@ -52,15 +53,19 @@ export function namedPathArg(t: Task, addr: number): string | number {
 }
 
 /**
- * The file gave -EAGAIN: with O_NONBLOCK (or nothing to wait on) that is the answer; otherwise the task waits for
- * `events` and tries again.
+ * The file gave -EAGAIN: with O_NONBLOCK (or nothing to wait on, or after the time that the file says) that is the answer;
+ * otherwise the task waits for `events` and tries again.
  */
 export function waitOr(t: Task, file: FileDescription, events: number): number {
   if ((file.statusFlags & O_NONBLOCK) !== 0) return -EAGAIN;
   const queue = file.waitQueue();
   if (queue === null) return -EAGAIN;
+  const limitNs = file.waitLimitNs((events & EV_OUT) !== 0);
+  if (limitNs > 0 && t.timedOut) return -EAGAIN;
   t.holdFile(file);
-  return t.blockOn(queue, events, -ERESTARTSYS);
+  if (limitNs === 0) return t.blockOn(queue, events, -ERESTARTSYS);
+  if (t.deadlineNs === Infinity) t.setDeadline(t.kernel.clock.monotonicNs() + limitNs);
+  return t.blockOn(queue, events, -EINTR);
 }
 
 /** Sends SIGPIPE and gives the result of a write that got -EPIPE: what was written before, or -EPIPE. */

@@ -33,7 +33,7 @@ export function attachSocket(t: Task, socket: UnixSocket, flags: number): void {
 /** A new, unconnected socket owned by the task. */
 export function newUnixSocket(t: Task, type: number, flags: number): UnixSocket {
   const socket = new UnixSocket(type, t.kernel.unixNames);
-  socket.ownCred.set(t.group.id, t.creds.euid, t.creds.egid);
+  socket.ownCred.set(t.group.id, t.creds.euid, t.creds.egid, t.creds.groups);
   attachSocket(t, socket, flags);
   return socket;
 }

@@ -23,6 +23,7 @@ import { S_IALLUGO, S_IFMT, S_ISGID, S_ISUID, Stat } from "../../abi/stat.ts";
 import { SOCK_STREAM } from "../../abi/socket.ts";
 import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../base/waiter.ts";
 import { pipeOf } from "../fs/pipe/pipe-file.ts";
+import { BLOCKED } from "../kernel/task.ts";
 import type { Task } from "../kernel/task.ts";
 import { UnixSocket } from "../socket/unix/socket.ts";
 import { IoSequence } from "../usermem/io.ts";
@@ -52,6 +53,7 @@ const RWF_KNOWN: number = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_AP
 
 /** Reads into `seq`, at `pos` or AT_POSITION. `noWait`: RWF_NOWAIT. */
 function readSeq(t: Task, file: FileDescription, pos: number, noWait: boolean): number {
+  if (file instanceof UnixSocket && file.receiveLeast > 1 && file.type === SOCK_STREAM) return readLeast(t, file);
   const n = pos === AT_POSITION ? file.read(seq) : file.pread(seq, pos);
   if (n > 0) {
     t.usage.readChars += n;
@@ -65,6 +67,19 @@ function readSeq(t: Task, file: FileDescription, pos: number, noWait: boolean): 
   }
   t.usage.readCalls++;
   return n;
+}
+
+/** SO_RCVLOWAT: reading goes on until there is as much, or no more to come. */
+function readLeast(t: Task, file: UnixSocket): number {
+  if (t.progress > 0) seq.advance(t.progress);
+  const n = file.read(seq);
+  const done = t.progress + (n > 0 ? n : 0);
+  const err = t.mm.finishIo(seq);
+  if (err < 0) return err;
+  if (n > 0 && done < file.receiveLeast && seq.remaining > 0) t.progress = done;
+  else if (n !== -EAGAIN) return done > 0 ? done : n;
+  const wait = waitOr(t, file, EV_IN | EV_RDNORM);
+  return wait === BLOCKED || done === 0 ? wait : done;
 }
 
 /** A file with a read timer of its own (a terminal with VTIME) had nothing: waits, or ends with what is there. */
@@ -130,7 +145,7 @@ function writeSeq(t: Task, file: FileDescription, pos: number, append: boolean, 
     const n = at === AT_POSITION ? file.write(seq) : file.pwrite(seq, at + done);
     if (n < 0) {
       if (n === -EAGAIN) {
-        if (done > 0 && (file.statusFlags & O_NONBLOCK) !== 0) break;
+        if (done > 0 && ((file.statusFlags & O_NONBLOCK) !== 0 || t.timedOut)) break;
         t.progress = done;
         return waitOr(t, file, EV_OUT | EV_WRNORM);
       }

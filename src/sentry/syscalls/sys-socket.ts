@@ -80,7 +80,7 @@ function netlinkSocket(t: Task, type: number, protocol: number): number {
   if (protocol !== NETLINK_ROUTE) return -EPROTONOSUPPORT;
   const k = t.kernel;
   const s = new NetlinkSocket(kind, k.unixNames, k.netlinkPorts, t.creds.hasCap(CAP_NET_ADMIN));
-  s.ownCred.set(t.group.id, t.creds.euid, t.creds.egid);
+  s.ownCred.set(t.group.id, t.creds.euid, t.creds.egid, t.creds.groups);
   attachSocket(t, s, type);
   return installSocket(t, s, type);
 }
@@ -148,7 +148,7 @@ function listen(t: Task, a: SyscallArgs): number {
   const s = socketOf(t, a.i32(0));
   if (typeof s === "number") return s;
   const wanted = a.i32(1);
-  s.ownCred.set(t.group.id, t.creds.euid, t.creds.egid);
+  s.ownCred.set(t.group.id, t.creds.euid, t.creds.egid, t.creds.groups);
   return s.listen(wanted < 0 || wanted > SOMAXCONN ? SOMAXCONN : wanted);
 }
 
@@ -191,7 +191,7 @@ function connect(t: Task, a: SyscallArgs): number {
   nameSender(t, s);
   const target = findSocket(t, address, s.type);
   if (typeof target === "number") return target;
-  s.ownCred.set(t.group.id, t.creds.euid, t.creds.egid);
+  s.ownCred.set(t.group.id, t.creds.euid, t.creds.egid, t.creds.groups);
   const r = s.connect(target);
   if (r !== -EAGAIN) return r;
   return waitSocket(t, s, target.waitQueue(), EV_OUT, s.sendTimeoutNs, false);

@@ -201,6 +201,7 @@ function sendOrWait(t: Task, s: UnixSocket, nameLen: number, flags: number): num
   if (r >= 0 && (s.type !== SOCK_STREAM || seq.remaining === 0)) return s.type === SOCK_STREAM ? done : r;
   const wait = waitSocket(t, s, s.sendQueue(target), EV_OUT, s.sendTimeoutNs, (flags & MSG_DONTWAIT) !== 0);
   if (wait !== BLOCKED) return done > 0 ? done : wait;
+  if (r > 0) t.mm.finishIo(seq);
   t.progress = done;
   return BLOCKED;
 }
@@ -288,15 +289,16 @@ function sendmmsg(t: Task, a: SyscallArgs): number {
 
 // --- receiving ---
 
-/** One attempt into seq; MSG_WAITALL goes on until seq is full. Result in receiveInfo. */
+/** One attempt into seq; MSG_WAITALL and SO_RCVLOWAT go on until there is as much. Result in receiveInfo. */
 function receiveAttempt(t: Task, s: UnixSocket, flags: number): number {
   if ((flags & MSG_OOB) !== 0) return s.type === SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
   if (t.progress > 0) seq.advance(t.progress);
   const r = s.receive(seq, flags, receiveInfo);
-  const all = (flags & MSG_WAITALL) !== 0 && s.type === SOCK_STREAM && (flags & MSG_PEEK) === 0;
+  const goesOn = s.type === SOCK_STREAM && (flags & MSG_PEEK) === 0;
+  const least = !goesOn ? 0 : (flags & MSG_WAITALL) !== 0 ? Infinity : s.receiveLeast;
   if (r < 0 && r !== -EAGAIN) return t.progress > 0 ? t.progress : r;
   const done = t.progress + (r > 0 ? r : 0);
-  if (r >= 0 && (!all || r === 0 || seq.remaining === 0 || receiveInfo.rights !== null)) return done;
+  if (r >= 0 && (done >= least || r === 0 || seq.remaining === 0 || receiveInfo.rights !== null)) return done;
   const mayWait = ((flags & MSG_DONTWAIT) | (s.statusFlags & O_NONBLOCK)) === 0;
   if (r === -EAGAIN && mayWait && s.endsWaiting) return done;
   const wait = waitSocket(t, s, s.waitQueue(), EV_IN, s.receiveTimeoutNs, (flags & MSG_DONTWAIT) !== 0);

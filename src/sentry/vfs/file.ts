@@ -145,6 +145,11 @@ export abstract class FileDescription {
 
   // --- data ---
 
+  /** Most that a read, or a write, waits, ns; 0: as long as it takes. */
+  waitLimitNs(_write: boolean): number {
+    return 0;
+  }
+
   read(_seq: IoSequence): number {
     return -EINVAL;
   }

@@ -5,16 +5,21 @@
 import type { FileDescription } from "../../vfs/file.ts";
 import type { UnixAddress } from "./address.ts";
 
+const NO_GROUPS: readonly number[] = [];
+
 /** Sender's identity (SCM_CREDENTIALS). */
 export class PeerCred {
   pid = 0;
   uid = 65534;
   gid = 65534;
+  /** Supplementary groups: of processes that made sockets, not of messages. */
+  groups: readonly number[] = NO_GROUPS;
 
-  set(pid: number, uid: number, gid: number): void {
+  set(pid: number, uid: number, gid: number, groups: readonly number[] = NO_GROUPS): void {
     this.pid = pid;
     this.uid = uid;
     this.gid = gid;
+    this.groups = groups;
   }
 }
 

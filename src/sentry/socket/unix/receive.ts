@@ -1,5 +1,5 @@
 /** Taking messages and bytes of streams out of a receive queue: recv(2), unix(7). */
-import { EFAULT } from "../../../abi/errno.ts";
+import { EAGAIN, EFAULT } from "../../../abi/errno.ts";
 import { MSG_PEEK, MSG_TRUNC } from "../../../abi/socket.ts";
 import type { IoSequence } from "../../usermem/io.ts";
 import type { ReceiveInfo } from "./messages.ts";
@@ -29,44 +29,67 @@ export function receivableBytes(packets: PacketQueue, isStream: boolean, room: n
   return -EFAULT;
 }
 
-/** The first message: its bytes as far as there is room (with MSG_TRUNC, how long it was). Precondition: there is one. */
-export function receiveMessage(
-  packets: PacketQueue,
-  seq: IoSequence,
-  flags: number,
-  info: ReceiveInfo,
-  passCred: boolean,
-): number {
-  const p = packets.at(0)!;
-  const n = Math.min(seq.remaining, p.length);
-  seq.write(p.data, p.start, n);
-  takeAncillary(p, flags, info, passCred);
+/** What receiving looks at of a socket. */
+export interface Receiver {
+  readonly packets: PacketQueue;
+  readonly passCred: boolean;
+  peekOffset: number;
+}
+
+/** SO_PEEK_OFF: `n` bytes were looked at, or taken from the front. */
+function movePeekOffset(s: Receiver, peek: boolean, n: number): void {
+  if (s.peekOffset < 0) return;
+  s.peekOffset = peek ? s.peekOffset + n : Math.max(0, s.peekOffset - n);
+}
+
+/**
+ * The first message (with MSG_PEEK: the one at the peek offset): its bytes as far as there is room (with MSG_TRUNC, how long it
+ * was). -EAGAIN: none lies that far. Precondition: there is one.
+ */
+export function receiveMessage(s: Receiver, seq: IoSequence, flags: number, info: ReceiveInfo): number {
+  const { packets } = s;
+  const peek = (flags & MSG_PEEK) !== 0;
+  let skip = peek ? Math.max(0, s.peekOffset) : 0;
+  let i = 0;
+  let p = packets.at(0);
+  while (p !== undefined && skip > 0 && skip >= p.length) {
+    skip -= p.length;
+    p = packets.at(++i);
+  }
+  if (p === undefined) return -EAGAIN;
+  const full = p.length - skip;
+  const n = Math.min(seq.remaining, full);
+  seq.write(p.data, p.start + skip, n);
+  takeAncillary(p, flags, info, s.passCred);
   info.from = p.sender?.address ?? null;
-  const full = p.length;
   if (n < full) info.flags |= MSG_TRUNC;
-  if ((flags & MSG_PEEK) === 0) packets.shift();
+  movePeekOffset(s, peek, peek ? n : p.length);
+  if (!peek) packets.shift();
   return (flags & MSG_TRUNC) !== 0 ? full : n;
 }
 
-/** Bytes of a stream. Precondition: there are some. */
-export function receiveStream(
-  packets: PacketQueue,
-  seq: IoSequence,
-  flags: number,
-  info: ReceiveInfo,
-  passCred: boolean,
-): number {
-  const head = packets.at(0)!;
+/** Bytes of a stream, with MSG_PEEK from the peek offset on; -EAGAIN: none lie that far. Precondition: there are some. */
+export function receiveStream(s: Receiver, seq: IoSequence, flags: number, info: ReceiveInfo): number {
+  const { packets, passCred } = s;
   const peek = (flags & MSG_PEEK) !== 0;
+  let skip = peek ? Math.max(0, s.peekOffset) : 0;
   let done = 0;
   let peeked = 0;
+  let head = packets.at(0)!;
+  while (skip > 0 && skip >= head.length) {
+    skip -= head.length;
+    const next = packets.at(++peeked);
+    if (next === undefined) return -EAGAIN;
+    head = next;
+  }
   info.from = head.sender?.address ?? null;
   let p = head;
   do {
     // Reading goes on into a packet with files, and stops behind it.
     takeAncillary(p, flags, info, passCred);
-    const n = Math.min(seq.remaining, p.length);
-    seq.write(p.data, p.start, n);
+    const n = Math.min(seq.remaining, p.length - skip);
+    seq.write(p.data, p.start + skip, n);
+    skip = 0;
     done += n;
     if (peek) peeked++;
     else {
@@ -79,6 +102,7 @@ export function receiveStream(
     p = next;
     // Peeking goes on to the next files even when no more bytes are wanted, as Linux's does.
   } while (peek || seq.remaining > 0);
+  movePeekOffset(s, peek, done);
   return done;
 }
 

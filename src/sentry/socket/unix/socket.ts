@@ -71,7 +71,7 @@ export class UnixSocket extends FileDescription {
   readonly type: number;
   private readonly names: UnixNames;
   private readonly queue: WaitQueue = new WaitQueue();
-  private readonly packets: PacketQueue = new PacketQueue();
+  readonly packets: PacketQueue = new PacketQueue();
   peer: UnixSocket | null = null;
   address: UnixAddress | null = null;
   /** Accepted sockets and connecting clients share their listener's address. */
@@ -99,7 +99,11 @@ export class UnixSocket extends FileDescription {
   /** Who made or connected it: SO_PEERCRED of the other side. */
   readonly ownCred: PeerCred = new PeerCred();
   readonly peerCred: PeerCred = new PeerCred();
-  /** Flat SOL_SOCKET integer options that have no effect here (SO_KEEPALIVE, ...). */
+  /** SO_RCVLOWAT: a receive from a stream that may wait does so until there is as much. */
+  receiveLeast = 1;
+  /** SO_PEEK_OFF: where the next look with MSG_PEEK begins; negative: at the start, always. */
+  peekOffset = -1;
+  /** Other SOL_SOCKET integer options, which are kept: by option. */
   readonly flatOptions: Map<number, number> = new Map();
 
   constructor(type: number, names: UnixNames) {
@@ -121,8 +125,8 @@ export class UnixSocket extends FileDescription {
   static pair(a: UnixSocket, b: UnixSocket): void {
     a.peer = b;
     b.peer = a;
-    a.peerCred.set(b.ownCred.pid, b.ownCred.uid, b.ownCred.gid);
-    b.peerCred.set(a.ownCred.pid, a.ownCred.uid, a.ownCred.gid);
+    a.peerCred.set(b.ownCred.pid, b.ownCred.uid, b.ownCred.gid, b.ownCred.groups);
+    b.peerCred.set(a.ownCred.pid, a.ownCred.uid, a.ownCred.gid, a.ownCred.groups);
     if (a.type === SOCK_DGRAM) {
       a.senders.add(b);
       b.senders.add(a);
@@ -177,7 +181,7 @@ export class UnixSocket extends FileDescription {
     if (this.peer !== null || this.peerGone) return -EISCONN;
     const server = new UnixSocket(this.type, this.names);
     server.address = target.address;
-    server.ownCred.set(target.ownCred.pid, target.ownCred.uid, target.ownCred.gid);
+    server.ownCred.set(target.ownCred.pid, target.ownCred.uid, target.ownCred.gid, target.ownCred.groups);
     server.passCred = target.passCred;
     UnixSocket.pair(this, server);
     target.incoming.push(server);
@@ -350,9 +354,8 @@ export class UnixSocket extends FileDescription {
       return 0;
     }
     const isStream = this.type === SOCK_STREAM;
-    const n = isStream
-      ? receiveStream(this.packets, seq, flags, info, this.passCred)
-      : receiveMessage(this.packets, seq, flags, info, this.passCred);
+    const n = isStream ? receiveStream(this, seq, flags, info) : receiveMessage(this, seq, flags, info);
+    if (n === -EAGAIN) return n;
     if ((flags & MSG_PEEK) === 0 && (n > 0 || !isStream)) this.tellSenders();
     return n;
   }
@@ -385,6 +388,10 @@ export class UnixSocket extends FileDescription {
   }
 
   // --- FileDescription ---
+
+  override waitLimitNs(write: boolean): number {
+    return write ? this.sendTimeoutNs : this.receiveTimeoutNs;
+  }
 
   override read(seq: IoSequence): number {
     const n = this.receive(seq, 0, plainReceive);
