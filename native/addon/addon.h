@@ -140,6 +140,9 @@ bool member_bool(napi_env env, napi_value object, const char *name, bool *out);
  * when it is no array of numbers.
  */
 int get_i32_list(napi_env env, napi_value array, int32_t *out, size_t max);
+/* A NULL-terminated list of latin1 strings, to be freed with free_strings; NULL on a wrong type or no memory. */
+char **get_strings(napi_env env, napi_value array);
+void free_strings(char **list);
 
 /* --- results --- */
 

@@ -129,6 +129,25 @@ int get_i32_list(napi_env env, napi_value array, int32_t *out, size_t max) {
   return (int)count;
 }
 
+char **get_strings(napi_env env, napi_value array) {
+  napi_value item;
+  uint32_t count;
+  if (napi_get_array_length(env, array, &count) != napi_ok) return NULL;
+  char **list = calloc((size_t)count + 1, sizeof(*list));
+  if (list == NULL) return NULL;
+  for (uint32_t i = 0; i < count; i++) {
+    if (napi_get_element(env, array, i, &item) == napi_ok && get_latin1_alloc(env, item, &list[i]) >= 0) continue;
+    free_strings(list);
+    return NULL;
+  }
+  return list;
+}
+
+void free_strings(char **list) {
+  for (char **item = list; item != NULL && *item != NULL; item++) free(*item);
+  free(list);
+}
+
 napi_value ret_pair(napi_env env, int a, int b) {
   napi_value array;
   napi_create_array_with_length(env, 2, &array);

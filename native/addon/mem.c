@@ -1,6 +1,7 @@
-/* Windows: a file mapped shared as one ArrayBuffer of up to 1 TiB. */
+/* Windows: a file mapped shared as one ArrayBuffer of up to 1 TiB. And what the process can do without. */
 #include "addon.h"
 
+#include <link.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -125,11 +126,35 @@ static napi_value js_advise_huge(napi_env env, napi_callback_info info) {
   return ret(env, RESULT(madvise((char *)data + offset, (size_t)count, MADV_HUGEPAGE)));
 }
 
+/* Segments that nobody writes are the file's own pages, and can be had again from it. */
+static int drop_segments(struct dl_phdr_info *object, size_t size, void *arg) {
+  (void)size, (void)arg;
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+    if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W) != 0) continue;
+    uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~(uintptr_t)4095;
+    uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_memsz + 4095) & ~(uintptr_t)4095;
+    madvise((void *)start, end - start, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+/*
+ * dropCode(): gives the pages of programs and libraries back, those of the host's page cache, before a long wait: a start
+ * needs ten times as many as what follows. The next instructions fetch theirs again.
+ */
+static napi_value js_drop_code(napi_env env, napi_callback_info info) {
+  (void)env, (void)info;
+  dl_iterate_phdr(drop_segments, NULL);
+  return NULL;
+}
+
 void mem_register(napi_env env, napi_value exports) {
   static const struct method methods[] = {
       {"mapWindow", js_map_window},
       {"unmapWindow", js_unmap_window},
       {"adviseHuge", js_advise_huge},
+      {"dropCode", js_drop_code},
   };
   DEFINE_METHODS(env, exports, methods);
 }

@@ -94,25 +94,9 @@ static napi_value spawn_result(napi_env env, int pid, int pidfd, int error, int 
   return object;
 }
 
-/* A NULL-terminated list from an array of strings; NULL on a wrong type or no memory. */
-static char **decode_strings(napi_env env, napi_value object, const char *name) {
-  napi_value array, item;
-  uint32_t count;
-  if (!member(env, object, name, &array) || napi_get_array_length(env, array, &count) != napi_ok) return NULL;
-  char **list = calloc((size_t)count + 1, sizeof(*list));
-  if (list == NULL) return NULL;
-  for (uint32_t i = 0; i < count; i++) {
-    if (napi_get_element(env, array, i, &item) == napi_ok && get_latin1_alloc(env, item, &list[i]) >= 0) continue;
-    for (uint32_t j = 0; j < i; j++) free(list[j]);
-    free(list);
-    return NULL;
-  }
-  return list;
-}
-
-static void free_strings(char **list) {
-  for (char **item = list; item != NULL && *item != NULL; item++) free(*item);
-  free(list);
+static char **member_strings(napi_env env, napi_value object, const char *name) {
+  napi_value array;
+  return member(env, object, name, &array) ? get_strings(env, array) : NULL;
 }
 
 /* spawn(program): SpawnResult. Returns when the child has executed its program or failed. */
@@ -127,8 +111,8 @@ static napi_value js_spawn(napi_env env, napi_callback_info info) {
   if (!member_u32(env, program, "cloneFlags", &flags) || !member_i32(env, program, "execFd", &child.exec_fd) ||
       !member(env, program, "exec", &value) || get_latin1_alloc(env, value, &exec) < 0)
     return bad_argument(env, 0, "a SpawnProgram (cloneFlags, exec, execFd)");
-  child.argv = decode_strings(env, program, "argv");
-  child.envp = decode_strings(env, program, "envp");
+  child.argv = member_strings(env, program, "argv");
+  child.envp = member_strings(env, program, "envp");
   child.steps = &steps;
   child.exec = child.exec_fd >= 0 ? NULL : exec;
   if (child.argv == NULL || child.envp == NULL) {

@@ -9,6 +9,8 @@ export const MSG_BOOTED = 1;
 export const MSG_GO = 2;
 /** Command line -> sandbox: a signal arrived; a is its number. SIGWINCH: read the terminal's size anew. */
 export const MSG_SIGNAL = 3;
+/** Process -> command line: step a of its set-up failed with errno b. */
+export const MSG_FAILED = 4;
 
 export const MSG_SIZE = 12;
 

@@ -9,7 +9,7 @@
 /** SIGUSR2. */
 export const REPORT_SIGNAL = 12;
 /** The Sentry's descriptor of the file. */
-export const REPORT_FD = 4;
+export const REPORT_FD = 65;
 /** Longest report, bytes. */
 export const REPORT_MAX: number = 1 << 20;
 

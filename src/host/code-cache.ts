@@ -9,7 +9,7 @@
  * with. The seed of hashes stays the one in Node's snapshot: choosing another one and hashing everything in it anew is a fifth of a
  * start. Who knows the seed can make names that collide, and so slow down a sandbox, his own.
  */
-export const NODE_OPTIONS: readonly string[] = ["--no-rehash-snapshot"];
+export const NODE_OPTIONS: readonly string[] = ["--no-rehash-snapshot", "--single-threaded"];
 
 /** In the environment while the build trains. */
 export const TRAINING = "TSVISOR_TRAINING";

@@ -1,7 +1,7 @@
 /**
  * A recording double of the host for unit tests: every call is noted, and answered from a script.
  *
- * Without a script a call returns 0 (`spawn` and `runSteps`: pid 1, no error; `isatty`: false; `readlinkat`: "").
+ * Without a script a call returns 0 (`spawn`, `fork` and `runSteps`: pid 1, no error; `isatty`: false; `readlinkat`: "").
  */
 import type { Host, SpawnResult } from "./host.ts";
 
@@ -47,7 +47,7 @@ export class FakeHost {
     if (answer !== undefined) return answer;
     if (name === "isatty") return false;
     if (name === "readlinkat") return "";
-    if (name === "spawn") return { pid: 1, pidfd: -1, error: 0, step: 0 } satisfies SpawnResult;
+    if (name === "spawn" || name === "fork") return { pid: 1, pidfd: -1, error: 0, step: 0 } satisfies SpawnResult;
     if (name === "runSteps") return { pid: -1, pidfd: -1, error: 0, step: 0 } satisfies SpawnResult;
     return 0;
   }

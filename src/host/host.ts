@@ -221,7 +221,18 @@ export interface Host {
   poll(set: Int32Array, n: number, timeoutMs: number): number;
 
   // --- processes ---
+  /** Gives the memory of code back that can be read from its file again: before a long wait. */
+  dropCode(): void;
   spawn(program: SpawnProgram): SpawnResult;
+  /**
+   * fork(2) into new namespaces (`flags`: CLONE_NEW*), returning twice: with pid 0 in the copy, after the steps and with
+   * `from[i]` as descriptor `to[i]` (-1: one that is good for nothing) and no other, an empty environment and default signals; `error` and `step`
+   * tell of the step that failed (then descriptors are as before). At once in the parent. For a process without threads at
+   * work: Node with --single-threaded.
+   */
+  fork(flags: number, steps: readonly SpawnStep[], from: readonly number[], to: readonly number[]): SpawnResult;
+  /** execve(2) of `argv[0]`. Returns only when that failed: -errno. */
+  exec(argv: readonly string[], envp: readonly string[]): number;
   /** Performs the steps in a child that exits after them; waits for that. `pid` and `pidfd` of the result are -1. */
   runSteps(cloneFlags: number, steps: readonly SpawnStep[]): SpawnResult;
   /** waitid(P_PIDFD/P_PID...) wrapper: wait4(pid, options). Returns pid (0 with WNOHANG and none); status in out[0]. */

@@ -1,5 +1,5 @@
 /**
- * The set-up programs of our own processes (policy; the mechanism is {@link Host.spawn}).
+ * The set-up programs of our own processes (policy; the mechanisms are {@link Host.fork} and {@link Host.spawn}).
  *
  * How a process of ours gets an empty root although Node, its shared libraries and the bundle come from the host's:
  *
@@ -175,8 +175,8 @@ export interface ProcessSetup {
    * Existing empty directory of the host, an absolute path without symbolic links; only the private mount namespace sees what is mounted on it.
    */
   readonly scratch: string;
-  /** The child's fds, `fds[i]` as number i; see {@link fdSteps}. */
-  readonly fds: readonly number[];
+  /** The child's fds, `fds[i]` as number i; see {@link fdSteps}. Null: the caller gives them otherwise. */
+  readonly fds: readonly number[] | null;
   /** Ids to run with; -1: the spawner's. Node, the bundle and the addon must be readable for them. */
   readonly uid: number;
   readonly gid: number;
@@ -209,7 +209,7 @@ function privilegeSteps(setup: ProcessSetup, caps: readonly number[]): SpawnStep
     { op: "setsid" },
     // A core file would hold the guest's memory.
     { op: "setrlimit", resource: RLIMIT_CORE, soft: 0, hard: 0 },
-    ...fdSteps(setup.fds),
+    ...(setup.fds === null ? [] : fdSteps(setup.fds)),
   ];
   const changesUser = setup.uid >= 0;
   // Across setresuid the permitted set is kept only with this; exec clears it.

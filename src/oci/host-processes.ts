@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 export interface HostProcess {
   readonly pid: number;
   readonly parent: number;
-  /** What the command line put into its environment: "sentry", "gofer"; "" for others. */
+  /** What it calls itself: "sentry", "gofer"; "" for others. */
   readonly role: string;
 }
 
@@ -39,7 +39,7 @@ export function hostProcesses(): HostProcess[] {
   for (const pid of list("/proc")) {
     const parent = Number(statFields(`/proc/${pid}/stat`)[1]);
     if (!Number.isInteger(parent)) continue;
-    const role = /(?:^|\0)TSVISOR_PROCESS=(\w+)\0/.exec(read(`/proc/${pid}/environ`));
+    const role = /^tsvisor-(sentry|gofer)\b/.exec(read(`/proc/${pid}/cmdline`));
     processes.push({ pid, parent, role: role === null ? "" : role[1]! });
   }
   return processes;

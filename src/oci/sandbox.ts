@@ -3,10 +3,19 @@
  * describes, tied to this process's life. Passes signals in and the exit status out.
  */
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { BootConfig, MountConfig } from "../control/config.ts";
 import type { GoferConfig } from "../control/gofer-config.ts";
-import { encodeMessage, messageField, MSG_BOOTED, MSG_GO, MSG_SIGNAL, MSG_SIZE } from "../control/messages.ts";
+import {
+  encodeMessage,
+  messageField,
+  MSG_BOOTED,
+  MSG_FAILED,
+  MSG_GO,
+  MSG_SIGNAL,
+  MSG_SIZE,
+} from "../control/messages.ts";
 import { REPORT_FD } from "../control/report.ts";
 import type { Host, SpawnStep } from "../host/host.ts";
 import { isTraining, NODE_OPTIONS, TRAINING } from "../host/code-cache.ts";
@@ -23,7 +32,7 @@ import {
   SENTRY_NAMESPACES,
   sentrySteps,
 } from "../host/spawn-steps.ts";
-import { CliError } from "./errors.ts";
+import { CliError, EXIT_FAILURE } from "./errors.ts";
 import { latin1 } from "./latin1.ts";
 import type { SandboxRequest } from "./sandbox-request.ts";
 import { RawTerminal } from "./terminal.ts";
@@ -46,19 +55,21 @@ const SIGWINCH = 28;
 /** What is passed on to the sandbox: HUP INT QUIT USR1 USR2 ALRM TERM CONT TSTP WINCH. */
 const FORWARDED = [1, 2, 3, 10, 12, 14, 15, SIGCONT, SIGTSTP, SIGWINCH];
 
-/** Numbers of inherited fds in the Sentry; the gofer's sockets follow. */
-const CONTROL_FD = 3;
+/** Numbers of inherited fds in our processes, above those that Node had taken before the fork. */
+const CONTROL_FD = 64;
 const CONFIG_FD: number = REPORT_FD;
-const STUB_FD = 5;
-const VDSO_FD = 6;
-const LOG_FD = 7;
-const SENTRY_IO_FD = 8;
+/** In the Sentry; the gofer's sockets follow. */
+const STUB_FD = 66;
+const VDSO_FD = 67;
+const LOG_FD = 68;
+const SENTRY_IO_FD = 69;
 /** First socket of the gofer. */
-const GOFER_IO_FD = 4;
+const GOFER_IO_FD = 66;
 
 /** A started process and our end of its control socket. */
 interface Child {
   readonly name: string;
+  readonly steps: readonly SpawnStep[];
   readonly pid: number;
   readonly pidfd: number;
   readonly controlFd: number;
@@ -80,11 +91,20 @@ function socketPair(host: Host, type: number): [number, number] {
   return pair;
 }
 
-/** The command that runs one of our programs: bundle, or source file in development. */
-function nodeCommand(program: "boot" | "gofer", ...args: string[]): string[] {
+/** Becomes one of our programs, in a process that was forked for it: its bundle, or in development its source file. */
+function become(program: "boot" | "gofer"): never {
   const root = packageRoot();
-  const script = runsFromSource() ? join(root, "src", program, "main.ts") : join(root, "dist", `${program}.cjs`);
-  return [process.execPath, ...NODE_OPTIONS, "--disable-warning=ExperimentalWarning", script, ...args].map(hostPath);
+  if (runsFromSource()) {
+    // Modules are loaded with the help of threads, which a copy has not got.
+    const script = join(root, "src", program, "main.ts");
+    const options = ["--disable-warning=ExperimentalWarning", ...NODE_OPTIONS];
+    linuxHost().exec([process.execPath, ...options, script, String(CONFIG_FD)].map(hostPath), []);
+  }
+  process.title = program === "boot" ? "tsvisor-sentry" : "tsvisor-gofer";
+  process.argv[2] = String(CONFIG_FD);
+  createRequire(join(root, "package.json"))(join(root, "dist", `${program}.cjs`));
+  // The program ends the process.
+  return linuxHost().exitNow(EXIT_FAILURE);
 }
 
 /**
@@ -102,7 +122,9 @@ function scratchDirectory(request: SandboxRequest): string {
 function rejectFailedStep(name: string, steps: readonly SpawnStep[], step: number, error: number): never {
   const op = steps[step];
   const what =
-    op === undefined ? "exec" : `${op.op}${"target" in op ? ` ${op.target}` : "path" in op ? ` ${op.path}` : ""}`;
+    op === undefined
+      ? "descriptors"
+      : `${op.op}${"target" in op ? ` ${op.target}` : "path" in op ? ` ${op.path}` : ""}`;
   const hint = error === -1 ? " (tsvisor needs root)" : "";
   throw new CliError(`cannot set up the ${name}: ${what}: errno ${-error}${hint}`);
 }
@@ -112,6 +134,8 @@ class Sandbox {
   private readonly request: SandboxRequest;
   private readonly scratch: string;
   private readonly children: Child[] = [];
+  /** Children that have their final root. */
+  private finished = 0;
   private readonly message: Uint8Array = new Uint8Array(MSG_SIZE);
 
   constructor(request: SandboxRequest) {
@@ -163,24 +187,33 @@ class Sandbox {
     return [0, 1, 2].map((fd) => (this.host.fstatat(fd, "", 0x1000, out) < 0 ? -1 : fd));
   }
 
-  private spawn(
-    name: "sentry" | "gofer",
+  /** Forks a process that runs `program` with `fds[i]` as descriptor {@link CONTROL_FD} + i behind the standard ones. */
+  private start(
+    program: "boot" | "gofer",
     namespaces: number,
     steps: readonly SpawnStep[],
-    argv: readonly string[],
+    stdio: readonly number[],
+    fds: readonly number[],
     control: readonly [number, number],
   ): Child {
-    const result = this.host.spawn({
-      cloneFlags: namespaces,
-      steps,
-      exec: argv[0]!,
-      execFd: -1,
-      argv,
-      envp: [`TSVISOR_PROCESS=${name}`, ...(isTraining() ? [`${TRAINING}=1`] : [])],
-    });
-    this.host.close(control[1]);
-    if (result.error < 0) rejectFailedStep(name, steps, result.step, result.error);
-    const child = { name, pid: result.pid, pidfd: result.pidfd, controlFd: control[0] };
+    const { host } = this;
+    const training = isTraining();
+    const from = [...stdio, control[1], ...fds];
+    const to = from.map((_, i) => (i < stdio.length ? i : CONTROL_FD + i - stdio.length));
+    const result = host.fork(namespaces, steps, from, to);
+    if (result.pid === 0) {
+      if (result.error < 0) {
+        encodeMessage(this.message, MSG_FAILED, result.step, -result.error);
+        host.write(control[1], this.message, 0, MSG_SIZE);
+        host.exitNow(EXIT_FAILURE);
+      }
+      if (training) process.env[TRAINING] = "1";
+      become(program);
+    }
+    host.close(control[1]);
+    const name = program === "boot" ? "sentry" : "gofer";
+    if (result.error < 0) throw new CliError(`cannot start the ${name}: errno ${-result.error}`);
+    const child = { name, steps, pid: result.pid, pidfd: result.pidfd, controlFd: control[0] };
     this.children.push(child);
     return child;
   }
@@ -207,14 +240,13 @@ class Sandbox {
     const configFd = this.memoryFile("tsvisor-gofer", config);
     const setup = {
       scratch: this.scratch,
-      fds: [-1, -1, 2, control[1], ...sockets, configFd],
+      fds: null,
       uid: -1,
       gid: -1,
       diesWithParent: true,
     };
     const steps = goferSteps(setup, root, trees);
-    const argv = nodeCommand("gofer", String(GOFER_IO_FD + sockets.length));
-    const child = this.spawn("gofer", GOFER_NAMESPACES, steps, argv, control);
+    const child = this.start("gofer", GOFER_NAMESPACES, steps, [-1, -1, 2], [configFd, ...sockets], control);
     this.host.close(configFd);
     return child;
   }
@@ -228,13 +260,14 @@ class Sandbox {
     const config = this.writeConfig(log >= 0);
     const setup = {
       scratch: this.scratch,
-      fds: [...this.stdio(), control[1], config, stub, vdso, log, ...sockets],
+      fds: null,
       uid: -1,
       gid: -1,
       diesWithParent: true,
     };
     const steps = sentrySteps(setup);
-    const child = this.spawn("sentry", SENTRY_NAMESPACES, steps, nodeCommand("boot", String(CONFIG_FD)), control);
+    const fds = [config, stub, vdso, log, ...sockets];
+    const child = this.start("boot", SENTRY_NAMESPACES, steps, this.stdio(), fds, control);
     for (const fd of [config, stub, vdso]) host.close(fd);
     if (log > 2) host.close(log);
     return child;
@@ -292,6 +325,7 @@ class Sandbox {
     const error = finishSetup(this.host, child.pid, child.pidfd, this.scratch);
     if (error < 0) throw new CliError(`cannot finish the set-up of the ${child.name}: errno ${-error}`);
     this.send(child, MSG_GO, 0);
+    if (++this.finished === this.children.length) this.host.dropCode();
   }
 
   private send(child: Child, kind: number, argument: number): void {
@@ -314,6 +348,9 @@ class Sandbox {
         const n = host.read(child.controlFd, message, 0, MSG_SIZE);
         if (n <= 0) set[i * 3] = -1;
         else if (messageField(message, 0) === MSG_BOOTED) this.finish(child);
+        else if (messageField(message, 0) === MSG_FAILED) {
+          rejectFailedStep(child.name, child.steps, messageField(message, 1), -messageField(message, 2));
+        }
       }
       if (set[2] !== 0) return this.exitStatus(sentry);
       if (set[5] !== 0) {

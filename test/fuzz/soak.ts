@@ -89,8 +89,7 @@ function childrenOf(pid: number): number[] {
 /** The Sentry below the command line's process. */
 function findSentry(pid: number): number {
   for (const child of childrenOf(pid)) {
-    const words = readFileSync(`/proc/${child}/cmdline`, "latin1").split("\0");
-    if (words.some((word) => /\bboot\.(cjs|ts)$/.test(word))) return child;
+    if (readFileSync(`/proc/${child}/cmdline`, "latin1").startsWith("tsvisor-sentry")) return child;
     const below = findSentry(child);
     if (below > 0) return below;
   }

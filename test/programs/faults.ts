@@ -244,8 +244,8 @@ find_process() { for dir in /proc/[0-9]*; do tr '\\0' ' ' <$dir/cmdline 2>/dev/n
 find_stub() { for dir in /proc/[0-9]*; do grep -q '^stub' $dir/comm 2>/dev/null && echo \${dir#/proc/} && return; done; return 1; }
 "$tsvisor" do --platform=$platform -- sh -c '${guest}' >out 2>err </dev/null & cli=$!
 for i in $(seq 200); do grep -q ready out && break; sleep 0.05; done
-sentry=$(find_process 'boot[^ ]*\\.(c?js|ts)') || echo "no Sentry found" >>err
-gofer=$(find_process 'gofer[^ ]*\\.(c?js|ts)') || echo "no gofer found" >>err
+sentry=$(find_process '^tsvisor-sentry') || echo "no Sentry found" >>err
+gofer=$(find_process '^tsvisor-gofer') || echo "no gofer found" >>err
 stub=$(find_stub) || echo "no stub found" >>err
 ${then}
 wait $cli; status=$?`;
