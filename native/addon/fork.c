@@ -96,15 +96,22 @@ static int arrange(struct descriptors *fds) {
   return syscall(SYS_close_range, (unsigned)above, ~0U, 0) == -1 ? -errno : 0;
 }
 
+/* rt_sigaction's argument as the kernel takes it; libc's function refuses its own signals. */
+struct kernel_sigaction {
+  void *handler;
+  unsigned long flags;
+  void *restorer;
+  uint64_t mask;
+};
+
 /* Default dispositions, but for SIGPIPE, which Node ignores; nothing is blocked. */
 static void reset_signals(void) {
-  struct sigaction action;
-  memset(&action, 0, sizeof(action));
-  for (int sig = 1; sig <= 64; sig++) {
-    action.sa_handler = sig == SIGPIPE ? SIG_IGN : SIG_DFL;
-    sigaction(sig, &action, NULL);
-  }
+  struct kernel_sigaction action = {NULL, 0, NULL, 0};
   uint64_t none = 0;
+  for (int sig = 1; sig <= 64; sig++) {
+    action.handler = sig == SIGPIPE ? (void *)SIG_IGN : (void *)SIG_DFL;
+    syscall(SYS_rt_sigaction, sig, &action, NULL, sizeof(action.mask));
+  }
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }
 

@@ -184,6 +184,7 @@ function boot(): number {
   return exitStatus(status);
 }
 
+process.title = "tsvisor-sentry";
 let status = 128;
 try {
   status = boot();

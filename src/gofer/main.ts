@@ -80,6 +80,7 @@ function main(): void {
   serve(host, connections, channel);
 }
 
+process.title = "tsvisor-gofer";
 let status = 0;
 try {
   main();

@@ -3,7 +3,6 @@
  * describes, tied to this process's life. Passes signals in and the exit status out.
  */
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { BootConfig, MountConfig } from "../control/config.ts";
 import type { GoferConfig } from "../control/gofer-config.ts";
@@ -18,9 +17,10 @@ import {
 } from "../control/messages.ts";
 import { REPORT_FD } from "../control/report.ts";
 import type { Host, SpawnStep } from "../host/host.ts";
-import { isTraining, NODE_OPTIONS, TRAINING } from "../host/code-cache.ts";
+import { isTraining, TRAINING } from "../host/code-cache.ts";
+import { become } from "../host/become.unsafe.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
-import { packageRoot, runsFromSource } from "../host/package-root.ts";
+import { packageRoot } from "../host/package-root.ts";
 import {
   finishSetup,
   GOFER_NAMESPACES,
@@ -89,22 +89,6 @@ function socketPair(host: Host, type: number): [number, number] {
   const pair = host.socketpair(AF_UNIX, type);
   if (typeof pair === "number") throw new CliError(`cannot make a socket pair: errno ${-pair}`);
   return pair;
-}
-
-/** Becomes one of our programs, in a process that was forked for it: its bundle, or in development its source file. */
-function become(program: "boot" | "gofer"): never {
-  const root = packageRoot();
-  if (runsFromSource()) {
-    // Modules are loaded with the help of threads, which a copy has not got.
-    const script = join(root, "src", program, "main.ts");
-    const options = ["--disable-warning=ExperimentalWarning", ...NODE_OPTIONS];
-    linuxHost().exec([process.execPath, ...options, script, String(CONFIG_FD)].map(hostPath), []);
-  }
-  process.title = program === "boot" ? "tsvisor-sentry" : "tsvisor-gofer";
-  process.argv[2] = String(CONFIG_FD);
-  createRequire(join(root, "package.json"))(join(root, "dist", `${program}.cjs`));
-  // The program ends the process.
-  return linuxHost().exitNow(EXIT_FAILURE);
 }
 
 /**
@@ -208,7 +192,7 @@ class Sandbox {
         host.exitNow(EXIT_FAILURE);
       }
       if (training) process.env[TRAINING] = "1";
-      become(program);
+      become(program, CONFIG_FD, EXIT_FAILURE);
     }
     host.close(control[1]);
     const name = program === "boot" ? "sentry" : "gofer";
