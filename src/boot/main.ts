@@ -149,7 +149,10 @@ function boot(): number {
   const wired = buildKernel(host, config, log, facts, meter);
   const { kernel, memory } = wired;
   if (!awaitGo(host, config.controlFd)) return 128;
-  const mounts = buildRoot({ host, vfs: kernel.vfs, memory, keeper: kernel.platform }, config);
+  const mounts = buildRoot(
+    { host, vfs: kernel.vfs, memory, keeper: kernel.platform, watcher: kernel.hostWatch },
+    config,
+  );
   const ctx = setupContext(kernel.vfs, mounts);
   const stdio = openStdio(host, kernel, wired.devpts(mounts), config, ctx);
   const p = config.process;

@@ -18,6 +18,7 @@ import type { PathContext, VfsPath } from "../sentry/vfs/path.ts";
 import type { VirtualFileSystem } from "../sentry/vfs/vfs.ts";
 import { resolvePath, WALK_FOLLOW } from "../sentry/vfs/walk.ts";
 import { S_IFREG } from "../abi/stat.ts";
+import type { HostWatch } from "../sentry/kernel/host-watch.ts";
 import { BootError } from "./boot-error.ts";
 import { parseMountOptions } from "./mount-options.ts";
 
@@ -28,6 +29,8 @@ export interface RootEnv {
   readonly memory: MemoryFile;
   /** The platform: told when a donated fd goes away. */
   readonly keeper: Platform;
+  /** Waits for what the host tells of shared trees. */
+  readonly watcher: HostWatch;
 }
 
 /** A PathContext at the sandbox's root with all rights, for set-up. */
@@ -51,7 +54,7 @@ export function setupContext(vfs: VirtualFileSystem, mounts: MountNamespace): Pa
 }
 
 function goferFs(env: RootEnv, ioFd: number, isReadonly: boolean, isShared: boolean): FileSystem {
-  const fs = connectGofer(env.vfs, env.host, ioFd, { isReadonly, isShared, keeper: env.keeper });
+  const fs = connectGofer(env.vfs, env.host, ioFd, { isReadonly, isShared, keeper: env.keeper, watcher: env.watcher });
   if (typeof fs === "number") throw new BootError(`cannot reach the gofer: ${errnoName(-fs)}`);
   return fs;
 }

@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { limits } from "./limits.ts";
 import { bundleConfig } from "./places.ts";
+import { shared } from "./shared.ts";
 import { terminalCases } from "./terminal.ts";
 
 /** One case: what is run and what must come of it. */
@@ -526,4 +527,5 @@ export const faultGroups: readonly {
   { name: "debug", isStarted: true, faults: debugCases },
   { name: "terminal", isStarted: true, faults: terminalCases },
   { name: "limit", isStarted: true, faults: limits },
+  { name: "shared", isStarted: true, faults: shared },
 ];

@@ -623,7 +623,11 @@ export class P9Client {
     watchInto.out = out;
     const err = this.call(c.TWATCH, watchMsg, watchInto);
     if (err < 0) return err;
-    return watchInto.wd <= 0x7fffffff ? watchInto.wd : this.broken();
+    if (watchInto.wd > 0x7fffffff) return this.broken();
+    // The server has not heard yet that an earlier one was given up: it is the same.
+    const at = this.#unwatched.indexOf(watchInto.wd);
+    if (at >= 0) this.#unwatched.splice(at, 1);
+    return watchInto.wd;
   }
 
   /** Ends watches; the server hears of it later, together with others. */

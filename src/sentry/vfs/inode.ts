@@ -8,6 +8,7 @@ import type { Credentials } from "../auth/credentials.ts";
 import type { FileDescription } from "./file.ts";
 import type { FileSystem } from "./filesystem.ts";
 import type { FileLocks } from "./locks.ts";
+import type { Reporter } from "./notify.ts";
 import type { PathContext, VfsPath } from "./path.ts";
 
 /** Permission masks, as in access(2). */
@@ -69,6 +70,8 @@ export abstract class Inode {
   overlay: Inode | null = null;
   /** inotify watches, see notify.ts. */
   watches: unknown = null;
+  /** Tells of changes of this inode in the VFS's stead, while it is watched; see notify.ts. */
+  reporter: Reporter | null = null;
   /** A directory whose entries change behind the VFS's back: `lookup` is asked every time. */
   dynamic = false;
   /** A directory where making any entry fails with ENOENT, as if the name could not be (/proc). */
@@ -106,6 +109,8 @@ export abstract class Inode {
   }
   /** No dentry and no user left: free what it holds (if it has no links, for ever). It may be looked up again. */
   onUnused(): void {}
+  /** The first inotify watch came, or the last one went: time to find, or dismiss, a {@link reporter}. */
+  onWatched(_isWatched: boolean): void {}
 
   // --- all files ---
 

@@ -33,7 +33,22 @@ export interface WatchOwner {
   onNotify(w: Watch, mask: number, cookie: number, name: string): void;
   /** `w` has left its inode for good: deleted, unmounted, or one-shot and spent. */
   onRemoved(w: Watch): void;
+  /** Events of the inode that `w` watches were lost. */
+  onLost(w: Watch): void;
 }
+
+/**
+ * Who knows of every change of an inode, those made behind the VFS's back included (the host, of a shared file). What guests
+ * do is then told by it as well, by {@link notifyOutside}, and not by the VFS: everything once, in the order in which it happened.
+ */
+export interface Reporter {
+  /** Tells what has not been told yet. */
+  drain(): void;
+}
+
+/** The events that are a reporter's. Who opens, reads and closes a file is not among them: the host sees our own means there. */
+const REPORTED: number =
+  IN_ATTRIB | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF;
 
 /** Watches on all inodes of the process. The one piece of state outside of a kernel: a count that switches reports on. */
 export const watching: { count: number } = { count: 0 };
@@ -69,6 +84,7 @@ export class Watch {
     if (fs.watched === null) fs.watched = new Set();
     fs.watched.add(this);
     watching.count++;
+    if (list.items.length === 1) inode.onWatched(true);
   }
 
   /** Hears no more. */
@@ -81,7 +97,10 @@ export class Watch {
     const list = inode.watches as WatchList;
     // A list that is being told stays as it is: a new one takes its place.
     list.items = list.items.filter((w) => w !== this);
-    if (list.items.length === 0) inode.watches = null;
+    if (list.items.length === 0) {
+      inode.watches = null;
+      inode.onWatched(false);
+    }
     dentry.unpin();
   }
 }
@@ -98,6 +117,16 @@ const stat: Stat = new Stat();
 
 /** The mask of an inode's own events: directories say so, except for what only concerns the watched file itself. */
 function tell(inode: Inode, mask: number, cookie: number, name: string, from: Dentry | null): void {
+  if (inode.watches === null) return;
+  const { reporter } = inode;
+  if (reporter !== null) {
+    if ((mask & REPORTED) !== 0) return;
+    reporter.drain();
+  }
+  deliver(inode, mask, cookie, name, from);
+}
+
+function deliver(inode: Inode, mask: number, cookie: number, name: string, from: Dentry | null): void {
   const list = inode.watches as WatchList | null;
   if (list === null) return;
   const what = mask & ~(IN_ISDIR | 0x80000000);
@@ -117,6 +146,21 @@ function remove(w: Watch): void {
 
 function dirBit(inode: Inode): number {
   return inode.isDir ? IN_ISDIR : 0;
+}
+
+/** An event that the inode's reporter tells, as inotify(7) has it: of the entry `name`, or of the inode itself (""). */
+export function notifyOutside(inode: Inode, mask: number, cookie: number, name: string): void {
+  const what = mask & (REPORTED | IN_ISDIR);
+  if ((what & REPORTED) !== 0) deliver(inode, what, cookie, name, null);
+  if ((what & IN_DELETE_SELF) === 0) return;
+  const list = inode.watches as WatchList | null;
+  if (list !== null) for (const w of list.items) remove(w);
+}
+
+/** Its reporter has lost events. */
+export function notifyLost(inode: Inode): void {
+  const list = inode.watches as WatchList | null;
+  if (list !== null) for (const w of list.items) w.owner.onLost(w);
 }
 
 /** An event of the entry `name` in directory `dir`. */
@@ -212,7 +256,7 @@ export function notifyMoved(
 /** One name of the inode is gone: if it was the last, so is the file, at once or with the last open description. */
 function notifyDropped(inode: Inode): void {
   const list = inode.watches as WatchList | null;
-  if (list === null) return;
+  if (list === null || inode.reporter !== null) return;
   if (!inode.isDir && inode.getStat(stat) === 0 && stat.nlink > 0) return;
   if (inode.users === 0) notifyGone(inode);
   else list.doomed = true;

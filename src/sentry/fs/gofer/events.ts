@@ -20,8 +20,11 @@ import {
   IN_MOVE_SELF,
   IN_Q_OVERFLOW,
 } from "../../../abi/inotify.ts";
+import { EV_IN } from "../../../base/waiter.ts";
 import type { Host } from "../../../host/host.ts";
 import { latin1 } from "../../../p9/wire/cursor.ts";
+import { notifyLost, notifyOutside } from "../../vfs/notify.ts";
+import type { Reporter } from "../../vfs/notify.ts";
 import { turn } from "../../vfs/turn.ts";
 import type { GoferInode } from "./inode.ts";
 
@@ -32,13 +35,23 @@ export const NAMES_MASK: number = NAME_EVENTS | IN_ATTRIB | IN_DELETE_SELF | IN_
 /** And one whose entries' sizes and times are kept. */
 export const CONTENTS_MASK: number = NAMES_MASK | IN_MODIFY;
 
+/** What is told of a file other than a directory: only while a guest watches it. */
+export const FILE_MASK: number = IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
+
+/** Readiness of host fds, level-triggered, by the main loop. */
+export interface HostWatcher {
+  /** 0 or -errno. */
+  watch(fd: number, events: number, listener: { onHostReady(events: number): void }): number;
+  unwatch(fd: number): void;
+}
+
 /** Bytes of `struct inotify_event` without the name, and of the longest with it. */
 const HEADER = 16;
 const LONGEST = HEADER + 256;
 const buffer: Uint8Array = new Uint8Array(16384);
 const view: DataView = new DataView(buffer.buffer);
 
-/** A watched directory: which of its cached names are not certain. */
+/** A watched file; of a directory, which of its cached names are not certain. */
 export class DirWatch {
   readonly wd: number;
   /** IN_* that are told. */
@@ -88,26 +101,49 @@ export class DirWatch {
   }
 }
 
-/** The notification descriptor of one tree, and what is watched by it. */
-export class HostEvents {
+/** The notification descriptor of one tree, and what is watched by it. Guests' inotify watches are told from here. */
+export class HostEvents implements Reporter {
   private readonly host: Host;
   private readonly fd: number;
+  private readonly watcher: HostWatcher | null;
   private readonly dirs: Map<number, GoferInode> = new Map();
+  /** What guests watch. While there is any, the main loop waits for events too. */
+  private readonly reported: Set<GoferInode> = new Set();
+  /** Reported ones that may have lost their last name: nothing of ours is to keep them. */
+  private leaving: GoferInode[] = [];
   /** The attempt in which the queue was last read. */
   private readAt = -1;
+  private isDraining = false;
   /** Events that our own requests have made since then: masks, watches and names. */
   private ownMasks: number[] = [];
   private ownWds: number[] = [];
   private ownNames: string[] = [];
 
   /** Takes over `fd`. */
-  constructor(host: Host, fd: number) {
+  constructor(host: Host, fd: number, watcher: HostWatcher | null) {
     this.host = host;
     this.fd = fd;
+    this.watcher = watcher;
   }
 
   close(): void {
+    if (this.reported.size > 0 && this.watcher !== null) this.watcher.unwatch(this.fd);
     this.host.close(this.fd);
+  }
+
+  /** A guest watches a file whose changes are told here. */
+  report(node: GoferInode): void {
+    this.reported.add(node);
+    if (this.reported.size === 1 && this.watcher !== null) this.watcher.watch(this.fd, EV_IN, this);
+  }
+
+  /** No guest does any more. */
+  cease(node: GoferInode): void {
+    if (this.reported.delete(node) && this.reported.size === 0 && this.watcher !== null) this.watcher.unwatch(this.fd);
+  }
+
+  onHostReady(): void {
+    this.drain();
   }
 
   add(wd: number, dir: GoferInode): void {
@@ -128,10 +164,18 @@ export class HostEvents {
 
   /** Learns of all changes that were finished before the system call under way began. @hot */
   sync(): void {
-    if (this.readAt === turn.now) return;
+    if (this.readAt !== turn.now) this.drain();
+  }
+
+  /** Learns of all changes that were finished before now. */
+  drain(): void {
+    if (this.isDraining) return;
     this.readAt = turn.now;
     const n = this.host.read(this.fd, buffer, 0, buffer.length);
-    if (n > 0) this.take(n);
+    if (n <= 0) return;
+    this.isDraining = true;
+    this.take(n);
+    this.isDraining = false;
   }
 
   private take(first: number): void {
@@ -143,7 +187,7 @@ export class HostEvents {
         const limit = end + length;
         while (end < limit && buffer[end] !== 0) end++;
         const name = latin1(buffer, at + HEADER, end - at - HEADER);
-        this.event(view.getInt32(at, true), view.getUint32(at + 4, true), name);
+        this.event(view.getInt32(at, true), view.getUint32(at + 4, true), view.getUint32(at + 8, true), name);
         at = limit;
       }
       if (n <= buffer.length - LONGEST) break;
@@ -154,11 +198,16 @@ export class HostEvents {
     this.ownWds.length = 0;
     this.ownMasks.length = 0;
     this.ownNames.length = 0;
+    if (this.leaving.length === 0) return;
+    const { leaving } = this;
+    this.leaving = [];
+    for (const node of leaving) node.letGo();
   }
 
-  private event(wd: number, mask: number, name: string): void {
+  private event(wd: number, mask: number, cookie: number, name: string): void {
     if ((mask & IN_Q_OVERFLOW) !== 0) {
       for (const dir of this.dirs.values()) dir.eventsLost();
+      for (const node of this.reported) notifyLost(node);
       return;
     }
     const dir = this.dirs.get(wd);
@@ -169,6 +218,11 @@ export class HostEvents {
     } else if (name === "") dir.selfEvent();
     else if ((mask & NAME_EVENTS) !== 0) dir.nameEvent(name, this.isOwn(wd, mask & NAME_EVENTS, name));
     else dir.entryEvent(name, mask);
+    if (this.reported.size === 0) return;
+    if ((mask & (IN_DELETE | IN_MOVED_TO)) !== 0) {
+      for (const node of this.reported) if (node.parent === dir && node.name === name) this.leaving.push(node);
+    } else if ((mask & IN_ATTRIB) !== 0 && name === "" && !dir.isDir) this.leaving.push(dir);
+    if (dir.reporter === this) notifyOutside(dir, mask, cookie, name);
   }
 
   /**

@@ -22,6 +22,7 @@ import { NOUID } from "../../../p9/wire/constants.ts";
 import { FileSystem } from "../../vfs/filesystem.ts";
 import type { VirtualFileSystem } from "../../vfs/vfs.ts";
 import { HostEvents } from "./events.ts";
+import type { HostWatcher } from "./events.ts";
 import type { BackingKeeper } from "./handle.ts";
 import { GoferInode } from "./inode.ts";
 
@@ -32,6 +33,8 @@ export interface GoferOptions {
   readonly isShared: boolean;
   /** Who must hear that a donated fd is closed: the platform, when files are mapped. */
   readonly keeper: BackingKeeper | null;
+  /** Waits for what the host tells of a shared tree; null: guests' inotify watches hear of it at their next call. */
+  readonly watcher: HostWatcher | null;
 }
 
 /** Fids kept at the gofer; each is an open fd there. */
@@ -48,6 +51,7 @@ export class GoferFs extends FileSystem {
   readonly client: P9Client;
   readonly isShared: boolean;
   readonly keeper: BackingKeeper | null;
+  readonly watcher: HostWatcher | null;
   readonly rootFid: number;
   /** Scratch for replies. */
   readonly scratch: Stat = new Stat();
@@ -77,6 +81,7 @@ export class GoferFs extends FileSystem {
     this.client = client;
     this.isShared = options.isShared;
     this.keeper = options.keeper;
+    this.watcher = options.watcher;
     this.readOnly = options.isReadonly;
     this.cachesNegative = !options.isShared;
     this.rootFid = rootFid;
@@ -152,7 +157,7 @@ export class GoferFs extends FileSystem {
   get events(): HostEvents | null {
     if (this.notification !== undefined) return this.notification;
     const fd = this.isShared ? this.client.notify() : -1;
-    this.notification = fd < 0 ? null : new HostEvents(this.host, fd);
+    this.notification = fd < 0 ? null : new HostEvents(this.host, fd, this.watcher);
     // What is known not to exist is as certain as what exists.
     if (fd >= 0) this.cachesNegative = true;
     return this.notification;

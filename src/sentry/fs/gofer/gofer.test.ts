@@ -57,7 +57,12 @@ class World {
     fill(this.path);
     this.transport = new LoopbackTransport(this.rig.host, this.rig.newServer({ isReadonly }));
     this.ctx = new TestContext(64, (vfs) => {
-      const made = attachGofer(vfs, this.rig.host, this.transport, { isShared, isReadonly, keeper: null });
+      const made = attachGofer(vfs, this.rig.host, this.transport, {
+        isShared,
+        isReadonly,
+        keeper: null,
+        watcher: null,
+      });
       if (typeof made === "number") throw new Error(`attach: ${made}`);
       this.gofer = made;
       return made;

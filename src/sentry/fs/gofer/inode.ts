@@ -18,7 +18,7 @@ import type { SetAttr } from "../../vfs/inode.ts";
 import { turn } from "../../vfs/turn.ts";
 import { copyStat, statFd, toWire } from "./attributes.ts";
 import { DirListing } from "./directory.ts";
-import { CONTENTS_MASK, DirWatch, NAMES_MASK } from "./events.ts";
+import { CONTENTS_MASK, DirWatch, FILE_MASK, NAMES_MASK } from "./events.ts";
 import { GoferDirectoryFile, GoferFile } from "./file.ts";
 import type { GoferFs } from "./gofer-fs.ts";
 import { GoferHandle } from "./handle.ts";
@@ -139,9 +139,40 @@ export class GoferInode extends Inode {
     return watch;
   }
 
+  /** inotify inside the sandbox: the host tells all changes, ours too, where it tells any. */
+  override onWatched(isWatched: boolean): void {
+    const { events, client } = this.gofer;
+    if (events === null) return;
+    if (isWatched) {
+      if (this.ensureWatch(this.isDir ? CONTENTS_MASK : FILE_MASK) === null) return;
+      this.reporter = events;
+      events.report(this);
+    } else if (this.reporter !== null) {
+      this.reporter = null;
+      events.cease(this);
+      if (this.isDir || this.watch === null) return;
+      events.remove(this.watch.wd);
+      client.unwatch(this.watch.wd);
+      this.watch = null;
+    }
+  }
+
+  /** Lets the host forget the file if its last name is gone: nothing that can be had again by its name is kept open. */
+  letGo(): void {
+    if (this.users > 0 || (!this.canDropFid && (this.parent === null || this.attr.nlink > 0))) return;
+    const fid = this.releaseForUnlink();
+    if (fid === c.NOFID) return;
+    this.gofer.client.clunk(fid);
+    this.gofer.client.flushClunks();
+  }
+
   /** The host has no more to tell. */
   watchEnded(): void {
     this.watch = null;
+    if (this.reporter !== null) {
+      this.gofer.events!.cease(this);
+      this.reporter = null;
+    }
     this.hasNames = true;
     this.listing = null;
     this.isStale = true;
@@ -285,7 +316,8 @@ export class GoferInode extends Inode {
       this.writer = null;
       writer.decRef();
     }
-    if (this.reader !== null) this.gofer.noteIdle(this);
+    if (this.reporter !== null) this.letGo();
+    else if (this.reader !== null) this.gofer.noteIdle(this);
   }
 
   override onUnused(): void {
@@ -589,8 +621,12 @@ export class GoferInode extends Inode {
   override revalidate(name: string, cached: Inode | null): boolean {
     const watch = this.ensureWatch(NAMES_MASK);
     if (watch !== null) {
-      if (watch.isCertain(name) && (cached === null || this.isEntryCurrent(watch, name, cached as GoferInode)))
-        return true;
+      if (watch.isCertain(name)) {
+        if (cached === null) return true;
+        const node = cached as GoferInode;
+        if (!node.isAnchored) node.anchor(this, name);
+        if (this.isEntryCurrent(watch, name, node)) return true;
+      }
       watch.confirm(name);
     }
     const fid = this.getFid();

@@ -16,7 +16,7 @@ import { sharedAnonPath } from "../../vfs/anon.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import { FMODE_READ, FileDescription } from "../../vfs/file.ts";
 import { Watch } from "../../vfs/notify.ts";
-import type { WatchOwner } from "../../vfs/notify.ts";
+import type { Reporter, WatchOwner } from "../../vfs/notify.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { VirtualFileSystem } from "../../vfs/vfs.ts";
 
@@ -71,6 +71,8 @@ export class InotifyFile extends FileDescription implements WatchOwner {
   private first = 0;
   private bytes = 0;
   private overflowed = false;
+  /** Of watched inodes, past ones included: what they know is asked for before the queue is looked at. */
+  private readonly reporters: Set<Reporter> = new Set();
   private readonly queue: WaitQueue = new WaitQueue();
 
   /** `uid`: whose limits count. */
@@ -104,6 +106,7 @@ export class InotifyFile extends FileDescription implements WatchOwner {
     this.byInode.set(w.inode, w);
     change(this.limits.watches, this.uid, 1);
     w.attach();
+    if (w.inode.reporter !== null) this.reporters.add(w.inode.reporter);
     return w.wd;
   }
 
@@ -126,9 +129,7 @@ export class InotifyFile extends FileDescription implements WatchOwner {
   onNotify(w: Watch, mask: number, cookie: number, name: string): void {
     const waiting = this.events.length - this.first;
     if (waiting >= this.limits.maxQueuedEvents || this.limits.queued >= EVENTS_TOTAL) {
-      if (this.overflowed) return;
-      this.overflowed = true;
-      this.push({ wd: -1, mask: IN_Q_OVERFLOW, cookie: 0, name: "" });
+      this.onLost();
       return;
     }
     const bits = mask >>> 0;
@@ -140,6 +141,17 @@ export class InotifyFile extends FileDescription implements WatchOwner {
     this.push({ wd: w.wd, mask: bits, cookie, name });
   }
 
+  /** Some of its events are not among those to be read. */
+  onLost(): void {
+    if (this.overflowed) return;
+    this.overflowed = true;
+    this.push({ wd: -1, mask: IN_Q_OVERFLOW, cookie: 0, name: "" });
+  }
+
+  private askReporters(): void {
+    for (const reporter of this.reporters) reporter.drain();
+  }
+
   private push(e: QueuedEvent): void {
     this.events.push(e);
     this.limits.queued++;
@@ -149,6 +161,7 @@ export class InotifyFile extends FileDescription implements WatchOwner {
 
   override read(seq: IoSequence): number {
     let done = 0;
+    this.askReporters();
     for (;;) {
       if (this.first === this.events.length) return done > 0 ? done : -EAGAIN;
       const e = this.events[this.first]!;
@@ -177,6 +190,7 @@ export class InotifyFile extends FileDescription implements WatchOwner {
   }
 
   override readiness(): number {
+    this.askReporters();
     return this.first < this.events.length ? EV_IN | EV_RDNORM : 0;
   }
 
@@ -185,6 +199,7 @@ export class InotifyFile extends FileDescription implements WatchOwner {
   }
 
   override bytesReadable(): number {
+    this.askReporters();
     return this.bytes;
   }
 
