@@ -140,18 +140,25 @@ export class MountNamespace {
   }
 }
 
-/** Appends `m` and everything mounted below it. */
+/** Appends `m` and everything mounted below it, parents before children. Trees may be deeper than a stack of calls. */
 export function collect(m: Mount, out: Mount[]): void {
-  out.push(m);
-  if (m.children !== null) for (const c of m.children.values()) collect(c, out);
+  const todo = [m];
+  for (let x = todo.pop(); x !== undefined; x = todo.pop()) {
+    out.push(x);
+    if (x.children === null) continue;
+    const children = [...x.children.values()];
+    for (let i = children.length - 1; i >= 0; i--) todo.push(children[i]!);
+  }
 }
 
 /** Makes `m` and everything mounted below it belong to a namespace, or to none. */
 export function setNamespace(m: Mount, ns: MountNamespace | null): void {
-  if (m.ns !== ns) {
-    if (m.ns !== null) m.ns.mounts--;
+  const all: Mount[] = [];
+  collect(m, all);
+  for (const x of all) {
+    if (x.ns === ns) continue;
+    if (x.ns !== null) x.ns.mounts--;
     if (ns !== null) ns.mounts++;
-    m.ns = ns;
+    x.ns = ns;
   }
-  if (m.children !== null) for (const c of m.children.values()) setNamespace(c, ns);
 }

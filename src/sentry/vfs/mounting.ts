@@ -292,14 +292,13 @@ export function copyNamespace(
   ns: MountNamespace,
 ): { ns: MountNamespace; translate: (p: VfsPath) => VfsPath } {
   const map = new Map<Mount, Mount>();
-  const copy = (m: Mount): Mount => {
+  for (const m of ns.list()) {
     const c = copyMount(vfs, m, m.root, COPY_EQUAL);
     c.isUnbindable = m.isUnbindable;
     map.set(m, c);
-    if (m.children !== null) for (const child of m.children.values()) c.attachChild(copy(child), child.mountpoint!);
-    return c;
-  };
-  const out = new MountNamespace(vfs.newNamespaceId(), copy(ns.root));
+    if (m.parent !== null) map.get(m.parent)?.attachChild(c, m.mountpoint!);
+  }
+  const out = new MountNamespace(vfs.newNamespaceId(), map.get(ns.root)!);
   return {
     ns: out,
     translate: (p) => {

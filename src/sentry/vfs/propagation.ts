@@ -48,7 +48,7 @@ function makeSlave(vfs: VirtualFileSystem, m: Mount): void {
     return;
   }
   for (const s of g.slaves) follow(s, m.master);
-  vfs.peerGroups.delete(g.id);
+  vfs.dropPeerGroup(g);
 }
 
 /** MS_PRIVATE: also what becomes of a mount that leaves the tree. */
@@ -98,15 +98,22 @@ export function copyMount(vfs: VirtualFileSystem, m: Mount, root: Dentry, how: n
 
 /** A copy of `m`, starting at dentry `root`; `recursive`: with copies of the mounts below it that may be copied. */
 export function copyTree(vfs: VirtualFileSystem, m: Mount, root: Dentry, recursive: boolean, how: number): Mount {
-  const copy = copyMount(vfs, m, root, how);
-  if (recursive && m.children !== null) {
-    for (const child of m.children.values()) {
-      const at = child.mountpoint!;
-      if (child.isUnbindable || !isBelow(at, root)) continue;
-      copy.attachChild(copyTree(vfs, child, child.root, true, how), at);
+  const top = copyMount(vfs, m, root, how);
+  if (!recursive) return top;
+  const todo: { readonly from: Mount; readonly below: Mount }[] = [];
+  const addChildren = (from: Mount, copy: Mount): void => {
+    if (from.children === null) return;
+    for (const child of [...from.children.values()].reverse()) {
+      if (!child.isUnbindable && isBelow(child.mountpoint!, copy.root)) todo.push({ from: child, below: copy });
     }
+  };
+  addChildren(m, top);
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const copy = copyMount(vfs, next.from, next.from.root, how);
+    next.below.attachChild(copy, next.from.mountpoint!);
+    addChildren(next.from, copy);
   }
-  return copy;
+  return top;
 }
 
 /** Whether `d` is `top` or below it in their file system. */
@@ -123,19 +130,19 @@ export interface SpreadCopy {
 
 /** Those to whom mounts below `m` are passed on. */
 export function receivers(m: Mount): Mount[] {
+  const groups = new Set<PeerGroup>();
   const seen = new Set<Mount>([m]);
-  if (m.peers !== null) addListeners(m.peers, seen);
+  if (m.peers !== null) groups.add(m.peers);
+  // Groups are added while they are gone through.
+  for (const g of groups) {
+    for (const p of g.members) seen.add(p);
+    for (const s of g.slaves) {
+      seen.add(s);
+      if (s.peers !== null) groups.add(s.peers);
+    }
+  }
   seen.delete(m);
   return [...seen];
-}
-
-function addListeners(g: PeerGroup, seen: Set<Mount>): void {
-  for (const m of g.members) seen.add(m);
-  for (const s of g.slaves) {
-    if (seen.has(s)) continue;
-    seen.add(s);
-    if (s.peers !== null) addListeners(s.peers, seen);
-  }
 }
 
 /**
@@ -144,7 +151,7 @@ function addListeners(g: PeerGroup, seen: Set<Mount>): void {
  */
 export function spread(vfs: VirtualFileSystem, parent: Mount, point: Dentry, source: Mount): SpreadCopy[] {
   const out: SpreadCopy[] = [];
-  if (parent.peers !== null) new Spreader(vfs, point, out, parent).group(parent.peers, source);
+  if (parent.peers !== null) new Spreader(vfs, point, out, parent).from(parent.peers, source);
   return out;
 }
 
@@ -153,6 +160,8 @@ class Spreader {
   private readonly point: Dentry;
   private readonly out: SpreadCopy[];
   private readonly done: Set<Mount>;
+  /** Groups with what hangs at the place in one of their members, or nearest above it. */
+  private readonly sources: Map<PeerGroup, Mount> = new Map();
 
   constructor(vfs: VirtualFileSystem, point: Dentry, out: SpreadCopy[], first: Mount) {
     this.vfs = vfs;
@@ -161,23 +170,28 @@ class Spreader {
     this.done = new Set([first]);
   }
 
-  /** `source`: what hangs at the place in a member of the group, or nearest above it. */
-  group(g: PeerGroup, source: Mount): void {
+  from(first: PeerGroup, source: Mount): void {
+    this.sources.set(first, source);
+    // Groups are added while they are gone through: chains of slaves may be longer than a stack of calls.
+    for (const [g, from] of this.sources) this.group(g, from);
+  }
+
+  private group(g: PeerGroup, source: Mount): void {
     for (const m of g.members) this.copyTo(m, source, COPY_EQUAL);
     for (const s of g.slaves) {
       if (this.done.has(s)) continue;
-      if (s.peers === null) {
-        this.copyTo(s, source, COPY_SLAVE);
-        continue;
-      }
-      // The group's first gets a slave of the source that is shared in turn, the others equals of that.
-      let inner: Mount | null = null;
-      for (const m of s.peers.members) {
-        inner = this.copyTo(m, source, COPY_SHARED_SLAVE);
-        if (inner !== null) break;
-      }
-      this.group(s.peers, inner ?? source);
+      if (s.peers === null) this.copyTo(s, source, COPY_SLAVE);
+      else if (!this.sources.has(s.peers)) this.sources.set(s.peers, this.enter(s.peers, source) ?? source);
     }
+  }
+
+  /** The first member of a group of slaves gets a slave of the source that is shared in turn; the others get equals of that. */
+  private enter(g: PeerGroup, source: Mount): Mount | null {
+    for (const m of g.members) {
+      const copy = this.copyTo(m, source, COPY_SHARED_SLAVE);
+      if (copy !== null) return copy;
+    }
+    return null;
   }
 
   /** The copy, or null where the place is not to be seen. */

@@ -47,7 +47,9 @@ export class VirtualFileSystem {
   private nextNamespaceId = 0xf0000000;
   private nextIno = 1;
   /** Peer groups of mounts, by id. */
-  readonly peerGroups: Map<number, PeerGroup> = new Map();
+  private readonly peerGroups: Map<number, PeerGroup> = new Map();
+  /** No lower number is free. */
+  private lowestPeerGroup = 1;
   /** One place per kind of anonymous file, see sharedAnonPath. */
   readonly anonPaths: Map<string, VfsPath> = new Map();
   /** Mounts of nothing: pipes, sockets, event files. */
@@ -77,11 +79,15 @@ export class VirtualFileSystem {
 
   /** With the lowest number that is free. */
   newPeerGroup(): PeerGroup {
-    let id = 1;
-    while (this.peerGroups.has(id)) id++;
-    const g = new PeerGroup(id);
-    this.peerGroups.set(id, g);
+    while (this.peerGroups.has(this.lowestPeerGroup)) this.lowestPeerGroup++;
+    const g = new PeerGroup(this.lowestPeerGroup++);
+    this.peerGroups.set(g.id, g);
     return g;
+  }
+
+  dropPeerGroup(g: PeerGroup): void {
+    this.peerGroups.delete(g.id);
+    this.lowestPeerGroup = Math.min(this.lowestPeerGroup, g.id);
   }
 
   newNamespaceId(): number {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { makeShared, setPropagation } from "../../vfs/propagation.ts";
 import { test } from "node:test";
 import {
   EACCES,
@@ -42,7 +43,7 @@ import {
   W_OK,
   X_OK,
 } from "../../../abi/fcntl.ts";
-import { MNT_DETACH, MS_RDONLY } from "../../../abi/mount.ts";
+import { MNT_DETACH, MS_RDONLY, MS_SLAVE } from "../../../abi/mount.ts";
 import { Stat } from "../../../abi/stat.ts";
 import {
   accessAt,
@@ -398,6 +399,37 @@ test("mounts stack, recursive bind, namespaces are copied", () => {
   c.cwd = oldRoot;
   assert.deepEqual(c.list("/m"), ["two"]);
   copied.ns.decRef();
+});
+
+test("mounts go deeper than a stack of calls", () => {
+  const many = 4000;
+  const c = new TestContext();
+  for (const d of ["/m", "/b"]) mkdirAt(c, null, d, 0o755);
+  const ns = c.root.mount.ns!;
+  for (let i = 0; i < many; i++) assert.equal(bindMount(c.vfs, at(c, "/b"), at(c, "/m"), false), 0);
+  assert.equal(ns.list().length, many + 1);
+  const copied = copyNamespace(c.vfs, ns);
+  assert.equal(copied.ns.mounts, many + 1);
+  copied.ns.decRef();
+  assert.equal(ns.mounts, many + 1);
+  // Each one a slave of the one before, and shared.
+  const shared = new TestContext();
+  mkdirAt(shared, null, "/0", 0o755);
+  mountFileSystem(shared.vfs, newTmpfs(shared.vfs, shared.mem), at(shared, "/0"), 0, "first");
+  makeShared(shared.vfs, at(shared, "/0").mount);
+  mkdirAt(shared, null, "/0/in", 0o755);
+  for (let i = 1; i < many; i++) {
+    mkdirAt(shared, null, `/${i}`, 0o755);
+    assert.equal(bindMount(shared.vfs, at(shared, `/${i - 1}`), at(shared, `/${i}`), false), 0);
+    const { mount } = at(shared, `/${i}`);
+    setPropagation(shared.vfs, mount, MS_SLAVE);
+    makeShared(shared.vfs, mount);
+  }
+  mountFileSystem(shared.vfs, newTmpfs(shared.vfs, shared.mem), at(shared, "/0/in"), 0, "spread");
+  assert.equal(shared.root.mount.ns!.mounts, 2 * many + 1);
+  assert.equal(at(shared, `/${many - 1}/in`).mount.source, "spread");
+  assert.equal(umount(shared.vfs, at(shared, "/0/in"), 0), 0);
+  assert.equal(shared.root.mount.ns!.mounts, many + 1);
 });
 
 test("chroot: .. stops at the root; paths outside are unreachable", () => {
