@@ -53,7 +53,7 @@ const RWF_KNOWN: number = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_AP
 
 /** Reads into `seq`, at `pos` or AT_POSITION. `noWait`: RWF_NOWAIT. */
 function readSeq(t: Task, file: FileDescription, pos: number, noWait: boolean): number {
-  if (file instanceof UnixSocket && file.receiveLeast > 1 && file.type === SOCK_STREAM) return readLeast(t, file);
+  if (file.readsLeast > 1) return readLeast(t, file);
   const n = pos === AT_POSITION ? file.read(seq) : file.pread(seq, pos);
   if (n > 0) {
     t.usage.readChars += n;
@@ -70,13 +70,13 @@ function readSeq(t: Task, file: FileDescription, pos: number, noWait: boolean): 
 }
 
 /** SO_RCVLOWAT: reading goes on until there is as much, or no more to come. */
-function readLeast(t: Task, file: UnixSocket): number {
+function readLeast(t: Task, file: FileDescription): number {
   if (t.progress > 0) seq.advance(t.progress);
   const n = file.read(seq);
   const done = t.progress + (n > 0 ? n : 0);
   const err = t.mm.finishIo(seq);
   if (err < 0) return err;
-  if (n > 0 && done < file.receiveLeast && seq.remaining > 0) t.progress = done;
+  if (n > 0 && done < file.readsLeast && seq.remaining > 0) t.progress = done;
   else if (n !== -EAGAIN) return done > 0 ? done : n;
   const wait = waitOr(t, file, EV_IN | EV_RDNORM);
   return wait === BLOCKED || done === 0 ? wait : done;

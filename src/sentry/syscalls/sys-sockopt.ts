@@ -368,7 +368,7 @@ function setsockopt(t: Task, a: SyscallArgs): number {
       else s.flatOptions.delete(SO_LINGER);
       return 0;
     case SO_RCVLOWAT:
-      s.receiveLeast = number < 0 ? INT_MAX : Math.max(number, 1);
+      s.setReceiveLeast(number < 0 ? INT_MAX : Math.max(number, 1));
       return 0;
     case SO_PEEK_OFF:
       s.peekOffset = number;

@@ -61,6 +61,8 @@ export abstract class FileDescription {
   accessMode = 0;
   /** Position of read/write, bytes. For directories an opaque cookie. */
   offset = 0;
+  /** Bytes that a read which may wait waits for; less is given when no more come. */
+  readsLeast = 1;
   /** Where it was opened; holds a reference. Null only before the VFS filled it in. */
   path: VfsPath | null = null;
   /** path.dentry.inode at open; holds a `users` reference. */

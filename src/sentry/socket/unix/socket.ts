@@ -99,7 +99,7 @@ export class UnixSocket extends FileDescription {
   /** Who made or connected it: SO_PEERCRED of the other side. */
   readonly ownCred: PeerCred = new PeerCred();
   readonly peerCred: PeerCred = new PeerCred();
-  /** SO_RCVLOWAT: a receive from a stream that may wait does so until there is as much. */
+  /** SO_RCVLOWAT: a receive from a stream that may wait does so until there is as much; see {@link setReceiveLeast}. */
   receiveLeast = 1;
   /** SO_PEEK_OFF: where the next look with MSG_PEEK begins; negative: at the start, always. */
   peekOffset = -1;
@@ -110,6 +110,11 @@ export class UnixSocket extends FileDescription {
     super();
     this.type = type;
     this.names = names;
+  }
+
+  setReceiveLeast(bytes: number): void {
+    this.receiveLeast = bytes;
+    if (this.type === SOCK_STREAM) this.readsLeast = bytes;
   }
 
   get isConnectionBased(): boolean {
