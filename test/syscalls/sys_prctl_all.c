@@ -88,6 +88,9 @@ int main(void) {
 	P(PR_SET_TIMERSLACK, 77777, 0, 0, 0);
 	P(PR_GET_TIMERSLACK, 0, 0, 0, 0);
 	child("own timer slack", own_timer_slack);
+	// Performance counters, of which there are none.
+	P(PR_TASK_PERF_EVENTS_DISABLE, 0, 0, 0, 0);
+	P(PR_TASK_PERF_EVENTS_ENABLE, 5, 5, 5, 5);
 	// Machine checks.
 	P(PR_MCE_KILL_GET, 0, 0, 0, 0);
 	P(PR_MCE_KILL_GET, 1, 0, 0, 0);

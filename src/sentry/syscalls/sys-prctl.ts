@@ -53,6 +53,8 @@ import {
   PR_SET_TIMING,
   PR_SET_TSC,
   PR_SET_VMA,
+  PR_TASK_PERF_EVENTS_DISABLE,
+  PR_TASK_PERF_EVENTS_ENABLE,
   PR_SET_VMA_ANON_NAME,
   PR_SET_IO_FLUSHER,
   PR_GET_IO_FLUSHER,
@@ -128,6 +130,10 @@ function sysPrctl(t: Task, a: SyscallArgs): number {
       return 0;
     case PR_GET_TIMERSLACK:
       return t.timerSlackNs;
+    case PR_TASK_PERF_EVENTS_DISABLE:
+    case PR_TASK_PERF_EVENTS_ENABLE:
+      // Of all the counters that the thread has: none.
+      return 0;
     case PR_MCE_KILL:
       return setMceKill(t, a);
     case PR_MCE_KILL_GET:
