@@ -64,6 +64,12 @@ export const F_GETOWN_EX = 16;
 export const F_OFD_GETLK = 36;
 export const F_OFD_SETLK = 37;
 export const F_OFD_SETLKW = 38;
+/** uid_t[2]: who set the owner. */
+export const F_GETOWNER_UIDS = 17;
+export const F_GET_RW_HINT = 1035;
+export const F_SET_RW_HINT = 1036;
+/** RWH_WRITE_LIFE_EXTREME: the greatest of the hints. */
+export const RWH_MAX = 5;
 export const F_SETLEASE = 1024;
 export const F_GETLEASE = 1025;
 export const F_NOTIFY = 1026;

@@ -62,5 +62,32 @@ int main(void) {
 	int dir = open(".", O_RDONLY);
 	SHOW(fcntl(dir, F_NOTIFY, 0));
 	SHOW(fcntl(dir, F_NOTIFY, DN_MULTISHOT));
+	// Who set the owner; hints about what is written; what leases may be.
+	uid_t uids[2] = {7, 7};
+	SHOW(fcntl(fds[0], 17, uids));
+	say("owner set by %u %u\n", uids[0], uids[1]);
+	pid_t pid = fork();
+	if (pid == 0) {
+		MUST(setresuid(1000, 1001, 1002));
+		SHOW(fcntl(fds[0], F_SETOWN, getpid()));
+		_exit(0);
+	}
+	reap(pid);
+	SHOW(fcntl(fds[0], 17, uids));
+	say("owner set by %u %u\n", uids[0], uids[1]);
+	SHOW(fcntl(fds[0], 17, WILD));
+	uint64_t hint = 9;
+	SHOW(fcntl(fd, 1035, &hint));
+	say("hint %d\n", (int)hint);
+	hint = 4;
+	SHOW(fcntl(fd, 1036, &hint));
+	hint = 6;
+	SHOW(fcntl(fd, 1036, &hint));
+	SHOW(fcntl(fd, 1035, &hint));
+	say("hint %d\n", (int)hint);
+	SHOW(fcntl(fd, 1036, WILD));
+	SHOW(fcntl(fd, F_SETLEASE, 3));
+	SHOW(fcntl(fd, F_SETLEASE, -1));
+	SHOW(fcntl(fd, F_NOTIFY, 0));
 	return 0;
 }

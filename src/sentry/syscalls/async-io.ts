@@ -27,7 +27,7 @@ export class FileOwner implements AsyncOwner, WaitListener {
   id = 0;
   /** The fd that O_ASYNC was set through, for si_fd. */
   fd = -1;
-  private creds: Credentials | null = null;
+  creds: Credentials | null = null;
 
   constructor(kernel: Kernel, file: FileDescription) {
     this.kernel = kernel;

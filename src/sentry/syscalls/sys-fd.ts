@@ -13,6 +13,11 @@ import {
   F_GETLK,
   F_GETOWN,
   F_GETOWN_EX,
+  F_GETOWNER_UIDS,
+  F_GET_RW_HINT,
+  F_SET_RW_HINT,
+  F_RDLCK,
+  RWH_MAX,
   F_GETPIPE_SZ,
   F_GETSIG,
   F_NOTIFY,
@@ -181,9 +186,28 @@ function fcntlFile(t: Task, file: FileDescription, fd: number, cmd: number, a: S
       return F_UNLCK;
     case F_SETLEASE:
       if (file.inode === null || !file.inode.isRegular) return -EINVAL;
+      if (a.i32(2) < F_RDLCK || a.i32(2) > F_UNLCK) return -EINVAL;
       // Leases are never given, as if somebody else always had the file open.
       return a.i32(2) === F_UNLCK ? 0 : -EAGAIN;
+    case F_GETOWNER_UIDS: {
+      const creds = file.asyncOwner instanceof FileOwner ? file.asyncOwner.creds : null;
+      const v = t.kernel.scratchView;
+      v.setUint32(0, creds === null ? 0 : creds.ruid, true);
+      v.setUint32(4, creds === null ? 0 : creds.euid, true);
+      return t.copyOutStruct(a.ptr(2), 8) < 0 ? -EFAULT : 0;
+    }
+    case F_GET_RW_HINT:
+      return t.mm.writePtr(a.ptr(2), file.inode === null ? 0 : file.inode.writeHint);
+    case F_SET_RW_HINT: {
+      const hint = t.mm.readPtr(a.ptr(2));
+      if (hint < 0 || hint > RWH_MAX) return hint < 0 ? hint : -EINVAL;
+      const { inode } = file;
+      if (inode !== null && !isOwnerOrCapable(inode, t.creds)) return -EPERM;
+      if (inode !== null) inode.writeHint = hint;
+      return 0;
+    }
     case F_NOTIFY:
+      if (a.i32(2) === 0) return 0;
       if (file.inode === null || !file.inode.isDir) return -ENOTDIR;
       // Without events this takes notifications away; there are none.
       return (a.u32(2) & ~DN_MULTISHOT) === 0 ? 0 : -EINVAL;

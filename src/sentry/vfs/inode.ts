@@ -62,6 +62,8 @@ export abstract class Inode {
   writers = 0;
   /** flock, POSIX and OFD locks; null until the first. */
   locks: FileLocks | null = null;
+  /** fcntl(F_SET_RW_HINT): how long what is written will live; kept. */
+  writeHint = 0;
   /** State of a FIFO (fs/pipe) or the endpoint bound to a socket node; null until first used. */
   special: unknown = null;
   /** Has no name but may be given one by linkat(2) (O_TMPFILE without O_EXCL). */
