@@ -4,7 +4,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { R_R10, R_R8, R_R9, R_RAX, R_RBX, R_RDI, R_RDX, R_RIP, R_RSI, R_RSP } from "../arch/amd64/registers.ts";
-import { Bench, CODE, DATA, JMP_SELF, LOAD_RAX_RSI, PAGE, STORE_RAX_RSI, SYSCALL } from "./conformance.testing.ts";
+import type { Bench } from "./conformance.testing.ts";
+import {
+  CODE,
+  DATA,
+  JMP_SELF,
+  LOAD_RAX_RSI,
+  PAGE,
+  STORE_RAX_RSI,
+  SYSCALL,
+  hostileScenario,
+  tryRun,
+} from "./conformance.testing.ts";
 import { EV_DIED, EV_FAULT, EV_SYSCALL } from "./platform.ts";
 import { WINDOW_CHUNK } from "./stub/native.unsafe.ts";
 import { StubPlatform } from "./stub/platform.ts";
@@ -40,17 +51,14 @@ describe("batches", () => {
   after(() => platform.shutdown());
 
   function scenario(title: string, body: () => void): void {
-    test(title, () => {
-      bench = new Bench(platform);
-      try {
+    hostileScenario(
+      title,
+      () => platform,
+      (made) => {
+        bench = made;
         body();
-        // The Sentry and its other guests are well.
-        const { as } = bench.space(SYSCALL);
-        assert.equal(bench.run(bench.context(as)), EV_SYSCALL);
-      } finally {
-        bench.end();
-      }
-    });
+      },
+    );
   }
 
   /** An address space with a window onto the whole bench file, and a stopped context in it. */
@@ -82,25 +90,9 @@ describe("batches", () => {
     return event;
   }
 
-  /** Goes on at `rip` and stops again, one way or the other; false: it died. */
+  /** Goes on and stops again, one way or the other; false: it died. */
   function survives(as: Space, id: number): boolean {
-    platform.resume(id);
-    const settled = (ms: number): boolean => {
-      const end = performance.now() + ms;
-      do {
-        platform.wait(1e6);
-        for (let i = 0; i < platform.result.stoppedCount; i++) if (platform.result.stopped[i] === id) return true;
-      } while (performance.now() < end);
-      return false;
-    };
-    if (!settled(20)) {
-      platform.interrupt(id);
-      if (!settled(200)) {
-        process.kill(platform.pidOf(as), "SIGKILL");
-        assert.ok(settled(2000));
-      }
-    }
-    return bench.event(id) !== EV_DIED;
+    return tryRun(bench, as, id) !== EV_DIED;
   }
 
   /** A hostile thread jumps to the stub's syscall instruction at `site`. */

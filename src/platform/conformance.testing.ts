@@ -1,10 +1,22 @@
 /** A bench for platform tests: one memory file, one or more address spaces, guest code as bytes. */
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { R_RIP, R_RSP, regU64, setReg } from "../arch/amd64/registers.ts";
 import type { Host } from "../host/host.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
 import type { AddressSpace, HostBacking, Platform } from "./platform.ts";
-import { CTX_ADDR, CTX_ERR, CTX_EVENT, CTX_SICODE, CTX_SIGNO, CTX_TRAPNO, CTX_PARTIAL, CTX_WORDS } from "./platform.ts";
+import {
+  CTX_ADDR,
+  CTX_ERR,
+  CTX_EVENT,
+  CTX_PARTIAL,
+  CTX_SICODE,
+  CTX_SIGNO,
+  CTX_TRAPNO,
+  CTX_WORDS,
+  EV_SYSCALL,
+} from "./platform.ts";
+import type { StubPlatform } from "./stub/platform.ts";
 
 export const PAGE = 4096;
 /** Where guest code and data are mapped by {@link Bench.space}. */
@@ -38,6 +50,45 @@ export function movRax(value: number): number[] {
   const bytes = [0x48, 0xb8];
   for (let i = 0; i < 8; i++) bytes.push(Math.floor(value / 256 ** i) % 256);
   return bytes;
+}
+
+/** Waits up to `ms` for the context to stop; false when it does not. Others that stop are passed over. */
+export function settles(platform: Platform, id: number, ms: number): boolean {
+  const end = performance.now() + ms;
+  do {
+    platform.wait(1e6);
+    const { stopped, stoppedCount } = platform.result;
+    for (let i = 0; i < stoppedCount; i++) if (stopped[i] === id) return true;
+  } while (performance.now() < end);
+  return false;
+}
+
+/** Resumes whatever a context is about to do; if it neither stops nor can be interrupted, its process is killed. The event. */
+export function tryRun(bench: Bench, as: AddressSpace, id: number): number {
+  const platform = bench.platform as StubPlatform;
+  platform.resume(id);
+  if (!settles(platform, id, 20)) {
+    platform.interrupt(id);
+    if (!settles(platform, id, 200)) {
+      process.kill(platform.pidOf(as), "SIGKILL");
+      assert.ok(settles(platform, id, 2000));
+    }
+  }
+  return bench.event(id);
+}
+
+/** A test of hostile guests on a bench of its own: afterwards the Sentry and its other guests are well. */
+export function hostileScenario(title: string, platform: () => Platform, body: (bench: Bench) => void): void {
+  test(title, () => {
+    const bench = new Bench(platform());
+    try {
+      body(bench);
+      const { as } = bench.space(SYSCALL);
+      assert.equal(bench.run(bench.context(as)), EV_SYSCALL);
+    } finally {
+      bench.end();
+    }
+  });
 }
 
 /** A memory file with a window, and the address spaces of a test. */

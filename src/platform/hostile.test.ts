@@ -19,8 +19,18 @@ import {
   R_RSI,
   R_RSP,
 } from "../arch/amd64/registers.ts";
-import { Bench, CODE, DATA, JMP_SELF, PAGE, SYSCALL, jmpBack } from "./conformance.testing.ts";
-import type { AddressSpace } from "./platform.ts";
+import {
+  CODE,
+  DATA,
+  JMP_SELF,
+  PAGE,
+  SYSCALL,
+  hostileScenario,
+  jmpBack,
+  settles,
+  tryRun,
+} from "./conformance.testing.ts";
+import type { Bench } from "./conformance.testing.ts";
 import { EV_DIED, EV_FAULT, EV_INTERRUPT, EV_SYSCALL } from "./platform.ts";
 import { StubPlatform } from "./stub/platform.ts";
 
@@ -61,42 +71,17 @@ for (const name of ["systrap", "ptrace"] as const) {
     after(() => platform.shutdown());
 
     function scenario(title: string, body: () => void): void {
-      test(title, () => {
-        bench = new Bench(platform);
-        try {
+      hostileScenario(
+        title,
+        () => platform,
+        (made) => {
+          bench = made;
           body();
-          // The Sentry and its other guests are well.
-          const { as } = bench.space(SYSCALL);
-          const id = bench.context(as);
-          assert.equal(bench.run(id), EV_SYSCALL);
-        } finally {
-          bench.end();
-        }
-      });
+        },
+      );
     }
 
-    /** Waits up to `ms` for the context to stop; false when it does not. */
-    function settle(id: number, ms: number): boolean {
-      const end = performance.now() + ms;
-      do {
-        platform.wait(1e6);
-        for (let i = 0; i < platform.result.stoppedCount; i++) if (platform.result.stopped[i] === id) return true;
-      } while (performance.now() < end);
-      return false;
-    }
-
-    /** Resumes; if it neither stops nor can be interrupted, its process is killed. */
-    function tryRun(as: AddressSpace, id: number): number {
-      platform.resume(id);
-      if (!settle(id, 20)) {
-        platform.interrupt(id);
-        if (!settle(id, 100)) {
-          process.kill(platform.pidOf(as), "SIGKILL");
-          assert.ok(settle(id, 2000));
-        }
-      }
-      return bench.event(id);
-    }
+    const settle = (id: number, ms: number): boolean => settles(platform, id, ms);
 
     scenario("no address but the guest's own memory is writable and executable, the stub's code is read-only", () => {
       const { as } = bench.space(SYSCALL);
@@ -213,7 +198,7 @@ for (const name of ["systrap", "ptrace"] as const) {
           bench.set(id, R_RSI, nr === 202 ? 1 : STUB_BASE + 0x1000);
           bench.set(id, R_RDX, 8);
           bench.set(id, R_RSP, DATA + 1024);
-          if (tryRun(as, id) === EV_DIED) {
+          if (tryRun(bench, as, id) === EV_DIED) {
             ({ as } = bench.space(JMP_SELF));
             id = bench.context(as);
           }
@@ -221,22 +206,36 @@ for (const name of ["systrap", "ptrace"] as const) {
       }
     });
 
-    scenario("jumping anywhere into the stub", () => {
+    scenario("jumping to every address of the stub's code", () => {
+      const text = readFileSync(join(import.meta.dirname, "../../build/stub.elf")).subarray(0x1000, 0x3000);
+      const bystander = bench.space(SYSCALL);
+      const witness = bench.context(bystander.as);
+      const lines = (): string[] => mappings(platform.pidOf(bystander.as)).map((mapping) => mapping.line);
+      assert.equal(bench.run(witness), EV_SYSCALL);
+      const before = lines();
       let { as } = bench.space(JMP_SELF);
       let id = bench.context(as);
       let died = 0;
-      for (let offset = 0; offset < 0x1650; offset += offset === 0x600 ? 0xa00 : 3) {
+      for (let offset = 0; offset < text.length; offset++) {
+        // Padding between the pages' code is like the byte before.
+        if (offset > 8 && text.subarray(offset - 8, offset + 1).every((byte) => byte === 0)) continue;
         bench.set(id, R_RIP, STUB_BASE + offset);
         bench.set(id, R_RSP, DATA + 2048);
         bench.set(id, R_EFLAGS, 0x202);
-        for (const r of [R_RDI, R_RSI, R_RDX, R_RBX]) bench.set(id, r, DATA + 512);
-        if (tryRun(as, id) !== EV_DIED) continue;
+        // Its own memory, what it shares with the Sentry, and what is the stub's.
+        const value = [DATA + 512, STUB_BASE + 0x10008000, STUB_BASE + 0x1000000][offset % 3]!;
+        for (const r of [R_RDI, R_RSI, R_RDX, R_RBX]) bench.set(id, r, value);
+        bench.set(id, R_RAX, [202, 11, 10, 25, 1, 15][offset % 6]!);
+        if (tryRun(bench, as, id) !== EV_DIED) continue;
         died++;
         bench.free(as);
         ({ as } = bench.space(JMP_SELF));
         id = bench.context(as);
       }
-      assert.ok(died < 0x200);
+      assert.ok(died < 0x400, `${died}`);
+      assert.deepEqual(lines(), before);
+      assert.equal(bench.run(witness), EV_FAULT);
+      assert.equal(bench.get(witness, R_RIP), CODE + 2);
     });
 
     scenario("a guest that fills the memory it shares with the Sentry", () => {
@@ -252,7 +251,7 @@ for (const name of ["systrap", "ptrace"] as const) {
             bench.set(id, R_RAX, value);
             bench.set(id, R_RDI, mapping.start);
             bench.set(id, R_RCX, size);
-            const event = tryRun(as, id);
+            const event = tryRun(bench, as, id);
             if (event === EV_DIED) break;
           }
           if (bench.event(id) === EV_DIED) break;

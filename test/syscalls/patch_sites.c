@@ -97,6 +97,31 @@ static void test_fork(void) {
 	say("fork: ok\n");
 }
 
+/* A program that was patched is replaced by another one, the same, which is patched anew; from a thread, too. */
+static void *replace(void *argument) {
+	char *argv[] = {"patch_sites", "again", NULL};
+	(void)argument;
+	if (heat() == 0) execv("/proc/self/exe", argv);
+	_exit(3);
+}
+
+static void test_exec(void) {
+	for (int threaded = 0; threaded < 2; threaded++) {
+		fflush(stdout);
+		pid_t child = fork();
+		if (child == 0) {
+			pthread_t thread;
+			if (heat() != 0) _exit(1);
+			if (!threaded) replace(NULL);
+			if (pthread_create(&thread, NULL, replace, NULL) != 0) _exit(2);
+			for (;;) site_before();
+		}
+		int status;
+		CHECK(waitpid(child, &status, 0) == child && status == 0);
+	}
+	say("exec: ok\n");
+}
+
 /* A function in memory of its own: mov $nr,%eax; syscall; cmp $-4096,%rax; ret. */
 static const uint8_t template[] = {0x90, 0xb8, 110, 0, 0, 0, 0x0f, 0x05, 0x48, 0x3d, 0, 0xf0, 0xff, 0xff, 0xc3};
 
@@ -320,12 +345,14 @@ static void test_unmapping(void) {
 	say("unmapping: ok\n");
 }
 
-int main(void) {
+int main(int argc, char **argv) {
 	CHECK(heat() == 0);
+	if (argc == 2 && strcmp(argv[1], "again") == 0) return 0;
 	CHECK(site_jump() == 0 || 1);
 	CHECK(sum(sites_start, 0) == 1);
 	test_signals();
 	test_fork();
+	test_exec();
 	test_threads();
 	test_rewriting();
 	test_reading();

@@ -3,21 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EFAULT as M_EFAULT } from "../../abi/errno.ts";
 import * as M from "../../abi/mman.ts";
+import { ANON, mmap, P, RW } from "./calls.testing.ts";
 import { checkMm, FakeWorld, hostOf } from "./fake.testing.ts";
-import { type MemoryManager, MmapOptions } from "./mm.ts";
+import type { MemoryManager } from "./mm.ts";
 
-const P = 4096;
 /** A large page of these tests. */
 const HUGE: number = 8 * P;
-const options = new MmapOptions();
 
-function map(mm: MemoryManager, addr: number, len: number, prot = 3, more = 0): number {
-  options.clear();
-  options.addr = addr;
-  options.len = len;
-  options.prot = prot;
-  options.flags = M.MAP_PRIVATE | M.MAP_ANONYMOUS | more;
-  const at = mm.mmap(options);
+function map(mm: MemoryManager, addr: number, len: number, prot: number = RW, more = 0): number {
+  const at = mmap(mm, addr, len, prot, ANON | more);
   assert.ok(at > 0);
   return at;
 }

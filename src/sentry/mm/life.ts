@@ -127,7 +127,7 @@ export function releaseAddressSpace(mm: MemoryManager): void {
   mm.as.release();
   const files = mm.filesOfPages();
   for (const f of files) f.beginFree();
-  mm.freeDeferred();
+  mm.changes.free();
   for (let p = mm.pmas.first; p !== null; p = p.next) p.file.decRef(p.off, p.end - p.start);
   mm.spares.release(mm);
   mm.pmas.clear();

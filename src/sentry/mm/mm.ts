@@ -6,6 +6,7 @@
  * - `map.ts` mmap, munmap, mprotect, brk; `remap.ts` mremap; `advise.ts` madvise, msync, mlock, mincore
  * - `fault.ts` bringing pages in, copy-on-write, stack growth
  * - `access.ts`, `io-seq.ts`, `atomic.ts` the kernel's own access
+ * - `host-changes.ts` host mappings and freed pages; `spares.ts` what was unmapped a moment ago
  * - `life.ts` fork and the end; `patches.ts` patched call sites
  *
  * Two trees: VMAs say what the guest asked for, PMAs which pages of which file are there. Every PMA is mapped on the host
@@ -27,8 +28,10 @@ import type { IoSequence } from "../usermem/io.ts";
 import * as access from "./access.ts";
 import { AddrTree } from "./addr-tree.ts";
 import * as advise from "./advise.ts";
+import { FutexLocation, MmapOptions } from "./arguments.ts";
 import * as atomic from "./atomic.ts";
 import { faultIn, noteStuck, ownPages } from "./fault.ts";
+import { HostChanges } from "./host-changes.ts";
 import * as ioSeq from "./io-seq.ts";
 import {
   abandon,
@@ -55,11 +58,6 @@ const MIN_STACK_GAP = 128 * 1024 * 1024;
 const MMAP_RANDOM_PAGES: number = 2 ** 28;
 const STACK_RANDOM_PAGES: number = 2 ** 22;
 
-/** Bytes that may wait for a thread's batch before they are free. */
-const HAND_OVER_MAX: number = 1024 * 1024;
-/** How often an address space must have been flushed before its threads get windows. */
-const WINDOW_FLUSHES = 4;
-
 /** What a memory manager takes from its surroundings. */
 export interface MmEnv {
   readonly memory: MemoryProvider;
@@ -69,43 +67,6 @@ export interface MmEnv {
   readonly late?: LateReleases;
   /** False: addresses are the same every time. */
   readonly aslr: boolean;
-}
-
-/** Arguments of {@link MemoryManager.mmap}; reusable. */
-export class MmapOptions {
-  addr = 0;
-  len = 0;
-  prot = 0;
-  /** MAP_* */
-  flags = 0;
-  /** File mappings: what is mapped, and the opened file that the VMA keeps (a reference is taken). */
-  mappable: Mappable | null = null;
-  file: VmaFile | null = null;
-  offset = 0;
-  /** Most that mprotect may give later: without PROT_WRITE for a shared mapping of a file not open for writing. */
-  maxProt = 7;
-  /** For [vdso] and the like. */
-  name = "";
-
-  /** Back to the defaults. */
-  clear(): void {
-    this.addr = 0;
-    this.len = 0;
-    this.prot = 0;
-    this.flags = 0;
-    this.mappable = null;
-    this.file = null;
-    this.offset = 0;
-    this.maxProt = 7;
-    this.name = "";
-  }
-}
-
-/** Where a futex word lives; equal (id, offset) mean the same word. Filled by {@link MemoryManager.futexLocate}. */
-export class FutexLocation {
-  /** Identity of the address space (private) or of the shared object; both from one number space. */
-  id = 0;
-  offset = 0;
 }
 
 /** One guest address space. */
@@ -189,18 +150,8 @@ export class MemoryManager implements MappingOwner {
   /** Guest faults in a row on a page that is there. */
   stuckPage = -1;
   stuckCount = 0;
-  /** Page references to give back after the next flush. */
-  private readonly freeFiles: MappedFile[] = [];
-  private readonly freeOffs: number[] = [];
-  private readonly freeLens: number[] = [];
-  private freeCount = 0;
-  /** How many of them wait for a thread to execute its batch: the first ones. */
-  private handedCount = 0;
-  /** How many numbers of the pool's extents have windows; flushes so far. */
-  private windowed = 0;
-  private flushes = 0;
-  /** The error of a flush that failed. */
-  private broken = 0;
+  /** Page references to give back, and windows. */
+  readonly changes: HostChanges = new HostChanges();
   /** Result of readI64, atomicLoad32, atomicCas32, atomicRmw32. */
   value = 0;
 
@@ -482,7 +433,7 @@ export class MemoryManager implements MappingOwner {
 
   /** Something must be flushed before a context of this address space is resumed. */
   get needsFlush(): boolean {
-    return this.freeCount > this.handedCount || this.as.dirty || this.broken !== 0;
+    return this.changes.waits(this);
   }
 
   /**
@@ -491,48 +442,7 @@ export class MemoryManager implements MappingOwner {
    * @hot
    */
   handOver(ctx: number): number {
-    const { as } = this;
-    if (this.broken !== 0 || as.handOver === undefined) return this.flush();
-    if (this.handedCount > 0) this.flushFrees();
-    if (!this.freesOwn() || !as.handOver(ctx)) return this.flush();
-    // Other threads reach the pages until this one has done its batch, and must not find them in another place meanwhile.
-    if (this.users > 1) this.handedCount = this.freeCount;
-    else this.freeDeferred();
-    return 0;
-  }
-
-  /** Whether no page that is to be freed may go to somebody else. */
-  private freesOwn(): boolean {
-    const { memory, pool } = this;
-    let bytes = 0;
-    for (let i = 0; i < this.freeCount; i++) {
-      const file = this.freeFiles[i]!;
-      // Nobody else gets pages of host files: to keep them is as good as not to unmap them.
-      if (file.window === null) continue;
-      if (file !== memory || memory.poolOf(this.freeOffs[i]!) !== pool) return false;
-      bytes += this.freeLens[i]!;
-    }
-    return bytes <= HAND_OVER_MAX || this.users === 1;
-  }
-
-  /** Frees what waits for a thread's batch. */
-  private flushFrees(): void {
-    this.as.settle?.();
-    this.memory.beginFree();
-    this.freeDeferred(this.handedCount);
-    this.memory.endFree();
-  }
-
-  /** Opens windows for the memory that only this address space gets, once it has shown that it maps more. */
-  private openWindows(): void {
-    const { as, pool } = this;
-    if (as.addWindow === undefined || pool.retired || ++this.flushes < WINDOW_FLUSHES) return;
-    if (this.platform.windowChunk !== this.memory.chunkPages * PAGE_SIZE) return;
-    const { extents } = pool;
-    while (this.windowed < extents.length) {
-      if (!as.addWindow(this.memory.backing, extents[this.windowed]!, extents[this.windowed + 1]!)) return;
-      this.windowed += 2;
-    }
+    return this.changes.handOver(this, ctx);
   }
 
   /**
@@ -540,21 +450,7 @@ export class MemoryManager implements MappingOwner {
    * could not do one of them, so that the address space is not what it should be and its processes must be killed.
    */
   flush(): number {
-    // While there is no host address space, the queue refers to all pages.
-    if (this.as instanceof PendingSpace) return 0;
-    if (!this.as.dirty) {
-      if (this.handedCount > 0) this.as.settle?.();
-    } else if (this.windowed < this.pool.extents.length) this.openWindows();
-    const r = this.as.flush();
-    // Who knows what is still mapped: then nothing is freed before the host address space is gone.
-    if (r < 0) this.broken = r;
-    if (this.broken !== 0) return this.broken;
-    if (this.freeCount > 0) {
-      this.memory.beginFree();
-      this.freeDeferred();
-      this.memory.endFree();
-    }
-    return r;
+    return this.changes.flush(this);
   }
 
   /**
@@ -573,11 +469,10 @@ export class MemoryManager implements MappingOwner {
   /** Goes on with another pool and no windows. */
   changePool(): void {
     this.spares.drop(this, 0, Infinity, false);
-    this.as.closeWindows?.();
+    this.changes.closeWindows(this);
     this.pool.retire();
     this.oldPools.push(this.pool);
     this.pool = this.memory.openPool();
-    this.windowed = 0;
     this.sharesPool = false;
   }
 
@@ -604,25 +499,7 @@ export class MemoryManager implements MappingOwner {
 
   /** Notes page references that are given back after the next flush. */
   deferFree(file: MappedFile, off: number, len: number): void {
-    const n = this.freeCount++;
-    this.freeFiles[n] = file;
-    this.freeOffs[n] = off;
-    this.freeLens[n] = len;
-  }
-
-  /** Gives the noted page references back; no host mapping may show the pages. */
-  freeDeferred(n: number = this.freeCount): void {
-    this.handedCount = 0;
-    for (let i = 0; i < n; i++) this.freeFiles[i]!.decRef(this.freeOffs[i]!, this.freeLens[i]!);
-    const rest = this.freeCount - n;
-    this.freeCount = rest;
-    for (let i = 0; i < rest; i++) {
-      this.freeFiles[i] = this.freeFiles[n + i]!;
-      this.freeOffs[i] = this.freeOffs[n + i]!;
-      this.freeLens[i] = this.freeLens[n + i]!;
-    }
-    // Do not keep files alive; a long list does not come back soon.
-    this.freeFiles.length = rest;
+    this.changes.deferFree(file, off, len);
   }
 
   /** The memory files that pages of this address space come from. */
@@ -644,4 +521,4 @@ export class MemoryManager implements MappingOwner {
   }
 }
 
-export { LateReleases, MEM_SYSTEM, MemoryFile, type MemoryProvider };
+export { FutexLocation, LateReleases, MEM_SYSTEM, MemoryFile, type MemoryProvider, MmapOptions };

@@ -3,19 +3,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EFAULT } from "../../abi/errno.ts";
 import * as M from "../../abi/mman.ts";
+import { ANON, mmap, P, RW } from "./calls.testing.ts";
 import { checkMm, FakeWorld, guestAccess, hostOf } from "./fake.testing.ts";
-import { type MemoryManager, MmapOptions } from "./mm.ts";
+import type { MemoryManager } from "./mm.ts";
 
-const P = 4096;
-const options = new MmapOptions();
-
-function map(mm: MemoryManager, addr: number, len: number, prot = 3, more = 0): number {
-  options.clear();
-  options.addr = addr;
-  options.len = len;
-  options.prot = prot;
-  options.flags = M.MAP_PRIVATE | M.MAP_ANONYMOUS | more;
-  return mm.mmap(options);
+function map(mm: MemoryManager, addr: number, len: number, prot: number = RW, more = 0): number {
+  const at = mmap(mm, addr, len, prot, ANON | more);
+  assert.ok(at > 0);
+  return at;
 }
 
 function world(): { w: FakeWorld; mm: MemoryManager } {
