@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { R_R10, R_R8, R_R9, R_RAX, R_RBX, R_RDI, R_RDX, R_RIP, R_RSI, R_RSP } from "../arch/amd64/registers.ts";
 import type { Bench } from "./conformance.testing.ts";
 import {
