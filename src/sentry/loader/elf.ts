@@ -45,6 +45,34 @@ export interface ByteSource {
   pread(buf: Uint8Array, off: number, len: number, pos: number): number;
 }
 
+/**
+ * A file whose beginning is read once: there lies nearly everything that loading looks at before it maps. `head` is the
+ * caller's, and holds the beginning until it is used for another file.
+ */
+export class HeadSource implements ByteSource {
+  private readonly file: ByteSource;
+  private readonly head: Uint8Array;
+  /** Bytes there, or -errno. */
+  private readonly got: number;
+
+  constructor(file: ByteSource, head: Uint8Array) {
+    this.file = file;
+    this.head = head;
+    this.got = file.pread(head, 0, head.length, 0);
+  }
+
+  pread(buf: Uint8Array, off: number, len: number, pos: number): number {
+    const { got } = this;
+    if (got < 0) return got;
+    const isWhole = got < this.head.length;
+    if (pos + len > got && !isWhole) return this.file.pread(buf, off, len, pos);
+    const n = Math.max(0, Math.min(len, got - pos));
+    // Headers are small: a loop is faster than a view and a copy.
+    for (let i = 0; i < n; i++) buf[off + i] = this.head[pos + i]!;
+    return n;
+  }
+}
+
 /** A PT_LOAD segment. Addresses are as in the file (without load bias). */
 export interface Segment {
   /** First and one past the last byte in memory. */

@@ -37,7 +37,7 @@ import { RLIMIT_STACK } from "../../abi/resource.ts";
 import type { Mappable } from "../memmap/memmap.ts";
 import type { VmaFile } from "../memmap/vma-file.ts";
 import { type MemoryManager, MmapOptions } from "../mm/mm.ts";
-import { type ElfImage, isElf, parseElf, type Segment } from "./elf.ts";
+import { type ByteSource, type ElfImage, HeadSource, isElf, parseElf, type Segment } from "./elf.ts";
 import { HEAD_SIZE, isScript, parseScript } from "./script.ts";
 import { argumentBytes, Auxv, buildStack } from "./stack.ts";
 
@@ -104,6 +104,9 @@ export interface LoadedProgram {
   readonly file: ExecutableFile;
 }
 
+/** The first page of the file that is looked at; loading is never interrupted. */
+const beginning: Uint8Array = new Uint8Array(PAGE);
+
 /**
  * Loads `file` (opened for execution; taken over, also on failure) named `filename` (latin1) into a new address space.
  * Returns -ENOEXEC, -ELIBBAD, -E2BIG, -ENOMEM, -ELOOP, -EINVAL, -EIO, or what opening an interpreter gave.
@@ -120,8 +123,10 @@ export function loadExecutable(
   let at = file;
   let name = filename;
   const head = new Uint8Array(HEAD_SIZE);
+  let source: HeadSource;
   for (let depth = 0; ; depth++) {
-    const n = depth > SCRIPT_DEPTH ? -ELOOP : at.pread(head, 0, HEAD_SIZE, 0);
+    source = new HeadSource(at, beginning);
+    const n = depth > SCRIPT_DEPTH ? -ELOOP : source.pread(head, 0, HEAD_SIZE, 0);
     if (n < 0) return closing(at, n);
     head.fill(0, n);
     if (!isScript(head)) break;
@@ -135,7 +140,7 @@ export function loadExecutable(
     name = line.interpreter;
   }
   if (!isElf(head)) return closing(at, -ENOEXEC);
-  const r = loadElf(env, at, filename, args, envp);
+  const r = loadElf(env, at, source, filename, args, envp);
   return typeof r === "number" ? closing(at, r) : r;
 }
 
@@ -147,13 +152,14 @@ function closing(file: ExecutableFile, err: number): number {
 function loadElf(
   env: LoadEnv,
   file: ExecutableFile,
+  source: ByteSource,
   filename: string,
   argv: readonly string[],
   envp: readonly string[],
 ): LoadedProgram | number {
   // The largest address that anything may have; the platform's own limit is checked when mapping.
   const limit = 2 ** 47 - PAGE;
-  const image = parseElf(file, limit);
+  const image = parseElf(source, limit);
   if (typeof image === "number") return image;
   const mappable = file.mappable();
   if (typeof mappable === "number") return -ENOEXEC;
@@ -162,7 +168,7 @@ function loadElf(
   if (image.interpreter !== "") {
     const f = env.openInterpreter(image.interpreter);
     if (typeof f === "number") return f;
-    const i = parseElf(f, limit);
+    const i = parseElf(new HeadSource(f, beginning), limit);
     if (typeof i === "number") {
       const short = f.size() < 64;
       f.close();
