@@ -5,7 +5,8 @@
  * both spin, which is several times as fast. Neither ever leaves the other's CPU by itself: only one of them is runnable
  * at any time, so that no scheduler sees a reason. So a thread that often stops where we are is woken up elsewhere when there is
  * a CPU that nobody uses. Where there is none, spinning takes time from somebody who works: nobody spins then, and threads
- * that call are brought to our CPU, because a wake-up across CPUs costs more than a switch.
+ * that call are brought to our CPU, because a wake-up across CPUs costs more than a switch. A thread that has been moved and does
+ * not stop for a while computes, and may use every CPU.
  */
 #include "platform.h"
 
@@ -78,15 +79,36 @@ static int host_runnable(void) {
   return value;
 }
 
+static void set_cpus(const struct context *c, const cpu_set_t *set) { sched_setaffinity(c->tid, sizeof(*set), set); }
+
+/* A thread that was moved may use every CPU again. */
+static void let_go(struct context *c) {
+  if (!c->moved) return;
+  c->moved = false;
+  if (!c->own_cpus) set_cpus(c, &P.cpu_set);
+}
+
+bool placement_moved(void) {
+  for (int32_t i = 0; i < P.running_count; i++)
+    if (P.contexts[P.running[i]].moved) return true;
+  return false;
+}
+
+void placement_idle(void) {
+  for (int32_t i = 0; i < P.running_count; i++) let_go(&P.contexts[P.running[i]]);
+}
+
 /* Looks whether there are two CPUs for us: one for us, and one for a thread that calls. */
 static void sample(uint64_t tsc) {
   int own = 1, computing = 0;
   for (int32_t i = 0; i < P.running_count; i++) {
     struct context *c = &P.contexts[P.running[i]];
-    if (c->seen == 0)
+    if (c->seen == 0) {
       c->seen = tsc;
-    else if (tsc - c->seen > L.computing)
+    } else if (tsc - c->seen > L.computing) {
       computing++;
+      let_go(c);
+    }
     own++;
   }
   for (int32_t i = 0; i < P.pending_count; i++)
@@ -110,14 +132,9 @@ bool placement_crowded(uint64_t tsc) {
   return L.crowded;
 }
 
-static void set_cpus(const struct context *c, const cpu_set_t *set) { sched_setaffinity(c->tid, sizeof(*set), set); }
-
 void placement_stopped(struct context *c, uint32_t cpu) {
   if (P.cpus < 2) return;
-  if (c->moved) {
-    c->moved = false;
-    if (!c->own_cpus) set_cpus(c, &P.cpu_set);
-  }
+  let_go(c);
   bool here = cpu == P.global->cpu;
   if (here != c->here || P.tsc - c->stopped > L.window) c->stops = 0;
   c->here = here;

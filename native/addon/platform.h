@@ -267,6 +267,9 @@ void placement_tune(double ticks_per_ns, uint64_t guest_spin_ns);
 bool placement_crowded(uint64_t tsc);
 /* A thread stopped, on this CPU as it says. */
 void placement_stopped(struct context *c, uint32_t cpu);
+/* Whether there is a running thread that may use some CPUs only; nothing has happened for a while: it may use all. */
+bool placement_moved(void);
+void placement_idle(void);
 /* A thread that sleeps will be woken up: where? */
 void placement_wake(struct context *c);
 

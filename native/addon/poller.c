@@ -16,6 +16,8 @@
 
 /* Guest threads under ptrace that run for so long without a stop get every CPU. */
 #define SPREAD_AFTER_NS 2000000
+/* The same for those that the placement has moved. */
+#define LET_GO_AFTER_NS 500000
 
 /* Spinning, in ns. Set by platformTune for measurements. */
 static struct {
@@ -227,12 +229,15 @@ static void wait_any(double timeout) {
     if (check_interrupts(now) && limit > now + P.interrupt_retry_ns) limit = now + P.interrupt_retry_ns;
     bool crowded = ptrace_crowded();
     if (crowded && limit > now + SPREAD_AFTER_NS) limit = now + SPREAD_AFTER_NS;
+    bool moved = P.kind == SYSTRAP && placement_moved();
+    if (moved && limit > now + LET_GO_AFTER_NS) limit = now + LET_GO_AFTER_NS;
     poll_host(P.pending_count > 0 || now >= limit ? 0 : limit == UINT64_MAX ? -1 : (int64_t)(limit - now));
     collect();
     now = now_ns();
     /* A wake-up may be left over from a stop that was found already. */
     if (P.pending_count > 0 || P.counts[1] > 0 || now >= deadline) break;
     if (crowded) ptrace_spread();
+    if (moved && now - begin >= LET_GO_AFTER_NS) placement_idle();
   }
   __atomic_store_n(&P.global->sleeping, 0, __ATOMIC_SEQ_CST);
   tell_cpu();
