@@ -1,5 +1,5 @@
 /*
- * What stub.c, systrap.c, ptrace.c and poller.c share: the tables of stub processes and guest threads ("contexts").
+ * What stub.c, spaces.c, systrap.c, ptrace.c and poller.c share: the tables of stub processes and guest threads ("contexts").
  *
  * One platform at a time for each process; everything here is used by the JavaScript main thread only, except for the
  * SIGCHLD handler. Numbers that come out of shared memory are untrusted: see native/stub/layout.h.
@@ -170,24 +170,23 @@ static inline uint64_t rdtsc(void) {
 int futex_wake(uint32_t *word);
 
 /* stub.c */
-/* Lets the scheduler move this thread again; run_batch pins it. */
 /*
  * We keep to the CPU that we are on until we sleep; which one, or < 0. Whom we wait for runs there too: waking a thread on a
  * sleeping CPU costs ten times as much as a switch, and that is what the scheduler would choose for either when a CPU is idle.
  */
 int stay(void);
+/* Lets the scheduler move this thread again. */
 void unpin(void);
 /* Starts the platform with the stub executable; 0 or -errno, then stub_stop cleans up. */
 int stub_start(enum kind kind, int stub_fd);
 void stub_stop(void);
-/* Forks a stub process: its index in P.spaces, or -errno. */
-int fork_space(void);
-void release_space(int32_t index);
-/* A stopped context with cleared registers: its id, or -errno. */
-int new_context(int32_t index);
-/* Keeps a context's parked thread for the next new_context of its space. */
-void make_idle(int32_t id);
 void send_interrupt(int32_t id);
+/* Takes `id` off the running list and reports it as stopped with this event. */
+void report(int32_t id, uint32_t event);
+void set_running(int32_t id);
+/* What a space's helper executes, and its results; those are trusted in the template only. */
+uint8_t *command_page(const struct space *space);
+uint64_t *result_page(const struct space *space);
 /* Puts host call number i of a batch into the helper's command page. */
 void put_op(struct space *space, int i, uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
 /*
@@ -195,6 +194,17 @@ void put_op(struct space *space, int i, uint64_t nr, uint64_t a, uint64_t b, uin
  * failed (the others are done), or -ESRCH when the process died.
  */
 int run_batch(struct space *space, int count);
+
+/* spaces.c */
+/* The number of a space whose process is still to be made, or -EAGAIN. */
+int32_t take_space(void);
+/* Forks a stub process, or takes one that was kept: its index in P.spaces, or -errno. */
+int fork_space(void);
+void release_space(int32_t index);
+/* A stopped context with cleared registers: its id, or -errno. */
+int new_context(int32_t index);
+/* Keeps a context's parked thread for the next new_context of its space. */
+void make_idle(int32_t id);
 /*
  * The first thread of a process starts with its first batch, so that both need one hand-off. A batch for a space begins with
  * batch_start(), which gives the number of ops that are there already, and ends with run_batch() and thread_started().
@@ -204,20 +214,19 @@ int batch_start(struct space *space);
 int thread_started(struct space *space, int error);
 /* Starts that thread if it is still to be started; 0 or -errno. */
 int start_thread(struct space *space);
-/* The results of the last batch; trusted in the template only. */
-uint64_t *result_page(const struct space *space);
-/* Takes `id` off the running list and reports it as stopped with this event. */
-void report(int32_t id, uint32_t event);
-void set_running(int32_t id);
 /* Kills a stub process that broke the rules; its contexts come back as EV_DIED. */
 void doom(struct space *space);
+void wait_dead(struct space *space);
 /* Notes the deaths of stub processes. */
 void reap(void);
 /* Marks the stub process as dead; false: it is none of ours. */
 bool note_exit(pid_t pid);
+/* Threads of kept processes that do not exit, as they were told, lose their process. Whether there are any left to wait for. */
+bool check_kept(uint64_t now);
 /* The thread may use all our CPUs (again). 0 or -errno. */
 int use_every_cpu(struct context *c);
 
+/* stub.c */
 /*
  * A guest thread can make itself deaf to interrupts (by its signal mask or alternate stack). One that does not stop after
  * INTERRUPT_TRIES signals, INTERRUPT_RETRY_NS apart, loses its process. Called before sleeping; true: call again in that time.
