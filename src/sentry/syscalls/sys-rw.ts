@@ -212,6 +212,16 @@ function badMode(file: FileDescription): number {
   return file.seek(0, SEEK_CUR) === -ESPIPE ? -ESPIPE : -EBADF;
 }
 
+/**
+ * Of the `wanted` bytes of a read only `room` can be put in place: how many it takes, or -EFAULT. Pipes hand out whole pages,
+ * sockets what was sent as a piece; of a pipe, what does not fit stays.
+ */
+function placeable(file: FileDescription, room: number, wanted: number): number {
+  if (file instanceof UnixSocket) return file.receivable(room, wanted);
+  const pipe = pipeOf(file);
+  return pipe !== null && room < PIPE_BUF && room < pipe.length ? -EFAULT : room;
+}
+
 function readBuffer(t: Task, file: FileDescription, addr: number, size: number, pos: number): number {
   if (!isUserRange(addr, size)) return orNoPosition(file, pos, -EFAULT);
   const len = size > MAX_RW_COUNT ? MAX_RW_COUNT : size;
@@ -221,10 +231,7 @@ function readBuffer(t: Task, file: FileDescription, addr: number, size: number, 
     const r = t.mm.ioSequence(addr, len, true, seq);
     if (r < len) {
       if (r < 0) return orNoPosition(file, pos, readFault(t, file, len, pos));
-      // Pipes hand out whole pages: one that does not fit stays.
-      const pipe = pipeOf(file);
-      if (pipe !== null && r < PIPE_BUF && r < pipe.length) return -EFAULT;
-      const whole = file instanceof UnixSocket ? file.receivable(r, len) : r;
+      const whole = placeable(file, r, len);
       if (whole < 0) return whole;
       seq.truncate(whole);
     }
@@ -271,8 +278,8 @@ function readVector(t: Task, file: FileDescription, addr: number, count: number,
   const total = t.mm.ioVector(addr, count, true, seq);
   if (total === -EFAULT && seq.isCut) return orNoPosition(file, pos, readFault(t, file, seq.wanted, pos));
   if (total < 0) return total;
-  if (seq.isCut && file instanceof UnixSocket) {
-    const whole = file.receivable(total, seq.wanted);
+  if (seq.isCut) {
+    const whole = placeable(file, total, seq.wanted);
     if (whole < 0) return whole;
     seq.truncate(whole);
   }
