@@ -182,13 +182,14 @@ static void op_same(struct op *op) {
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-// All entries, sorted; from another position than the start only whether there is an error, because what shows of entries made
-// since the directory was opened is open.
+// All entries, sorted. Always from the start: whether entries made since show up behind another position, and so how often
+// a watch tells of a read, is open.
 static void op_getdents(struct op *op) {
 	static char text[16384];
 	char *names[512];
 	size_t count = 0, used = 0;
-	long got, start = lseek(FD(0), 0, SEEK_CUR);
+	long got;
+	if (lseek(FD(0), 0, SEEK_CUR) > 0) lseek(FD(0), 0, SEEK_SET);
 	while ((got = syscall(SYS_getdents64, FD(0), buffer, clip(ARG(1)))) > 0) {
 		for (long at = 0; at < got;) {
 			const struct dirent64 *entry = (const void *)(buffer + at);
@@ -199,7 +200,7 @@ static void op_getdents(struct op *op) {
 		}
 	}
 	qsort(names, count, sizeof names[0], by_name);
-	for (size_t i = 0; i < count && start == 0; i++) say("%s ", names[i]);
+	for (size_t i = 0; i < count; i++) say("%s ", names[i]);
 	result(got);
 }
 

@@ -188,11 +188,11 @@ static int is_sealed(struct op *op) {
 	say("sealed\n");
 	return 1;
 }
-// What a socket has put into the buffer of a read that failed is open.
+// What a socket has put into the buffer of a read that failed is open; records of signals and events have numbers of their own.
 static void result_of_read(int fd, long value, char *at, size_t length, char *more, size_t more_length) {
 	int error = errno;
 	struct stat st;
-	if (value == -1 && error == EFAULT && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
+	if (fstat(fd, &st) == 0 && ((st.st_mode & S_IFMT) == 0 ? length + more_length >= 16 : value == -1 && error == EFAULT && S_ISSOCK(st.st_mode))) {
 		store(at, length, 7);
 		store(more, more_length, 7);
 	}

@@ -106,12 +106,6 @@ function readFault(t: Task, file: FileDescription, len: number, pos: number): nu
     return sizeStat.size > 0 || typeof file.mappable() !== "number" ? 0 : -EFAULT;
   }
   if (file instanceof UnixSocket && file.hasPackets) return file.receivable(0, len);
-  if (file.lostByFault > 0 && len >= file.lostByFault && (file.readiness() & EV_IN) !== 0) {
-    seq.clear();
-    seq.push(t.kernel.scratch, 0, file.lostByFault);
-    file.read(seq);
-    return -EFAULT;
-  }
   const isSocket = file instanceof UnixSocket;
   if (inode === null || (!inode.isDir && !isSocket && (file.readiness() & (EV_IN | EV_RDNORM)) !== 0)) return -EFAULT;
   // Nothing to be had: the answer does not depend on the buffer.
@@ -230,6 +224,11 @@ function readBuffer(t: Task, file: FileDescription, addr: number, size: number, 
   if (len > 0) {
     const r = t.mm.ioSequence(addr, len, true, seq);
     if (r < len) {
+      if (file.hasRecords) {
+        seq.isCut = true;
+        seq.wanted = len;
+        return readSeq(t, file, pos, false);
+      }
       if (r < 0) return orNoPosition(file, pos, readFault(t, file, len, pos));
       const whole = placeable(file, r, len);
       if (whole < 0) return whole;
@@ -276,6 +275,7 @@ function writeBuffer(t: Task, file: FileDescription, addr: number, size: number,
 function readVector(t: Task, file: FileDescription, addr: number, count: number, pos: number, flags: number): number {
   seq.clear();
   const total = t.mm.ioVector(addr, count, true, seq);
+  if (seq.isCut && file.hasRecords) return readSeq(t, file, pos, (flags & RWF_NOWAIT) !== 0);
   if (total === -EFAULT && seq.isCut) return orNoPosition(file, pos, readFault(t, file, seq.wanted, pos));
   if (total < 0) return total;
   if (seq.isCut) {

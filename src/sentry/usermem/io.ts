@@ -2,6 +2,7 @@
  * IoSequence: a cursor over a list of byte ranges, the one currency in which data moves between guest memory, files,
  * pipes and sockets. The ranges are usually windows onto guest memory, so that a host read lands there directly.
  */
+import { EFAULT } from "../../abi/errno.ts";
 import type { IoVec } from "../../host/host.ts";
 
 /** Called when a sequence with bounce buffers was written: puts the bytes where they belong. */
@@ -50,6 +51,16 @@ export class IoSequence implements IoVec {
       this.count = n + 1;
     }
     this.remaining += len;
+  }
+
+  /** Bytes that were asked for and are not consumed, including those that cannot be accessed. */
+  get room(): number {
+    return this.isCut ? this.wanted - this.done : this.remaining;
+  }
+
+  /** Writes `len` bytes (<= room) as far as they can be: `len`, or -EFAULT when not all could. */
+  writeRecord(src: Uint8Array, len: number): number {
+    return this.write(src, 0, len) === len ? len : -EFAULT;
   }
 
   /** Consumes `len` bytes (<= remaining) without copying: after a host call moved them. */

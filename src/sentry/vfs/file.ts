@@ -162,9 +162,9 @@ export abstract class FileDescription {
   get hasRead(): boolean {
     return this.read !== FileDescription.prototype.read;
   }
-  /** Bytes that a read takes even when it cannot put them anywhere; 0: none. */
-  get lostByFault(): number {
-    return 0;
+  /** Reads take records, and lose those that they cannot put in place: `read` uses IoSequence's room and writeRecord. */
+  get hasRecords(): boolean {
+    return false;
   }
   /** Whether there is a write at all. */
   get hasWrite(): boolean {

@@ -171,8 +171,15 @@ function openCreate(
     const m: Mount = walked.mount!;
     const d: Dentry = walked.dentry!;
     const name: string = walked.name;
+    if (name === "" || name === "." || name === "..") {
+      if (name === ".." && resolve !== 0) {
+        // openat2 may forbid this last step.
+        r = walkFrom(ctx, m, d, name, how, walked.links, start ?? ctx.cwd);
+        if (r < 0) return r;
+      }
+      return (flags & O_EXCL) !== 0 ? -EEXIST : -EISDIR;
+    }
     if (walked.trailing) return -EISDIR;
-    if (name === "" || name === "." || name === "..") return (flags & O_EXCL) !== 0 ? -EEXIST : -EISDIR;
     const dir: Inode = d.inode!;
     const child = lookupChild(ctx, d, name, "", 0);
     if (typeof child === "number") {

@@ -25,12 +25,12 @@ export class EventFile extends FileDescription {
     this.semaphore = semaphore;
   }
 
-  override get lostByFault(): number {
-    return 8;
+  override get hasRecords(): boolean {
+    return true;
   }
 
   override read(seq: IoSequence): number {
-    if (seq.remaining < 8) return -EINVAL;
+    if (seq.room < 8) return -EINVAL;
     if (this.lo === 0 && this.hi === 0) return -EAGAIN;
     if (this.semaphore) {
       wordView.setUint32(0, 1, true);
@@ -47,9 +47,8 @@ export class EventFile extends FileDescription {
       this.lo = 0;
       this.hi = 0;
     }
-    seq.write(word, 0, 8);
     this.queue.notify(EV_OUT | EV_WRNORM);
-    return 8;
+    return seq.writeRecord(word, 8);
   }
 
   override takesWrite(len: number): boolean {

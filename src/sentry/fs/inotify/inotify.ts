@@ -159,6 +159,10 @@ export class InotifyFile extends FileDescription implements WatchOwner {
     this.queue.notify(EV_IN | EV_RDNORM);
   }
 
+  override get hasRecords(): boolean {
+    return true;
+  }
+
   override read(seq: IoSequence): number {
     let done = 0;
     this.askReporters();
@@ -166,14 +170,14 @@ export class InotifyFile extends FileDescription implements WatchOwner {
       if (this.first === this.events.length) return done > 0 ? done : -EAGAIN;
       const e = this.events[this.first]!;
       const size = sizeOf(e);
-      if (size > seq.remaining) return done > 0 ? done : -EINVAL;
+      if (size > seq.room) return done > 0 ? done : -EINVAL;
       view.setInt32(0, e.wd, true);
       view.setUint32(4, e.mask, true);
       view.setUint32(8, e.cookie, true);
       view.setUint32(12, size - HEADER, true);
       buffer.fill(0, HEADER, size);
       for (let i = 0; i < e.name.length; i++) buffer[HEADER + i] = e.name.charCodeAt(i);
-      seq.write(buffer, 0, size);
+      const n = seq.writeRecord(buffer, size);
       done += size;
       this.bytes -= size;
       if (e.wd === -1) this.overflowed = false;
@@ -186,6 +190,8 @@ export class InotifyFile extends FileDescription implements WatchOwner {
         this.events.splice(0, this.first);
         this.first = 0;
       }
+      // The event is lost, and so are those before.
+      if (n < 0) return n;
     }
   }
 

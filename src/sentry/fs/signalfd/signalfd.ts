@@ -36,16 +36,17 @@ export class SignalFile extends FileDescription {
     this.maskHi = hi;
   }
 
-  override get lostByFault(): number {
-    return 128;
+  override get hasRecords(): boolean {
+    return true;
   }
 
   override read(seq: IoSequence): number {
-    if (seq.remaining < SIGNALFD_SIGINFO_SIZE) return -EINVAL;
+    if (seq.room < SIGNALFD_SIGINFO_SIZE) return -EINVAL;
     let done = 0;
-    while (seq.remaining >= SIGNALFD_SIGINFO_SIZE) {
+    while (seq.room >= SIGNALFD_SIGINFO_SIZE) {
       if (!this.source.take(this.maskLo, this.maskHi, recordView, 0)) break;
-      seq.write(record, 0, SIGNALFD_SIGINFO_SIZE);
+      const n = seq.writeRecord(record, SIGNALFD_SIGINFO_SIZE);
+      if (n < 0) return done > 0 ? done : n;
       done += SIGNALFD_SIGINFO_SIZE;
     }
     return done === 0 ? -EAGAIN : done;

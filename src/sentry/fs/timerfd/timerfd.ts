@@ -113,12 +113,12 @@ export class TimerFile extends FileDescription implements TimerSink {
     return Math.max(0, Math.floor((this.clock.monotonicNs() - this.deadlineNs) / this.intervalNs)) + 1;
   }
 
-  override get lostByFault(): number {
-    return 8;
+  override get hasRecords(): boolean {
+    return true;
   }
 
   override read(seq: IoSequence): number {
-    if (seq.remaining < 8) return -EINVAL;
+    if (seq.room < 8) return -EINVAL;
     const n = this.ticks();
     if (n === 0) return -EAGAIN;
     this.expired = false;
@@ -130,8 +130,7 @@ export class TimerFile extends FileDescription implements TimerSink {
     }
     wordView.setUint32(0, n >>> 0, true);
     wordView.setUint32(4, Math.floor(n / 0x100000000), true);
-    seq.write(word, 0, 8);
-    return 8;
+    return seq.writeRecord(word, 8);
   }
 
   override fdInfo(): string {
