@@ -30,6 +30,10 @@ static void note_process(void) {
 #include "ops-memory.h"
 #include "ops-processes.h"
 #include "ops-sockets.h"
+#include "ops-ipc.h"
+#include "ops-timers.h"
+#include "ops-proc.h"
+#include "ops-options.h"
 
 static const struct {
 	const char *name;
@@ -221,6 +225,7 @@ int main(int argc, char **argv) {
 				if (waitid(P_PID, (id_t)left, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0) kill(left, SIGKILL);
 			}
 		} while (waitpid(-1, NULL, __WALL) > 0);
+		remove_ipc();
 		output->pid_count = 0;
 		output->has_allocated = 0;
 		output->has_advised = 0;

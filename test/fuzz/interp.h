@@ -30,9 +30,11 @@
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -68,6 +70,7 @@ struct op {
 
 #define OUTPUT_SIZE (4 << 20)
 #define MAX_PIDS 256
+#define IPC_SLOTS 4
 // Output goes to memory that every process of a sequence shares, so that printing is no system call that a sequence could
 // disturb. The processes are noted there too, so that none is left behind.
 struct output {
@@ -80,6 +83,8 @@ struct output {
 	volatile int has_advised;
 	// The platform does not see whether a fault was a read or a write.
 	volatile int is_access_unknown;
+	// The numbers of shared memory, semaphores and queues, plus one.
+	volatile int ipc[3][IPC_SLOTS];
 	char text[OUTPUT_SIZE];
 };
 

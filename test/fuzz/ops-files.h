@@ -70,7 +70,17 @@ static void op_lock(struct op *op) {
 }
 static void op_flock(struct op *op) { result(flock(FD(0), FD(1) | LOCK_NB)); }
 
-static void op_read(struct op *op) { result_bytes(read(FD(0), buffer, clip(ARG(1))), buffer); }
+// Event descriptors, inotify and the like.
+static int is_eventful(int fd) {
+	struct stat st;
+	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0;
+}
+// Records of events and signals have numbers of this run in them, and names of any length.
+static void result_read(int fd, long got) {
+	if (got >= 16 && is_eventful(fd)) say("events\n");
+	else result_bytes(got, buffer);
+}
+static void op_read(struct op *op) { result_read(FD(0), read(FD(0), buffer, clip(ARG(1)))); }
 static void op_pread(struct op *op) { result_bytes(pread(FD(0), buffer, clip(ARG(1)), ARG(2)), buffer); }
 static int vectors(struct op *op, int from, struct iovec *iov) {
 	size_t at = 0;
@@ -84,12 +94,12 @@ static int vectors(struct op *op, int from, struct iovec *iov) {
 }
 static void op_readv(struct op *op) {
 	struct iovec iov[4];
-	result_bytes(readv(FD(0), iov, vectors(op, 1, iov)), buffer);
+	result_read(FD(0), readv(FD(0), iov, vectors(op, 1, iov)));
 }
 static void op_preadv2(struct op *op) {
 	struct iovec iov[4];
 	int count = vectors(op, 3, iov);
-	result_bytes(preadv2(FD(0), iov, count, ARG(1), FD(2)), buffer);
+	result_read(FD(0), preadv2(FD(0), iov, count, ARG(1), FD(2)));
 }
 // How much fits into a pipe or socket that is nearly full depends on how their pieces are counted: they are kept emptier.
 static int is_filling(int fd, long length) {
@@ -249,6 +259,8 @@ static void op_fionread(struct op *op) {
 	int value = -7;
 	// Epoll descriptors say EINVAL since Linux 6.9.
 	if (ioctl(FD(0), FIONREAD, &value) == -1) say("%s\n", errno == EINVAL ? "ENOTTY" : ename(errno));
+	// Events of files without a name have their number, of any length, for one.
+	else if (value >= 32 && is_eventful(FD(0))) say("events\n");
 	else say("%d\n", value);
 }
 static void op_cloexec(struct op *op) { result(ioctl(FD(0), ARG(1) ? FIOCLEX : FIONCLEX)); }

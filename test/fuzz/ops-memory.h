@@ -52,8 +52,8 @@ static void op_mremap(struct op *op) {
 	// old page, old pages, new pages, flags, new page
 	char *old = arena(ARG(0), 0);
 	long pages = ARG(2);
-	// Several mappings can be moved at once since Linux 6.17.
-	if ((FD(3) & MREMAP_FIXED) && ARG(1) > 1 && (output->has_advised || !is_one_mapping(old, ARG(1) * PAGE))) {
+	// Several mappings can be moved at once since Linux 6.17; what has been moved may or may not be one with its neighbours.
+	if (ARG(1) > 1 && (output->has_advised || ((FD(3) & MREMAP_FIXED) && !is_one_mapping(old, ARG(1) * PAGE)))) {
 		say("not one mapping\n");
 		return;
 	}
@@ -151,7 +151,9 @@ static int is_own_mapping(int fd, const char *at, size_t length) {
 	FILE *file = maps < 0 ? NULL : fdopen(maps, "r");
 	while (file != NULL && fgets(line, sizeof line, file) != NULL) {
 		unsigned long start, end, inode;
-		if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &start, &end, &inode) != 3 || inode != st.st_ino) continue;
+		unsigned major, minor;
+		if (sscanf(line, "%lx-%lx %*s %*s %x:%x %lu", &start, &end, &major, &minor, &inode) != 5) continue;
+		if (inode != st.st_ino || makedev(major, minor) != st.st_dev) continue;
 		if (start < (unsigned long)at + length && end > (unsigned long)at) found = 1;
 	}
 	if (file != NULL) fclose(file);
@@ -188,16 +190,17 @@ static int is_sealed(struct op *op) {
 	say("sealed\n");
 	return 1;
 }
-// What a socket has put into the buffer of a read that failed is open; records of signals and events have numbers of their own.
+// What a socket or pipe has put into the buffer of a read that failed is open; records of signals and events have numbers of their own.
 static void result_of_read(int fd, long value, char *at, size_t length, char *more, size_t more_length) {
 	int error = errno;
 	struct stat st;
-	if (fstat(fd, &st) == 0 && ((st.st_mode & S_IFMT) == 0 ? length + more_length >= 16 : value == -1 && error == EFAULT && S_ISSOCK(st.st_mode))) {
+	if (fstat(fd, &st) == 0 && ((st.st_mode & S_IFMT) == 0 ? length + more_length >= 16 : value == -1 && error == EFAULT && (S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode)))) {
 		store(at, length, 7);
 		store(more, more_length, 7);
 	}
 	errno = error;
-	result(value);
+	if (value >= 16 && (st.st_mode & S_IFMT) == 0) say("events\n");
+	else result(value);
 }
 static void op_mread(struct op *op) {
 	char *at = arena(ARG(1), ARG(2));

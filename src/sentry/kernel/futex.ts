@@ -102,6 +102,12 @@ export class FutexTable {
     if (n < most) this.wake(mm, addr, true, most - Math.max(n, 0), 0xffffffff);
   }
 
+  /** Whether both words can be waited for, before anything is done with them. 0 or -errno. */
+  check(mm: MemoryManager, addr: number, addr2: number, shared: boolean): number {
+    const err = mm.futexLocate(addr, shared, this.here);
+    return err !== 0 ? err : mm.futexLocate(addr2, shared, this.there);
+  }
+
   /** FUTEX_REQUEUE: wakes `nrWake`, moves up to `nrMove` of the rest to addr2. Woken + moved, or -errno. */
   requeue(mm: MemoryManager, addr: number, addr2: number, shared: boolean, nrWake: number, nrMove: number): number {
     let err = mm.futexLocate(addr, shared, this.here);

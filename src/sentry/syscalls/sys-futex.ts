@@ -171,6 +171,8 @@ function requeue(t: Task, a: SyscallArgs, addr: number, shared: boolean, nrWake:
   const addr2 = wordAddress(a, 4);
   if (nrWake < 0 || nrMove < 0) return -EINVAL;
   if (compare) {
+    const err = t.kernel.futexes.check(t.mm, addr, addr2, shared);
+    if (err !== 0) return err;
     if (t.mm.atomicLoad32(addr) !== 0) return -EFAULT;
     if (t.mm.value !== a.u32(5)) return -EAGAIN;
   }
@@ -187,9 +189,10 @@ function wakeOp(t: Task, a: SyscallArgs, addr: number, shared: boolean, nrWake: 
   let oparg = ((encoded << 8) | 0) >> 20; // sign-extended 12 bits
   const cmparg = ((encoded << 20) | 0) >> 20;
   if ((opField & FUTEX_OP_OPARG_SHIFT) !== 0) oparg = 1 << (oparg & 31);
-  if (op < FUTEX_OP_ADD - 1 || op > FUTEX_OP_XOR) return -ENOSYS;
   const { mm } = t;
-  if (addr % 4 !== 0 || addr2 % 4 !== 0) return -EINVAL;
+  const err = t.kernel.futexes.check(mm, addr, addr2, shared);
+  if (err !== 0) return err;
+  if (op < FUTEX_OP_ADD - 1 || op > FUTEX_OP_XOR) return -ENOSYS;
   if (mm.atomicRmw32(addr2, op, oparg >>> 0) !== 0) return -EFAULT;
   const old = mm.value | 0;
   let hit: boolean;

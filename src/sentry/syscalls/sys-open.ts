@@ -7,6 +7,7 @@ import {
   O_CLOEXEC,
   O_CREAT,
   O_DIRECTORY,
+  O_LARGEFILE,
   O_NOFOLLOW,
   O_PATH,
   O_TMPFILE,
@@ -65,7 +66,7 @@ function openCommon(t: Task, dirfd: number, addr: number, flags: number, mode: n
   // A confined walk starts from the directory even when the path is absolute.
   const start = startPath(t, dirfd, (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0 ? "" : path);
   if (typeof start === "number") return start;
-  const file = openAt(t.pathContext, start, path, flags, mode, resolve);
+  const file = openAt(t.pathContext, start, path, flags | O_LARGEFILE, mode, resolve);
   if (typeof file === "number") return file;
   return finishOpen(t, file, flags);
 }

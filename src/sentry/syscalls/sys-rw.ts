@@ -172,18 +172,22 @@ function dropSetId(t: Task, inode: Inode): void {
 
 /** File size limits for a write of `seq` to a regular file; the file's size goes to `sizeStat` when appending. */
 function prepareRegular(t: Task, file: FileDescription, pos: number, append: boolean): number {
+  const most = mostToWrite(t, file, pos, append, seq.remaining);
+  if (most < 0) return most;
+  seq.truncate(most);
+  return 0;
+}
+
+/** How many of `len` bytes may be written to a regular file under the limits of its size, or -errno. */
+function mostToWrite(t: Task, file: FileDescription, pos: number, append: boolean, len: number): number {
   let at = pos === AT_POSITION ? file.offset : pos;
   if (append || (file.statusFlags & O_APPEND) !== 0) {
     const err = file.stat(sizeStat);
     if (err < 0) return err;
     at = sizeStat.size;
   }
-  if (seq.remaining === 0) return 0;
-  if (at >= MAX_FILE_SIZE) return -EFBIG;
-  const most = limitFileSize(t, at, seq.remaining);
-  if (most < 0) return most;
-  seq.truncate(most);
-  return 0;
+  if (len === 0) return 0;
+  return at >= MAX_FILE_SIZE ? -EFBIG : limitFileSize(t, at, len);
 }
 
 /** Checks `pos` and `len` of a positioned transfer: 0 or -EINVAL when they leave loff_t's range. */
@@ -251,7 +255,12 @@ function takeWhole(t: Task, file: FileDescription, have: number, wanted: number,
     if (pos === AT_POSITION && pipe !== null && pipe.readers === 0) return brokenPipe(t, 0);
     const err = isSocket && pos === AT_POSITION && file.foreign === null ? file.sendError(wanted) : 0;
     if (err === -EPIPE && isSocket && file.type === SOCK_STREAM) return brokenPipe(t, 0);
-    return err < 0 ? err : orNoPosition(file, pos, -EFAULT);
+    if (err < 0) return err;
+    if (file.inode !== null && file.inode.isRegular && file.hasWrite) {
+      const most = mostToWrite(t, file, pos, false, wanted);
+      if (most < 0) return most;
+    }
+    return orNoPosition(file, pos, -EFAULT);
   }
   seq.truncate(have - (have % piece));
   return 0;

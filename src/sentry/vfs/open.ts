@@ -19,7 +19,6 @@ import {
   O_CREAT,
   O_DIRECTORY,
   O_EXCL,
-  O_LARGEFILE,
   O_NOATIME,
   O_NOCTTY,
   O_NOFOLLOW,
@@ -305,7 +304,7 @@ function openFound(ctx: PathContext, m: Mount, d: Dentry, flags: number, created
   if (typeof file === "number") return file;
   // Access mode 3 asks for both permissions and gives neither.
   const access = acc === 0 ? FMODE_READ : acc === 1 ? FMODE_WRITE : acc === 2 ? FMODE_READ | FMODE_WRITE : 0;
-  finish(file, ctx, m, d, (flags & ~OPEN_ONLY) | O_LARGEFILE, access);
+  finish(file, ctx, m, d, flags & ~OPEN_ONLY, access);
   if (watching.count !== 0) {
     notifyFile(file, IN_OPEN);
     if (truncate) notifyModify(file);
