@@ -104,8 +104,14 @@ static void op_preadv2(struct op *op) {
 // How much fits into a pipe or socket that is nearly full depends on how their pieces are counted: they are kept emptier.
 static int is_filling(int fd, long length) {
 	struct stat st;
-	int used = 0;
+	int used = 0, type = 0;
+	socklen_t size = sizeof type;
 	if (fstat(fd, &st) < 0 || (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))) return 0;
+	// Whether an empty packet counts when its receiver is gone depends on the version.
+	if (length == 0 && S_ISSOCK(st.st_mode) && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET) {
+		say("empty packet\n");
+		return 1;
+	}
 	if (S_ISFIFO(st.st_mode)) ioctl(fd, FIONREAD, &used);
 	if (used + length <= (S_ISFIFO(st.st_mode) ? 16384 : 4096)) return 0;
 	say("would fill it\n");

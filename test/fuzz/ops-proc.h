@@ -6,7 +6,13 @@
 static void fd_name(char *name, size_t size, const char *what, int fd) { snprintf(name, size, "self/%s/%d", what, fd); }
 // Numbers within the text are the file system's.
 static void say_masked(const char *text) {
-	const char *hash = strstr(text, "/#");
+	const char *hash = strstr(text, "/#"), *outside = strstr(text, "/cwd/s");
+	// Links of /proc have a process's number in them; what lies outside of the root, the name of the run.
+	if (strncmp(text, "/proc/", 6) == 0) {
+		say("/proc\n");
+		return;
+	}
+	if (outside != NULL) text = outside + 5 + strcspn(outside + 5, "/");
 	if (hash != NULL) say("%.*s/#\n", (int)(hash - text), text);
 	else if (strchr(text, '[') != NULL && strspn(strchr(text, '[') + 1, "0123456789") > 0) say("%.*s[]\n", (int)(strchr(text, '[') - text), text);
 	else say("%.60s\n", text);
@@ -97,7 +103,7 @@ static void op_fdinfo(struct op *op) {
 }
 static void op_status(struct op *op) {
 	(void)op;
-	static const char *const wanted[] = {"Name:", "Umask:", "State:", "Uid:", "Gid:", "Groups:", "Threads:", "SigPnd:", "ShdPnd:", "SigBlk:", "SigIgn:", "NoNewPrivs:", NULL};
+	static const char *const wanted[] = {"Umask:", "State:", "Uid:", "Gid:", "Groups:", "Threads:", "SigPnd:", "ShdPnd:", "SigBlk:", "SigIgn:", "NoNewPrivs:", NULL};
 	say_lines("thread-self/status", wanted);
 }
 static void op_comm(struct op *op) {
@@ -225,7 +231,7 @@ static void op_owner(struct op *op) {
 		struct f_owner_ex owner = {FD(2), getpid()};
 		result(fcntl(FD(0), F_SETOWN_EX, &owner));
 	} else if (command == F_GETOWN_EX) {
-		struct f_owner_ex owner = {9, 9};
+		struct f_owner_ex owner = {9, -9};
 		long value = fcntl(FD(0), F_GETOWN_EX, &owner);
 		say("%d %s ", owner.type, whose(owner.pid));
 		result(value);

@@ -86,8 +86,11 @@ export class PosixTimer implements TimerListener, SignalOrigin {
   arm(deadlineNs: number, intervalNs: number): void {
     this.intervalNs = intervalNs;
     this.pendingOverrun = 0;
-    if (this.isCpuTimer) this.cpuDeadlineNs = deadlineNs;
-    else this.group.kernel.timers.arm(this.timer, deadlineNs);
+    if (this.isCpuTimer) {
+      this.cpuDeadlineNs = deadlineNs;
+      // No time may be used from now on, and it is over already.
+      this.checkCpu();
+    } else this.group.kernel.timers.arm(this.timer, deadlineNs);
   }
 
   /** Takes it out of its process, with a signal that was not delivered yet. */
