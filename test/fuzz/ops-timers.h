@@ -83,7 +83,7 @@ static void op_tick(struct op *op) {
 	if (value == 0) poll(&wait, 1, 2000);
 	result(value);
 }
-// clock_nanosleep with times that end at once.
+// clock_nanosleep with times that end at once, which those of the processor never do.
 static void op_sleep(struct op *op) {
 	struct timespec time = {ARG(2), ARG(3)};
 	// clock, flags; never into the future

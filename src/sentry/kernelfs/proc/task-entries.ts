@@ -6,13 +6,14 @@ import { S_IFDIR, S_IFLNK, S_IFREG } from "../../../abi/stat.ts";
 import { EV_ERR, EV_IN, EV_PRI, EV_RDNORM } from "../../../base/waiter.ts";
 import type { WaitQueue } from "../../../base/waiter.ts";
 import { KernfsDir, KernfsFile, KernfsInode, KernfsMagicLink } from "../../fs/kernfs/kernfs.ts";
+import type { Credentials } from "../../auth/credentials.ts";
 import { FileVma } from "../../kernel/file-mapping.ts";
 import { residentMemory } from "../../kernel/resident.ts";
 import { RUN_EXITED } from "../../kernel/task.ts";
 import type { Task } from "../../kernel/task.ts";
 import type { MemoryManager } from "../../mm/mm.ts";
 import type { FileDescription } from "../../vfs/file.ts";
-import { ATTR_MODE } from "../../vfs/inode.ts";
+import { ATTR_MODE, MAY_EXEC } from "../../vfs/inode.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import type { MountNamespace } from "../../vfs/mount.ts";
 import { pathString } from "../../vfs/mounting.ts";
@@ -102,6 +103,8 @@ interface TextKind {
   /** Shows memory: stays readable (empty) when the task is gone. */
   readonly ofMemory?: boolean;
   readonly canPoll?: boolean;
+  /** All threads of the process may read and write those of single threads. */
+  readonly ofThreads?: boolean;
 }
 
 class TaskFile extends KernfsFile {
@@ -123,6 +126,14 @@ class TaskFile extends KernfsFile {
 
   protected override get fixedAttributes(): number {
     return ATTR_MODE;
+  }
+
+  /** The name of a thread, in its own directory, is the whole process's to change, whoever owns the file. */
+  override permission(creds: Credentials, mask: number): number {
+    const r = super.permission(creds, mask);
+    if (r === 0 || this.whole || this.kind.ofThreads !== true || (mask & MAY_EXEC) !== 0) return r;
+    const caller = this.t.kernel.current;
+    return caller !== null && caller.group === this.t.group ? 0 : r;
   }
 
   override get canPoll(): boolean {
@@ -386,7 +397,7 @@ export const taskEntries: readonly TaskEntry[] = [
   text("limits", 0o444, { read: limitsText }),
   text("sched", 0o644, { read: schedText, write: acceptNumber }),
   text("autogroup", 0o644, { read: (t) => `/autogroup-${t.group.session.id} nice 0\n`, write: acceptNumber }, PROCESS),
-  text("comm", 0o644, { read: (t) => `${t.comm}\n`, write: writeComm }),
+  text("comm", 0o644, { read: (t) => `${t.comm}\n`, write: writeComm, ofThreads: true }),
   text("syscall", 0o400, { read: syscallText, guarded: true }),
   text("cmdline", 0o444, { read: (t) => cmdlineText(memoryOf(t)) }),
   text("stat", 0o444, { read: (t, o) => statText(t, o.whole, o.permitted) }),
