@@ -10,6 +10,8 @@ const TICKS_PER_SECOND = 100;
 const CREATORS = [1, 2, 4, 8];
 /** Containers made for each figure of a number of creators. */
 const CONTAINERS = 8;
+/** By then a start is over, ms. */
+const SETTLE_MS = 3000;
 const IDLE_NAMES = { cpu: "CPU of an idle sandbox", memory: "memory of an idle sandbox (PSS)" };
 
 function pause(ms: number): Promise<void> {
@@ -106,26 +108,13 @@ function pss(pids: readonly number[]): number {
   return total / 1024;
 }
 
-/** Idle sandboxes of all kinds at the same time, for `seconds`. */
-export async function measureIdle(ground: Ground, only: string, seconds: number, report: Report): Promise<void> {
-  if (!Object.values(IDLE_NAMES).some((name) => name.includes(only))) return;
-  const sleepers = ground.targets
-    .filter((t) => t !== "native")
-    .map((target) => ({ target, ...ground.start(target, ["/bin/sleep", "600"], true) }));
-  await pause(3000);
-  const before = sleepers.map(({ child }) => ticks(tree(child.pid!)));
-  await pause(seconds * 1000);
-  for (const [i, { target, child }] of sleepers.entries()) {
-    const members = tree(child.pid!);
-    const used = ticks(members) - before[i]!;
-    if (IDLE_NAMES.cpu.includes(only)) report(target, IDLE_NAMES.cpu, "%", (used / TICKS_PER_SECOND / seconds) * 100);
-    if (IDLE_NAMES.memory.includes(only)) report(target, IDLE_NAMES.memory, "MiB", pss(members));
-  }
-  for (const { child, tidy } of sleepers) {
+/** A sandbox that sleeps, until it is ended. */
+function startSleeper(ground: Ground, target: TargetName): { pid: number; end: () => Promise<void> } {
+  const { child, tidy } = ground.start(target, ["/bin/sleep", "600"], true);
+  const end = async (): Promise<void> => {
     const ended = new Promise((resolve) => child.once("close", resolve));
-    const members = tree(child.pid!);
     // The outermost one tidies up when what it watches is gone.
-    for (const pid of members.toReversed()) {
+    for (const pid of tree(child.pid!).toReversed()) {
       if (pid === child.pid) continue;
       try {
         process.kill(pid, "SIGKILL");
@@ -135,5 +124,27 @@ export async function measureIdle(ground: Ground, only: string, seconds: number,
     }
     await ended;
     tidy();
+  };
+  return { pid: child.pid!, end };
+}
+
+/** Idle sandboxes: memory of each kind while no other runs, with which it could share pages; CPU for `seconds`, all at once. */
+export async function measureIdle(ground: Ground, only: string, seconds: number, report: Report): Promise<void> {
+  const targets = ground.targets.filter((t) => t !== "native");
+  for (const target of IDLE_NAMES.memory.includes(only) ? targets : []) {
+    const sleeper = startSleeper(ground, target);
+    await pause(SETTLE_MS);
+    report(target, IDLE_NAMES.memory, "MiB", pss(tree(sleeper.pid)));
+    await sleeper.end();
   }
+  if (!IDLE_NAMES.cpu.includes(only)) return;
+  const sleepers = targets.map((target) => ({ target, ...startSleeper(ground, target) }));
+  await pause(SETTLE_MS);
+  const before = sleepers.map(({ pid }) => ticks(tree(pid)));
+  await pause(seconds * 1000);
+  for (const [i, { target, pid }] of sleepers.entries()) {
+    const used = ticks(tree(pid)) - before[i]!;
+    report(target, IDLE_NAMES.cpu, "%", (used / TICKS_PER_SECOND / seconds) * 100);
+  }
+  for (const { end } of sleepers) await end();
 }

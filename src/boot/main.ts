@@ -180,6 +180,7 @@ function boot(): number {
   const filtered = host.seccompTsync(filter);
   if (filtered < 0) throw new BootError(`cannot install the system call filter: ${errnoName(-filtered)}`);
   wired.profiler?.start();
+  host.trim();
   const status = kernel.run();
   stdio.pump?.drain();
   if (wired.profiler !== null) writeReport(host, config, wired.profiler.report());

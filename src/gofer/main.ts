@@ -76,7 +76,7 @@ function main(): void {
       }),
   );
   if (config.seccomp) check(host.seccompTsync(compileFilter(goferFilter(procFd))), "install the system call filter");
-  host.dropCode();
+  host.trim();
   serve(host, connections, channel);
 }
 

@@ -221,8 +221,8 @@ export interface Host {
   poll(set: Int32Array, n: number, timeoutMs: number): number;
 
   // --- processes ---
-  /** Gives the memory of code back that can be read from its file again: before a long wait. */
-  dropCode(): void;
+  /** Gives memory back that the start of this process needed: pages of code that can be read again. */
+  trim(): void;
   spawn(program: SpawnProgram): SpawnResult;
   /**
    * fork(2) into new namespaces (`flags`: CLONE_NEW*), returning twice: with pid 0 in the copy, after the steps and with

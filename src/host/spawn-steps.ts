@@ -1,12 +1,11 @@
 /**
  * The set-up programs of our own processes (policy; the mechanisms are {@link Host.fork} and {@link Host.spawn}).
  *
- * How a process of ours gets an empty root although Node, its shared libraries and the bundle come from the host's:
+ * How a process of ours gets an empty root although its bundle comes from the host's:
  *
- * 1. {@link sentrySteps} / {@link goferSteps} run between clone and exec. In a new mount namespace they build the later
- *    root, a tmpfs over a scratch directory with the exports bind-mounted into it, and drop all privileges. Node is
- *    executed while it still sees the host's root, since its dynamic loader, libraries and script come from there. It
- *    has no capabilities from its first instruction on.
+ * 1. {@link sentrySteps} / {@link goferSteps} run in the copy that fork makes, before any JavaScript does. In a new mount
+ *    namespace they build the later root, a tmpfs over a scratch directory with the exports bind-mounted into it, and drop
+ *    all privileges. The process loads its bundle while it still sees the host's root; it has no capabilities by then.
  * 2. When the process has loaded all its code it says so, and waits before it touches anything hostile.
  * 3. The spawner calls {@link finishSetup}: a short-lived child joins the mount namespace and does the pivot_root from
  *    outside. pivot_root(2) moves the root and the working directory of every process that has the old root as its own,

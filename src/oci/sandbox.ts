@@ -309,7 +309,7 @@ class Sandbox {
     const error = finishSetup(this.host, child.pid, child.pidfd, this.scratch);
     if (error < 0) throw new CliError(`cannot finish the set-up of the ${child.name}: errno ${-error}`);
     this.send(child, MSG_GO, 0);
-    if (++this.finished === this.children.length) this.host.dropCode();
+    if (++this.finished === this.children.length) this.host.trim();
   }
 
   private send(child: Child, kind: number, argument: number): void {
