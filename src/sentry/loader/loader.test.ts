@@ -8,7 +8,7 @@ import type { Mappable } from "../memmap/memmap.ts";
 import type { VmaFile } from "../memmap/vma-file.ts";
 import { checkMm, FakeHostFile, FakeWorld, guestAccess } from "../mm/fake.testing.ts";
 import type { MemoryManager } from "../mm/mm.ts";
-import { parseElf } from "./elf.ts";
+import { HeadSource, parseElf } from "./elf.ts";
 import { type ExecIdentity, type ExecutableFile, loadExecutable, type LoadedProgram, type LoadEnv } from "./loader.ts";
 import { HEAD_SIZE, parseScript } from "./script.ts";
 import { VdsoImage } from "./vdso.ts";
@@ -403,6 +403,34 @@ test("the first line of a script", () => {
   assert.equal(parse(`#!${" ".repeat(300)}`), -ENOEXEC);
   assert.deepEqual(parse(`#!/i ${"a".repeat(300)}\n`), line("/i", "a".repeat(250)));
   assert.deepEqual(parse("#!"), line(""));
+});
+
+test("the beginning of a file is read once, and says what the file says", () => {
+  const bytes = Uint8Array.from({ length: 5000 }, (_, i) => (i * 7) & 255);
+  for (const size of [0, 1, 255, 4095, 4096, 4097, 5000]) {
+    const file = new TestFile(bytes.slice(0, size), "/x");
+    let reads = 0;
+    const counting = {
+      pread(buf: Uint8Array, off: number, len: number, pos: number): number {
+        reads++;
+        return file.pread(buf, off, len, pos);
+      },
+    };
+    const source = new HeadSource(counting, new Uint8Array(4096).fill(0xaa));
+    fc.assert(
+      fc.property(fc.nat({ max: 5200 }), fc.nat({ max: 600 }), (pos, len) => {
+        const expected = new Uint8Array(610);
+        const got = new Uint8Array(610);
+        reads = 0;
+        assert.equal(source.pread(got, 5, len, pos), file.pread(expected, 5, len, pos));
+        assert.deepEqual(got, expected);
+        if (pos + len <= Math.min(size, 4096)) assert.equal(reads, 0);
+      }),
+      { numRuns: 100 },
+    );
+  }
+  const failing = { pread: (): number => -EIO };
+  assert.equal(new HeadSource(failing, new Uint8Array(4096)).pread(new Uint8Array(8), 0, 8, 0), -EIO);
 });
 
 test("no ELF header, however damaged, does more than fail", () => {
