@@ -233,7 +233,8 @@ static void op_owner(struct op *op) {
 	} else if (command == F_GETOWN_EX) {
 		struct f_owner_ex owner = {9, -9};
 		long value = fcntl(FD(0), F_GETOWN_EX, &owner);
-		say("%d %s ", owner.type, whose(owner.pid));
+		// The kind of nobody depends on the version.
+		say("%d %s ", owner.pid == 0 ? -1 : owner.type, whose(owner.pid));
 		result(value);
 	} else result(fcntl(FD(0), F_GETSIG));
 }

@@ -132,7 +132,7 @@ export function getItimer(k: Kernel, g: ThreadGroup, which: number, out: Float64
 /** setitimer(2). */
 export function setItimer(k: Kernel, g: ThreadGroup, which: number, valueNs: number, intervalNs: number): void {
   if (which === ITIMER_REAL) {
-    g.realIntervalNs = intervalNs;
+    g.realIntervalNs = valueNs === 0 ? 0 : intervalNs;
     if (valueNs === 0) k.timers.cancel(g.realTimer);
     else k.timers.arm(g.realTimer, k.clock.monotonicNs() + valueNs);
     return;

@@ -5,6 +5,7 @@ import { S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from "../../abi/stat.ts";
 import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_PRI, EV_RDNORM, EV_WRNORM, WaitEntry } from "../../base/waiter.ts";
 import type { WaitListener } from "../../base/waiter.ts";
 import type { Credentials } from "../auth/credentials.ts";
+import { InotifyFile } from "../fs/inotify/inotify.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { sendToGroup, sendToTask } from "../kernel/task-signals.ts";
 import type { AsyncOwner, FileDescription } from "../vfs/file.ts";
@@ -105,9 +106,10 @@ export class FileOwner implements AsyncOwner, WaitListener {
   }
 }
 
-/** Files that send SIGIO: pipes, sockets, terminals. */
+/** Files that send SIGIO: pipes, sockets, terminals, inotify. */
 export function hasAsync(file: FileDescription): boolean {
   const type = file.inode === null ? 0 : file.inode.mode & S_IFMT;
+  if (file instanceof InotifyFile) return true;
   return (type === S_IFIFO || type === S_IFSOCK || type === S_IFCHR) && file.waitQueue() !== null;
 }
 

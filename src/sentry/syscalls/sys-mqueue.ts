@@ -15,6 +15,7 @@ import {
 import { O_ACCMODE, O_CREAT, O_EXCL, O_NONBLOCK } from "../../abi/fcntl.ts";
 import { NAME_MAX } from "../../abi/limits.ts";
 import { RLIMIT_MSGQUEUE } from "../../abi/resource.ts";
+import { S_IALLUGO } from "../../abi/stat.ts";
 import { NSIG, SI_MESGQ, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SigInfo } from "../../abi/signal.ts";
 import { readI64, writeI64 } from "../../abi/time.ts";
 import { MqFile } from "../fs/mqueue/mqueue.ts";
@@ -70,7 +71,7 @@ export function mqOpen(t: Task, a: SyscallArgs): number {
     limit: t.group.limits.get(RLIMIT_MSGQUEUE),
   };
   const kept = flags & (O_ACCMODE | O_CREAT | O_EXCL | O_NONBLOCK);
-  const file = openAt(t.pathContext, fs.top, name, kept, a.i32(2) & 0o777);
+  const file = openAt(t.pathContext, fs.top, name, kept, a.i32(2) & S_IALLUGO);
   fs.request = null;
   return typeof file === "number" ? file : t.fds.alloc(file, 0, true);
 }

@@ -53,7 +53,7 @@ const RWF_KNOWN: number = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_AP
 
 /** Reads into `seq`, at `pos` or AT_POSITION. `noWait`: RWF_NOWAIT. */
 function readSeq(t: Task, file: FileDescription, pos: number, noWait: boolean): number {
-  if (file.readsLeast > 1) return readLeast(t, file);
+  if (pos === AT_POSITION && file.readsLeast > 1) return readLeast(t, file);
   const n = pos === AT_POSITION ? file.read(seq) : file.pread(seq, pos);
   if (n > 0) {
     t.usage.readChars += n;

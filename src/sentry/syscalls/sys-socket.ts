@@ -32,7 +32,7 @@ import {
   SOCK_TYPE_MASK,
   SOMAXCONN,
 } from "../../abi/socket.ts";
-import { S_IFMT, S_IFSOCK } from "../../abi/stat.ts";
+import { S_IALLUGO, S_IFMT, S_IFSOCK } from "../../abi/stat.ts";
 import { EV_IN, EV_OUT } from "../../base/waiter.ts";
 import type { Task } from "../kernel/task.ts";
 import { parseUnixAddress, UnixAddress } from "../socket/unix/address.ts";
@@ -133,7 +133,8 @@ function bind(t: Task, a: SyscallArgs): number {
     return s.bindAbstract(new UnixAddress(true, t.kernel.unixNames.autoName(s.type)));
   }
   if (address.isAbstract) return s.bindAbstract(address);
-  const made = mknodSocket(t.pathContext, address.path, 0o777 & ~t.pathContext.umask);
+  const own = s.inode === null ? 0o777 : s.inode.mode & S_IALLUGO;
+  const made = mknodSocket(t.pathContext, address.path, own & ~t.pathContext.umask);
   if (typeof made === "number") return made === -EEXIST ? -EADDRINUSE : made;
   // Linux looks only now whether the socket has a name already, and takes the node back.
   if (s.address !== null) {
