@@ -86,6 +86,20 @@ static void parse(long line, struct op *op) {
 
 static long first_line;
 
+static int is_pidfd(int fd) {
+	char link[40], target[24];
+	snprintf(link, sizeof link, "self/fd/%d", fd);
+	long got = readlinkat(FD_PROC, link, target, sizeof target);
+	return (got >= 6 && memcmp(target, "pidfd:", 6) == 0) || (got >= 18 && memcmp(target, "anon_inode:[pidfd]", 18) == 0);
+}
+// Whether descriptors of processes are files with positions, and what follows from that, depends on the version.
+static int is_open_of_pidfd(const struct op *op) {
+	static const char *const names[] = {"pread", "preadv2", "pwrite", "pwritev2", "lseek", "syncrange", "fallocate", "ftruncate", "fadvise", "readahead", "copyrange", "sendfile", "splice", "mpread", "mpwrite"};
+	size_t i = 0;
+	while (i < COUNT(names) && strcmp(names[i], op->word[0]) != 0) i++;
+	return i < COUNT(names) && (is_pidfd((int)op->n[1]) || is_pidfd((int)op->n[2]));
+}
+
 // Runs the lines from..to-1.
 static void run(long from, long to) {
 	for (long line = from; line < to;) {
@@ -112,6 +126,7 @@ static void run(long from, long to) {
 		while (i < COUNT(operations) && strcmp(operations[i].name, op.word[0]) != 0) i++;
 		if (i == COUNT(operations)) say("no such operation\n");
 		else if (op.count - 1 < operations[i].least) say("%d arguments are missing\n", operations[i].least + 1 - op.count);
+		else if (is_open_of_pidfd(&op)) say("of a process\n");
 		else operations[i].run(&op);
 	}
 }

@@ -280,6 +280,7 @@ export function execveat(t: Task, a: SyscallArgs): number {
   const flags = a.i32(4);
   const path = t.mm.copyInString(a.ptr(1), PATH_MAX);
   if (typeof path === "number") return path;
+  if (path === "" && (flags & AT_EMPTY_PATH) === 0) return -ENOENT;
   if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return -EINVAL;
   let walkFlags = (flags & AT_SYMLINK_NOFOLLOW) !== 0 ? 0 : WALK_FOLLOW;
   if ((flags & AT_EMPTY_PATH) !== 0) walkFlags |= WALK_EMPTY;

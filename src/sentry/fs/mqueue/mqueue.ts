@@ -166,6 +166,11 @@ export class MqFile extends FileDescription {
     return len;
   }
 
+  /** There is no write, but positions. */
+  override pwrite(): number {
+    return -EINVAL;
+  }
+
   override seek(off: number, whence: number): number {
     const pos = whence === 0 ? off : whence === 1 ? this.offset + off : -1;
     if (pos < 0) return -EINVAL;
