@@ -172,7 +172,7 @@ export class MqFile extends FileDescription {
   }
 
   override seek(off: number, whence: number): number {
-    const pos = whence === 0 ? off : whence === 1 ? this.offset + off : -1;
+    const pos = whence === 0 ? off : whence === 1 ? this.offset + off : whence === 2 ? FILE_SIZE + off : -1;
     if (pos < 0) return -EINVAL;
     this.offset = pos;
     return pos;
