@@ -1,5 +1,5 @@
 /** The mqueue file system: POSIX message queues as files, mq_overview(7). One instance for all mounts of a sandbox. */
-import { EINVAL, EMFILE, ENOENT, ENOMEM, ENOSPC } from "../../../abi/errno.ts";
+import { EINVAL, EMFILE, ENOENT, ENOMEM, ENOSPC, EOPNOTSUPP } from "../../../abi/errno.ts";
 import { DT_DIR, DT_REG } from "../../../abi/dirent.ts";
 import { S_IFDIR, S_IFREG } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
@@ -169,6 +169,10 @@ export class MqFile extends FileDescription {
   /** There is no write, but positions. */
   override pwrite(): number {
     return -EINVAL;
+  }
+
+  override allocate(): number {
+    return -EOPNOTSUPP;
   }
 
   override seek(off: number, whence: number): number {
