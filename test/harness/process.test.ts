@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { run } from "./process.ts";
+import { cleanEnv } from "./sandbox.ts";
 
 const options = { cwd: "/", env: { PATH: "/usr/bin:/bin" }, timeout: 20 };
 
@@ -24,6 +25,11 @@ test("run() hands over input and the environment alone", async () => {
   assert.equal((await run("cat", [], { ...options, input: "text" })).stdout.toString(), "text");
   const env = (await run("env", [], { ...options, env: { PATH: "/usr/bin:/bin", A: "b" } })).stdout.toString();
   assert.equal(env, "PATH=/usr/bin:/bin\nA=b\n");
+});
+
+test("tested programs find no start files of whoever runs the tests", async () => {
+  const { stdout, stderr } = await run("bash", ["-c", "ls -A ~; alias; declare -F"], { ...options, env: cleanEnv });
+  assert.equal(`${stdout}${stderr}`, "");
 });
 
 test("run() cuts endless output", async () => {

@@ -1,4 +1,5 @@
 /** What the suites that start sandboxes share: where the command is, which platforms there are, a clean environment. */
+import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { buildNative } from "../../tools/build-native.ts";
 import { build } from "../../tools/build.ts";
@@ -23,11 +24,19 @@ export async function ensureBuilt(): Promise<void> {
 /** Platforms that every suite covers. */
 export const platforms: readonly string[] = ["systrap", "ptrace"];
 
+/**
+ * A home without start files. With a socket as its standard input, which is what the harness gives, bash takes itself for a remote
+ * shell and reads ~/.bashrc; those of people's machines start programs and take locks, which on the host's root a sandbox sees as
+ * well, and for ever.
+ */
+const home = join(root, "build/test/home");
+mkdirSync(home, { recursive: true });
+
 /** The environment of tested programs, the same natively and in the sandbox. */
 export const cleanEnv: Readonly<Record<string, string>> = {
   ...(process.env.TSVISOR_SOURCE ? { TSVISOR_SOURCE: process.env.TSVISOR_SOURCE } : {}),
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-  HOME: "/root",
+  HOME: home,
   LANG: "C.UTF-8",
   TZ: "UTC",
 };

@@ -49,7 +49,7 @@ export function hostPlace(temporary: string, flags: readonly string[]): Place {
 }
 
 /** The environment inside the bookworm root. */
-const bundleEnv: readonly string[] = Object.entries({ ...cleanEnv, PWD: "/case" })
+const bundleEnv: readonly string[] = Object.entries({ ...cleanEnv, HOME: "/root", PWD: "/case" })
   .filter(([name]) => name !== "TSVISOR_SOURCE")
   .map(([name, value]) => `${name}=${value}`);
 
