@@ -86,6 +86,9 @@ struct context {
   struct batch_op batch[BATCH_MAX];
 };
 
+/* A process's CPU clocks in Linux's numbering: samples of all and of user time, and the exact sum. */
+#define CPU_CLOCKS 3
+
 struct space {
   bool used;
   bool dead;     /* its process is gone (and reaped) */
@@ -103,6 +106,7 @@ struct space {
   pid_t spare_tid;  /* that thread, if it may still be about to exit; 0: none */
   uint64_t kept_ns; /* when it was told to */
   int32_t batch;    /* the context whose batch is not known to be done; -1: none */
+  int64_t cpu_before[CPU_CLOCKS]; /* CPU time that the process had already had when it was taken, ns */
 };
 
 /* Empty stub processes that are kept for the next fork_space. */
@@ -201,6 +205,8 @@ int32_t take_space(void);
 /* Forks a stub process, or takes one that was kept: its index in P.spaces, or -errno. */
 int fork_space(void);
 void release_space(int32_t index);
+/* What a CPU clock of the process shows, ns, or -errno. */
+int64_t cpu_clock(const struct space *space, int which);
 /* A stopped context with cleared registers: its id, or -errno. */
 int new_context(int32_t index);
 /* Keeps a context's parked thread for the next new_context of its space. */

@@ -389,6 +389,16 @@ static napi_value js_space_pid(napi_env env, napi_callback_info info) {
   return ret(env, P.spaces[index].pid);
 }
 
+/* platformCpuTime(space, which): CPU time of the process since the address space began, ns, or -errno. */
+static napi_value js_cpu_time(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  ARG_SPACE(index, 0);
+  ARG_I32(which, 1);
+  if (which < 0 || which >= CPU_CLOCKS) return bad_range(env);
+  int64_t now = cpu_clock(&P.spaces[index], which);
+  return ret(env, now < 0 ? now : now - P.spaces[index].cpu_before[which]);
+}
+
 void stub_register(napi_env env, napi_value exports);
 
 void stub_register(napi_env env, napi_value exports) {
@@ -400,6 +410,7 @@ void stub_register(napi_env env, napi_value exports) {
       {"platformNewSpace", js_new_space},
       {"platformReleaseSpace", js_release_space},
       {"platformSpacePid", js_space_pid},
+      {"platformCpuTime", js_cpu_time},
       {"platformFlush", js_flush},
       {"platformNewContext", js_new_context},
       {"platformResumeNext", js_resume_next},

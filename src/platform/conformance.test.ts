@@ -43,7 +43,7 @@ import {
   movRax,
 } from "./conformance.testing.ts";
 import type { Platform } from "./platform.ts";
-import { EV_DIED, EV_FAULT, EV_INTERRUPT, EV_SYSCALL } from "./platform.ts";
+import { CPU_BOTH, CPU_TOTAL, CPU_USER, EV_DIED, EV_FAULT, EV_INTERRUPT, EV_SYSCALL } from "./platform.ts";
 import { StubPlatform } from "./stub/platform.ts";
 
 const SIGILL = 4;
@@ -490,6 +490,20 @@ for (const name of ["systrap", "ptrace"] as const) {
         const count = bench.memory.slice(data, data + 8);
         assert.equal(platform.wait(2e6), 0);
         assert.deepEqual(bench.memory.slice(data, data + 8), count);
+      }
+    });
+
+    scenario("an address space begins without CPU time, whatever its process did before", () => {
+      for (let i = 0; i < 3; i++) {
+        const { as } = bench.space(JMP_SELF);
+        const id = bench.context(as);
+        assert.ok(platform.cpuTime!(as, CPU_TOTAL) < 10e6, `${platform.cpuTime!(as, CPU_TOTAL)} ns at first`);
+        platform.resume(id);
+        bench.until(() => platform.wait(2e6) !== 0 || platform.cpuTime!(as, CPU_TOTAL) > 30e6);
+        assert.ok(platform.cpuTime!(as, CPU_BOTH) >= 0 && platform.cpuTime!(as, CPU_USER) >= 0);
+        platform.interrupt(id);
+        assert.equal(bench.waitFor(id), EV_INTERRUPT);
+        bench.free(as);
       }
     });
 

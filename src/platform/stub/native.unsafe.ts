@@ -56,6 +56,8 @@ export interface NativePlatform {
   platformNewSpace(): number;
   platformReleaseSpace(space: number): number;
   platformSpacePid(space: number): number;
+  /** CPU time since the address space began, ns. `which`: CPU_*. */
+  platformCpuTime(space: number, which: number): number;
   platformFlush(space: number, count: number): number;
   platformNewContext(space: number): number;
   /**
@@ -92,7 +94,6 @@ export interface NativePlatform {
   platformTune(which: number, ns: number): number;
   /** A context's state in words; -1: the platform's, one or more lines. */
   platformDescribe(id: number): string;
-  clockNs(clock: number): number;
   openat(dirfd: number, path: string, flags: number, mode: number): number;
   close(fd: number): number;
 }

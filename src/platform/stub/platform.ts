@@ -47,7 +47,6 @@ const NO_MASK: Uint32Array = new Uint32Array(0);
 const EINVAL = 22;
 /** `guest_spin` of native/addon/poller.c. */
 const GUEST_SPIN_NS = 20000;
-const ESRCH = 3;
 
 /** PROT_READ | PROT_WRITE: what a mapping out of a window is at first. */
 const PROT_RW = 3;
@@ -449,10 +448,8 @@ export class StubPlatform implements Platform {
     return this.native.platformAffinity(id, mask ?? NO_MASK);
   }
 
-  /** The clock of another process: its number with the kind in the low bits, clock_getcpuclockid(3). */
   cpuTime(space: AddressSpace, which: number): number {
-    const pid = this.native.platformSpacePid((space as StubAddressSpace).index);
-    return pid <= 0 ? -ESRCH : this.native.clockNs((~pid << 3) | which);
+    return this.native.platformCpuTime((space as StubAddressSpace).index, which);
   }
 
   forgetBacking(backing: HostBacking): void {
