@@ -1,5 +1,6 @@
 /** What the suites that start sandboxes share: where the command is, which platforms there are, a clean environment. */
-import { mkdirSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { buildNative } from "../../tools/build-native.ts";
 import { build } from "../../tools/build.ts";
@@ -25,12 +26,12 @@ export async function ensureBuilt(): Promise<void> {
 export const platforms: readonly string[] = ["systrap", "ptrace"];
 
 /**
- * A home without start files. With a socket as its standard input, which is what the harness gives, bash takes itself for a remote
- * shell and reads ~/.bashrc; those of people's machines start programs and take locks, which on the host's root a sandbox sees as
- * well, and for ever.
+ * An empty home. With a socket as its standard input, which is what the harness gives, bash takes itself for a remote shell and
+ * reads ~/.bashrc; those of people's machines start programs and take locks, which on the host's root a sandbox sees as well, and
+ * for ever.
  */
-const home = join(root, "build/test/home");
-mkdirSync(home, { recursive: true });
+const home = mkdtempSync(join(tmpdir(), "tsvisor-home-"));
+process.on("exit", () => rmSync(home, { recursive: true, force: true }));
 
 /** The environment of tested programs, the same natively and in the sandbox. */
 export const cleanEnv: Readonly<Record<string, string>> = {
