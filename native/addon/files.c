@@ -342,18 +342,23 @@ static void put_attr(uint8_t *to, const struct statx *st) {
 }
 
 /*
- * readdirAttrs(fd, buf, off, len): the rest of a directory, each entry with its attributes as 9P carries them (attr[108]
- * name[s], src/p9/wire/records.ts), "." and ".." left out. Bytes written, -EMSGSIZE when they do not fit, or -errno.
+ * readdirAttrs(fd, buf, off, len, result): the next entries of a directory, each with its attributes as 9P carries them (attr[108]
+ * name[s], src/p9/wire/records.ts), "." and ".." left out. Bytes written, or -errno. result[0]: whether there was no room for
+ * the rest, before which the directory then stands; result[1]: how many entries were passed.
  */
 static napi_value js_readdir_attrs(napi_env env, napi_callback_info info) {
-  ARGS(4);
+  ARGS(5);
   ARG_I32(fd, 0);
   ARG_U8S(buf, 1);
   ARG_I64(off, 2);
   ARG_I64(len, 3);
+  ARG_I32S(result, 4);
   CHECK_RANGE(off, len, buf_len);
+  if (result_len < 2) return bad_range(env);
   static _Alignas(8) uint8_t dents[32768];
   uint8_t *out = buf + off, *end = out + len;
+  result[0] = result[1] = 0;
+  int64_t next = lseek(fd, 0, SEEK_CUR);
   for (;;) {
     int64_t n = RETRY(syscall(SYS_getdents64, fd, dents, sizeof(dents)));
     if (n < 0) return ret(env, n);
@@ -363,16 +368,24 @@ static napi_value js_readdir_attrs(napi_env env, napi_callback_info info) {
       memcpy(&step, dents + at + 16, 2);
       const char *name = (const char *)dents + at + 19;
       size_t length = strlen(name);
-      if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
-      if ((size_t)(end - out) < ATTR_LEN + 2 + length) return ret(env, -EMSGSIZE);
-      struct statx st;
-      /* A name that is gone by now is left out, as if it had been removed before. */
-      if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &st) != 0) continue;
-      put_attr(out, &st);
-      out[ATTR_LEN] = (uint8_t)length;
-      out[ATTR_LEN + 1] = (uint8_t)(length >> 8);
-      memcpy(out + ATTR_LEN + 2, name, length);
-      out += ATTR_LEN + 2 + length;
+      if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
+        if ((size_t)(end - out) < ATTR_LEN + 2 + length) {
+          result[0] = 1;
+          if (lseek(fd, next, SEEK_SET) < 0) return ret(env, -errno);
+          return ret(env, out - (buf + off));
+        }
+        struct statx st;
+        /* A name that is gone by now is left out, as if it had been removed before. */
+        if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &st) == 0) {
+          put_attr(out, &st);
+          out[ATTR_LEN] = (uint8_t)length;
+          out[ATTR_LEN + 1] = (uint8_t)(length >> 8);
+          memcpy(out + ATTR_LEN + 2, name, length);
+          out += ATTR_LEN + 2 + length;
+        }
+      }
+      memcpy(&next, dents + at + 8, 8);
+      result[1]++;
     }
   }
 }

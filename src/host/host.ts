@@ -125,10 +125,10 @@ export interface Host {
   /** Raw getdents64 records. */
   getdents(fd: number, buf: Uint8Array, off: number, len: number): number;
   /**
-   * The rest of a directory, each entry but "." and ".." with its attributes as 9P's DirEntryAttr has them. Bytes, -EMSGSIZE
-   * when they do not fit, or -errno.
+   * The next entries of a directory, each but "." and ".." with its attributes as 9P's DirEntryAttr has them. Bytes, or
+   * -errno. result[0]: 1 when there was no room for the rest, which the next call gives; result[1]: entries passed.
    */
-  readdirAttrs(fd: number, buf: Uint8Array, off: number, len: number): number;
+  readdirAttrs(fd: number, buf: Uint8Array, off: number, len: number, result: Int32Array): number;
   lseek(fd: number, offset: number, whence: number): number;
   ftruncate(fd: number, size: number): number;
   fallocate(fd: number, mode: number, offset: number, len: number): number;

@@ -39,8 +39,11 @@ export interface P9Backend {
   readlinkat(dirfd: number, path: string): string | number;
   /** Raw getdents64 records. */
   getdents(fd: number, buf: Uint8Array, off: number, len: number): number;
-  /** The rest of a directory as records of Rreaddirs without "." and "..": bytes, -EMSGSIZE (no room), or -errno. */
-  readdirAttrs(fd: number, buf: Uint8Array, off: number, len: number): number;
+  /**
+   * The next entries of a directory as DirEntryAttr, without "." and "..": bytes, or -errno. result[0]: there was no room for
+   * the rest, which the next call gives; result[1]: entries passed.
+   */
+  readdirAttrs(fd: number, buf: Uint8Array, off: number, len: number, result: Int32Array): number;
   lseek(fd: number, offset: number, whence: number): number;
   ftruncate(fd: number, size: number): number;
   fallocate(fd: number, mode: number, offset: number, len: number): number;

@@ -2,6 +2,7 @@
  * An open directory as a stream of entries. Positions are ordinals (0, 1, 2 ...) rather than the host's d_off, which may
  * use all 64 bits: a client that goes on where it stopped costs nothing, any other position is a rewind and a skip.
  */
+import { EINVAL } from "../../abi/errno.ts";
 import { latin1 } from "../wire/cursor.ts";
 import type { P9Backend } from "./backend.ts";
 
@@ -47,6 +48,25 @@ export class DirStream {
       this.next();
     }
     return 0;
+  }
+
+  /** Goes to 0, or to where it stands, with nothing read ahead: for whoever reads the descriptor itself. 0 or -errno. */
+  seekFresh(host: P9Backend, position: number): number {
+    if (position !== 0 && (position !== this.position || this.#pos < this.#end)) return -EINVAL;
+    if (position === 0 && (this.position !== 0 || this.#pos < this.#end)) {
+      const err = host.lseek(this.fd, 0, 0);
+      if (err < 0) return err;
+      this.#pos = 0;
+      this.#end = 0;
+      this.position = 0;
+    }
+    this.#isEof = false;
+    return 0;
+  }
+
+  /** So many entries were read from the descriptor itself. */
+  passed(count: number): void {
+    this.position += count;
   }
 
   /** Reads the current entry into the fields: 1, 0 at the end, or -errno. */

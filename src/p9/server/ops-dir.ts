@@ -1,13 +1,11 @@
 /** Reading directories, plain and with attributes. Each decodes from `s.r`, replies to `s.w`, returns 0 or -errno. */
 import * as e from "../../abi/errno.ts";
-import { AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW } from "../../abi/fcntl.ts";
 import { S_IFDIR } from "../../abi/stat.ts";
 import { DT_DIR, DT_LNK } from "../../abi/dirent.ts";
 import * as c from "../wire/constants.ts";
 import { READDIRATTR_OVERHEAD, Treaddirattr } from "../wire/extension.ts";
 import { Treaddir } from "../wire/linux.ts";
-import { DIRENT_ATTR_OVERHEAD, DIRENT_OVERHEAD, DirEntry, DirEntryAttr } from "../wire/records.ts";
-import { readStat } from "./backend.ts";
+import { DIRENT_OVERHEAD, DirEntry } from "../wire/records.ts";
 import { DirStream } from "./dir-stream.ts";
 import { closeOpen } from "./fid.ts";
 import type { P9Server } from "./server.ts";
@@ -16,7 +14,7 @@ import { openDir } from "./shared.ts";
 const readdirMsg = new Treaddir();
 const readdirattrMsg = new Treaddirattr();
 const entry = new DirEntry();
-const entryAttr = new DirEntryAttr();
+const passed = new Int32Array(2);
 
 export function readdir(s: P9Server): number {
   const m = readdirMsg;
@@ -72,41 +70,22 @@ export function readdirattr(s: P9Server): number {
     fid.dir = new DirStream(fd);
   }
   const { dir } = fid;
-  const failed = dir.seek(s.host, m.offset);
+  const failed = dir.seekFresh(s.host, m.offset);
   if (failed < 0) return failed;
   const { w } = s;
   const headAt = w.reserve(READDIRATTR_OVERHEAD);
   if (headAt < 0) return -e.EMSGSIZE;
   const room = Math.min(m.count, w.limit - w.pos);
-  const start = w.pos;
-  let flags = 0;
-  for (;;) {
-    const more = dir.peek(s.host);
-    if (more < 0 && w.pos === start) return more;
-    if (more <= 0) {
-      if (more === 0) flags = c.READDIR_EOF;
-      break;
-    }
-    const { name } = dir;
-    if (name !== "." && name !== "..") {
-      if (w.pos - start + DIRENT_ATTR_OVERHEAD + name.length > room) {
-        if (w.pos === start) return -e.EINVAL;
-        break;
-      }
-      // A name that is gone by now is left out, as if it had been removed before the read.
-      const gone = s.host.fstatat(dir.fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, s.raw);
-      if (gone >= 0) {
-        readStat(s.raw, entryAttr.attr);
-        entryAttr.name = name;
-        entryAttr.encode(w);
-      }
-    }
-    dir.next();
-  }
+  const n = s.host.readdirAttrs(dir.fd, w.buf, w.pos, room, passed);
+  if (n < 0) return n;
+  const flags = passed[0] !== 0 ? 0 : c.READDIR_EOF;
+  if (n === 0 && flags === 0) return -e.EINVAL;
+  dir.passed(passed[1]!);
   w.view.setUint32(headAt, flags, true);
   w.view.setUint32(headAt + 4, dir.position, true);
   w.view.setUint32(headAt + 8, 0, true);
-  w.view.setUint32(headAt + 12, w.pos - start, true);
+  w.view.setUint32(headAt + 12, n, true);
+  w.reserve(n);
   // Most directories are read once, whole: nothing stays open for them.
   if (flags === c.READDIR_EOF) closeOpen(s.host, fid);
   return 0;

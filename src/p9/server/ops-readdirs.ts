@@ -13,6 +13,7 @@ import type { P9Server } from "./server.ts";
 import { checkName, openDir } from "./shared.ts";
 
 const msg = new Treaddirs();
+const passed = new Int32Array(2);
 /** Of one directory's record: status, attributes, size. */
 const STATUS_SIZE = 4;
 const HEAD_SIZE: number = STATUS_SIZE + ATTR_SIZE + 4;
@@ -134,8 +135,9 @@ function readOne(s: P9Server, parent: PathHandle, name: string): number {
 function readEntries(s: P9Server, fd: number): number {
   const { w } = s;
   const sizeAt = w.reserve(4);
-  const n = s.host.readdirAttrs(fd, w.buf, w.pos, w.limit - w.pos);
+  const n = s.host.readdirAttrs(fd, w.buf, w.pos, w.limit - w.pos, passed);
   if (n < 0) return n;
+  if (passed[0] !== 0) return -e.EMSGSIZE;
   w.pos += n;
   w.view.setUint32(sizeAt, n, true);
   return 0;

@@ -192,6 +192,7 @@ export class Tmakeat implements Message {
 /** fid[4] offset[8] count[4]: entries from `offset` (0, or `next` of the last reply) in at most `count` bytes. No prior open. */
 export class Treaddirattr implements Message {
   fid = 0;
+  /** 0, or `next` of the last reply. */
   offset = 0;
   count = 0;
 
