@@ -18,17 +18,24 @@ import * as x from "../wire/extension.ts";
 import * as l from "../wire/linux.ts";
 import { Empty, FidOnly } from "../wire/message.ts";
 import type { Message } from "../wire/message.ts";
-import { DirEntryAttr, decodeAttr, decodeStatFs } from "../wire/records.ts";
+import { ATTR_SIZE, DirEntryAttr, decodeAttr, decodeStatFs } from "../wire/records.ts";
 import type { SetAttr } from "../wire/records.ts";
 import { isName } from "./names.ts";
 import * as plain from "./plain.ts";
 import type { Transport } from "./transport.ts";
 
+/** Takes directories as the extension's messages have them, to decode what is needed. */
+export interface RecordSink {
+  /** The entries that follow are in buf[from, to), which holds until the return. */
+  page(buf: Uint8Array, from: number, to: number): void;
+  /** An entry, and where in the page its attributes are (ATTR_SIZE bytes, wire/records.ts). */
+  record(name: string, view: DataView, at: number): void;
+}
+
 /** Takes the directories of {@link P9Client.readdirs}. `attr` is reused. */
-export interface DirsSink {
+export interface DirsSink extends RecordSink {
   /** The i-th directory: 0 and its attributes, its entries follow; or its -errno (-EMSGSIZE: read it alone). */
   directory(i: number, status: number, attr: Stat): void;
-  entry(name: string, attr: Stat): void;
 }
 
 /** Takes the entries of a directory. `attr` is reused; without `isComplete` only its type bits and ino are known. */
@@ -336,6 +343,19 @@ export class P9Client {
   /** Gives every entry of a directory but "." and ".." to the sink. 0 or -errno (some entries may have been given). */
   readdir(fid: number, sink: DirSink): number {
     if (!this.isExtended) return plain.readdir(this, fid, sink);
+    const { r } = this;
+    return this.readRecords(fid, {
+      page(): void {},
+      record(name: string, _view: DataView, at: number): void {
+        r.reset(at, r.end);
+        entryAttr.decode(r);
+        sink.entry(name, entryAttr.attr, true);
+      },
+    });
+  }
+
+  /** {@link P9Client.readdir} of a server with the extension. */
+  readRecords(fid: number, sink: RecordSink): number {
     const m = readdirattrMsg;
     m.fid = fid;
     m.offset = 0;
@@ -344,18 +364,28 @@ export class P9Client {
       const err = this.call(c.TREADDIRATTR, m, readdirattrReply);
       if (err < 0) return err;
       const { flags, next, off, count } = readdirattrReply;
-      const { r } = this;
-      r.reset(off, off + count);
-      while (r.pos < r.end) {
-        entryAttr.decode(r);
-        if (r.isShort || r.isOverflow) return -EIO;
-        if (isName(entryAttr.name)) sink.entry(entryAttr.name, entryAttr.attr, true);
-      }
+      if (!this.giveRecords(off, off + count, sink)) return this.broken();
       if ((flags & c.READDIR_EOF) !== 0) return 0;
       // A server that makes no progress would keep us here for ever.
-      if (next <= m.offset) return -EIO;
+      if (next <= m.offset) return this.broken();
       m.offset = next;
     }
+  }
+
+  /** Gives the records in [from, to) of the reply to the sink. False: they are no records. */
+  private giveRecords(from: number, to: number, sink: RecordSink): boolean {
+    const { r } = this;
+    sink.page(r.buf, from, to);
+    for (let at = from; at < to;) {
+      r.reset(at, to);
+      r.take(ATTR_SIZE);
+      const name = r.str();
+      if (r.isShort) return false;
+      const next = r.pos;
+      if (isName(name)) sink.record(name, r.view, at);
+      at = next;
+    }
+    return true;
   }
 
   /**
@@ -376,7 +406,6 @@ export class P9Client {
     if (dirs < 1 || dirs > Math.max(1, count - depth)) return this.broken();
     r.reset(off, end);
     for (let i = 0; i < dirs; i++) {
-      r.end = end;
       const status = r.u32();
       if (r.isShort || status > 4095) return this.broken();
       if (status !== 0) {
@@ -387,12 +416,9 @@ export class P9Client {
       const size = r.u32();
       if (r.isShort || size > end - r.pos) return this.broken();
       sink.directory(i, 0, dirAttr);
-      r.end = r.pos + size;
-      while (r.pos < r.end) {
-        entryAttr.decode(r);
-        if (r.isShort || r.isOverflow) return this.broken();
-        if (isName(entryAttr.name)) sink.entry(entryAttr.name, entryAttr.attr);
-      }
+      const from = r.pos;
+      if (!this.giveRecords(from, from + size, sink)) return this.broken();
+      r.reset(from + size, end);
     }
     return dirs;
   }

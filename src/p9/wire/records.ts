@@ -81,6 +81,26 @@ export function decodeAttr(r: Reader, s: Stat): void {
   s.btimeSec = r.i64();
 }
 
+/** The mode of attributes as {@link encodeAttr} writes them, at `at`. */
+export function attrMode(view: DataView, at: number): number {
+  return view.getUint32(at, true);
+}
+
+/** The same of the device. */
+export function attrDev(view: DataView, at: number): number {
+  return id64(view, at + 36);
+}
+
+/** The same of the inode number. */
+export function attrIno(view: DataView, at: number): number {
+  return id64(view, at + 44);
+}
+
+/** An identifier, of which the low 53 bits count. */
+function id64(view: DataView, at: number): number {
+  return (view.getUint32(at + 4, true) & 0x1fffff) * 0x100000000 + view.getUint32(at, true);
+}
+
 /** One entry of Rreaddir: qid[13] offset[8] type[1] name[s]. The offset is an opaque cookie of 64 bits. */
 export class DirEntry {
   readonly qid: Qid = new Qid();

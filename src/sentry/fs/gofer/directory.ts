@@ -1,7 +1,9 @@
 /** What is known of a directory's entries, from reading it whole. Exclusive mode only. */
 import { DT_DIR, modeToDirentType } from "../../../abi/dirent.ts";
 import type { Stat } from "../../../abi/stat.ts";
-import type { DirSink } from "../../../p9/client/client.ts";
+import type { RecordSink } from "../../../p9/client/client.ts";
+import { Reader, Writer } from "../../../p9/wire/cursor.ts";
+import { ATTR_SIZE, attrDev, attrIno, attrMode, decodeAttr, encodeAttr } from "../../../p9/wire/records.ts";
 import type { GoferFs } from "./gofer-fs.ts";
 import type { GoferInode } from "./inode.ts";
 
@@ -30,15 +32,19 @@ export class DirRecord {
   }
 }
 
-/** Numbers of one entry's attributes. */
-const ATTRS = 18;
+const NOTHING: Uint8Array = new Uint8Array(0);
+const reader: Reader = new Reader();
+const writer: Writer = new Writer();
 
 /** Entries by name, in the order in which the host gave them. Complete: a name that is not here does not exist. */
-export class DirListing implements DirSink {
+export class DirListing implements RecordSink {
   readonly records: Map<string, DirRecord> = new Map();
   private readonly gofer: GoferFs;
-  /** ATTRS numbers for each entry; null: they are not kept. One flat array of doubles, for the sake of the collector. */
-  private attrs: number[] | null;
+  /** Attributes as the gofer sent them, in `used` bytes; null: they are not kept. Most of them nobody ever asks for. */
+  private attrs: Uint8Array | null;
+  private used = 0;
+  /** What is to be added to a place in the page that is being given. */
+  private shift = 0;
   /** How many directories in it have been read. */
   reads = 0;
   /** How many of its files were asked for extended attributes. */
@@ -52,7 +58,7 @@ export class DirListing implements DirSink {
   constructor(gofer: GoferFs, keepsAttrs: boolean) {
     this.gofer = gofer;
     this.readAtNs = gofer.vfs.clock.monotonicNs();
-    this.attrs = keepsAttrs ? [] : null;
+    this.attrs = keepsAttrs ? NOTHING : null;
   }
 
   /** Whether it was read at most so long ago. */
@@ -60,47 +66,42 @@ export class DirListing implements DirSink {
     return this.gofer.vfs.clock.monotonicNs() - this.readAtNs <= ns;
   }
 
-  entry(name: string, a: Stat): void {
-    const { attrs } = this;
-    const type = modeToDirentType(a.mode);
-    if (attrs === null) {
-      this.records.set(name, new DirRecord(this.gofer.guestIno(a), type, -1));
-      return;
-    }
-    this.records.set(name, new DirRecord(this.gofer.guestIno(a), type, attrs.length));
-    attrs.push(a.dev, a.ino, a.mode, a.nlink, a.uid, a.gid, a.rdev, a.size, a.blksize, a.blocks);
-    attrs.push(a.atimeSec, a.atimeNsec, a.mtimeSec, a.mtimeNsec, a.ctimeSec, a.ctimeNsec, a.btimeSec, a.btimeNsec);
+  page(buf: Uint8Array, from: number, to: number): void {
+    if (this.attrs === null) return;
+    this.shift = this.used - from;
+    this.grow(to - from).set(buf.subarray(from, to), this.used - (to - from));
+  }
+
+  record(name: string, view: DataView, at: number): void {
+    const ino = this.gofer.guestIno(attrDev(view, at), attrIno(view, at));
+    const place = this.attrs === null ? -1 : at + this.shift;
+    this.records.set(name, new DirRecord(ino, modeToDirentType(attrMode(view, at)), place));
+  }
+
+  /** Room for `bytes` more, behind `used`, which then includes them. */
+  private grow(bytes: number): Uint8Array {
+    const old = this.attrs!;
+    this.used += bytes;
+    if (this.used <= old.length) return old;
+    // The first page is mostly the only one.
+    const attrs = new Uint8Array(old.length === 0 ? this.used : Math.max(this.used, 2 * old.length));
+    attrs.set(old);
+    this.attrs = attrs;
+    return attrs;
   }
 
   /** Nobody uses the entry's inode any more: its attributes, which are current, can be kept here. */
   giveBack(name: string, ino: number, a: Stat): void {
-    const { attrs } = this;
     const record = this.records.get(name);
-    if (attrs === null || record === undefined || record.at >= 0 || record.ino !== ino) return;
+    if (this.attrs === null || record === undefined || record.at >= 0 || record.ino !== ino) return;
     if (record.slot < 0) {
-      record.slot = attrs.length;
-      for (let i = 0; i < ATTRS; i++) attrs.push(0);
+      this.grow(ATTR_SIZE);
+      record.slot = this.used - ATTR_SIZE;
     }
-    const at = record.slot;
-    record.at = at;
-    attrs[at] = a.dev;
-    attrs[at + 1] = a.ino;
-    attrs[at + 2] = a.mode;
-    attrs[at + 3] = a.nlink;
-    attrs[at + 4] = a.uid;
-    attrs[at + 5] = a.gid;
-    attrs[at + 6] = a.rdev;
-    attrs[at + 7] = a.size;
-    attrs[at + 8] = a.blksize;
-    attrs[at + 9] = a.blocks;
-    attrs[at + 10] = a.atimeSec;
-    attrs[at + 11] = a.atimeNsec;
-    attrs[at + 12] = a.mtimeSec;
-    attrs[at + 13] = a.mtimeNsec;
-    attrs[at + 14] = a.ctimeSec;
-    attrs[at + 15] = a.ctimeNsec;
-    attrs[at + 16] = a.btimeSec;
-    attrs[at + ATTRS - 1] = a.btimeNsec;
+    record.at = record.slot;
+    if (writer.buf !== this.attrs) writer.attach(this.attrs);
+    writer.pos = record.at;
+    encodeAttr(writer, a);
   }
 
   /** Puts the attributes of an entry into `out` and forgets them. False when they are not known (any more). */
@@ -113,25 +114,9 @@ export class DirListing implements DirSink {
   }
 
   private peekAttr(at: number, out: Stat): void {
-    const attrs = this.attrs!;
-    out.dev = attrs[at]!;
-    out.ino = attrs[at + 1]!;
-    out.mode = attrs[at + 2]!;
-    out.nlink = attrs[at + 3]!;
-    out.uid = attrs[at + 4]!;
-    out.gid = attrs[at + 5]!;
-    out.rdev = attrs[at + 6]!;
-    out.size = attrs[at + 7]!;
-    out.blksize = attrs[at + 8]!;
-    out.blocks = attrs[at + 9]!;
-    out.atimeSec = attrs[at + 10]!;
-    out.atimeNsec = attrs[at + 11]!;
-    out.mtimeSec = attrs[at + 12]!;
-    out.mtimeNsec = attrs[at + 13]!;
-    out.ctimeSec = attrs[at + 14]!;
-    out.ctimeNsec = attrs[at + 15]!;
-    out.btimeSec = attrs[at + 16]!;
-    out.btimeNsec = attrs[at + ATTRS - 1]!;
+    if (reader.buf !== this.attrs) reader.attach(this.attrs!);
+    reader.reset(at, at + ATTR_SIZE);
+    decodeAttr(reader, out);
   }
 
   /** Somebody looked the entry up in another way: what is known of it may change without notice. */

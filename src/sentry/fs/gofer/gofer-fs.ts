@@ -164,13 +164,13 @@ export class GoferFs extends FileSystem {
   }
 
   /** An inode number for the guest: unique although the tree may span several host devices. */
-  guestIno(attr: Stat): number {
-    let index = this.devices.get(attr.dev);
+  guestIno(dev: number, ino: number): number {
+    let index = this.devices.get(dev);
     if (index === undefined) {
       index = this.devices.size;
-      this.devices.set(attr.dev, index);
+      this.devices.set(dev, index);
     }
-    return index === 0 ? attr.ino : (attr.ino % INO_SPACE) + (index % 31) * INO_SPACE;
+    return index === 0 ? ino : (ino % INO_SPACE) + (index % 31) * INO_SPACE;
   }
 
   /** `inode` has a fid now; the oldest one that can be had again is given up when there are too many. */

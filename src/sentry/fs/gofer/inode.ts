@@ -75,7 +75,7 @@ export class GoferInode extends Inode {
     this.parent = parent;
     this.name = name;
     this.setStat(attr);
-    this.ino = fs.guestIno(attr);
+    this.ino = fs.guestIno(attr.dev, attr.ino);
     if ((attr.mode & S_IFMT) === S_IFDIR) {
       this.needsRevalidate = fs.isShared;
       this.canWalkAhead = true;
@@ -297,7 +297,7 @@ export class GoferInode extends Inode {
       this.gofer.forget(this);
       this.target = null;
       this.xattrs = null;
-      this.ino = this.gofer.guestIno(attr);
+      this.ino = this.gofer.guestIno(attr.dev, attr.ino);
       this.setStat(attr);
       this.gofer.remember(this);
       return true;
@@ -675,7 +675,7 @@ export class GoferInode extends Inode {
     const fid = this.getFid();
     if (fid < 0) return fid;
     const listing = new DirListing(this.gofer, isKept);
-    const err = this.gofer.client.readdir(fid, listing);
+    const err = this.gofer.client.readRecords(fid, listing);
     if (err < 0) return err;
     if (isKept) this.listing = listing;
     return listing;

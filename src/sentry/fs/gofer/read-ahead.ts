@@ -27,14 +27,18 @@ class Taker implements DirsSink {
     if (status < 0) return;
     const dir = this.dir!;
     const record = i === 0 ? null : records[i - 1]!;
-    if (record === null ? !dir.isSameFile(attr) : dir.gofer.guestIno(attr) !== record.ino) return;
+    if (record === null ? !dir.isSameFile(attr) : dir.gofer.guestIno(attr.dev, attr.ino) !== record.ino) return;
     this.current = new DirListing(dir.gofer, true);
     if (record === null) this.first = this.current;
     else record.ahead = this.current;
   }
 
-  entry(name: string, attr: Stat): void {
-    if (this.current !== null) this.current.entry(name, attr);
+  page(buf: Uint8Array, from: number, to: number): void {
+    if (this.current !== null) this.current.page(buf, from, to);
+  }
+
+  record(name: string, view: DataView, at: number): void {
+    if (this.current !== null) this.current.record(name, view, at);
   }
 }
 
