@@ -74,6 +74,27 @@ test("requests go through shared memory, descriptors by the socket; after a paus
   });
 });
 
+test("nobody waits at the channel while a connection has only its socket", () => {
+  const dir = mkdtempSync(join(tmpdir(), "tsvisor-channel-"));
+  const gofer = startGofer(host, dir, { hasSecond: true });
+  try {
+    const stat = new Stat();
+    const clients = [gofer.transport, gofer.second!].map((transport) => new P9Client(transport));
+    for (const client of clients) assert.equal(client.negotiate(true), 0);
+    const roots = clients.map((client) => client.attach("", "root", NOUID));
+    clients[0]!.openChannel();
+    seen.channel = 0;
+    for (let i = 0; i < 3; i++) assert.equal(clients[0]!.getattr(roots[0]!, stat), 0);
+    assert.equal(seen.channel, 0, "the second one would have to wait for the end of a pause");
+    clients[1]!.openChannel();
+    for (let i = 0; i < 3; i++) for (const [k, client] of clients.entries()) client.getattr(roots[k]!, stat);
+    assert.ok(seen.channel >= 4, `${seen.channel} of 6 requests through the channel`);
+    assert.equal(gofer.stop(), 0);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
+
 test("a gofer that dies while it is asked is noticed", () => {
   withGofer((gofer, client, root) => {
     const stat = new Stat();

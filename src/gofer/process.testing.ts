@@ -13,7 +13,9 @@ export const SOCK_SEQPACKET = 5;
 /** A gofer and this end of its connection. */
 export interface GoferProcess {
   readonly transport: SocketTransport;
-  /** Closes the connection and waits for the process's end; its status as wait(2) gives it. */
+  /** Another one, for the same directory, when that was wanted. */
+  readonly second: SocketTransport | null;
+  /** Closes the connections and waits for the process's end; its status as wait(2) gives it. */
   stop(): number;
   /** Kills it and waits; the connection stays to be closed. */
   kill(): void;
@@ -23,6 +25,7 @@ export interface GoferOptions {
   readonly socketType?: number;
   readonly readonly?: boolean;
   readonly seccomp?: boolean;
+  readonly hasSecond?: boolean;
   /** Words before the command: strace, say. */
   readonly wrapper?: readonly string[];
 }
@@ -30,11 +33,14 @@ export interface GoferOptions {
 export function startGofer(host: Host, path: string, options: GoferOptions = {}): GoferProcess {
   const pair = host.socketpair(AF_UNIX, (options.socketType ?? SOCK_SEQPACKET) | 0o2000000);
   if (typeof pair === "number") throw new Error(`socketpair: ${pair}`);
+  const other = options.hasSecond === true ? host.socketpair(AF_UNIX, SOCK_SEQPACKET | 0o2000000) : null;
+  if (typeof other === "number") throw new Error(`socketpair: ${other}`);
+  const ioFds = other === null ? [3] : [3, 5];
   const config: GoferConfig = {
     version: 1,
     controlFd: -1,
     procPath: "",
-    exports: [{ ioFd: 3, path, readonly: options.readonly ?? false }],
+    exports: ioFds.map((ioFd) => ({ ioFd, path, readonly: options.readonly ?? false })),
     seccomp: options.seccomp ?? true,
   };
   const configFd = host.memfdCreate("gofer-config", 1);
@@ -48,9 +54,11 @@ export function startGofer(host: Host, path: string, options: GoferOptions = {})
       // Above the range of fds in use, then to their places.
       { op: "dup", from: pair[1], to: 1003 },
       { op: "dup", from: configFd, to: 1004 },
+      { op: "dup", from: other === null ? configFd : other[1], to: 1005 },
       { op: "dup", from: 1003, to: 3 },
       { op: "dup", from: 1004, to: 4 },
-      { op: "close_range", first: 5, last: 0xffffffff },
+      { op: "dup", from: 1005, to: 5 },
+      { op: "close_range", first: 4 + ioFds.length, last: 0xffffffff },
       { op: "prctl", option: PR_SET_NO_NEW_PRIVS, arg2: 1, arg3: 0, arg4: 0, arg5: 0 },
     ],
     exec: words[0]!,
@@ -62,6 +70,8 @@ export function startGofer(host: Host, path: string, options: GoferOptions = {})
   host.close(pair[1]);
   host.close(configFd);
   const transport = new SocketTransport(host, pair[0]);
+  if (other !== null) host.close(other[1]);
+  const second = other === null ? null : new SocketTransport(host, other[0]);
   let isReaped = false;
   const reap = (): number => {
     const status = new Int32Array(1);
@@ -72,8 +82,10 @@ export function startGofer(host: Host, path: string, options: GoferOptions = {})
   };
   return {
     transport,
+    second,
     stop(): number {
       transport.close();
+      second?.close();
       return reap();
     },
     kill(): void {

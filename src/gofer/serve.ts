@@ -37,7 +37,7 @@ export class Connection {
     this.#reply = new Uint8Array(options.maxMsize);
   }
 
-  /** Reads what has arrived and answers all whole requests. False: the connection has ended. */
+  /** Reads what has arrived and answers all whole requests; the next ones may come through `channel`. False: the connection has ended. */
   onReadable(host: Host, channel: Channel | null): boolean {
     const request = this.#request;
     const n = host.recvmsg(this.fd, request, this.#have, request.length - this.#have, this.#fdsOut, MSG_DONTWAIT);
@@ -52,7 +52,7 @@ export class Connection {
       if (size > this.#have) break;
       const len = this.server.handle(request, size, this.#reply);
       // Before the reply: the next request may come there.
-      if (channel !== null && this.server.hasChannel) channel.open();
+      channel?.open();
       if (len < 0 || !this.#send(host, len)) return false;
       if (size < this.#have) request.copyWithin(0, size, this.#have);
       this.#have -= size;
@@ -111,7 +111,7 @@ export function serve(host: Host, connections: readonly Connection[], channel: C
       const revents = pollSet[3 * i + 2]!;
       if (revents === 0) continue;
       const connection = live[i]!;
-      const isLive = (revents & POLLIN) !== 0 && connection.onReadable(host, channel);
+      const isLive = (revents & POLLIN) !== 0 && connection.onReadable(host, haveChannel(live) ? channel : null);
       if (isLive && (revents & (POLLERR | POLLHUP | POLLNVAL)) === 0) continue;
       connection.close(host);
       hasEnded = true;
@@ -124,6 +124,12 @@ export function serve(host: Host, connections: readonly Connection[], channel: C
     if (channel !== null && channel.isOpen && !channel.serve(connections)) break;
   }
   for (const connection of live) connection.close(host);
+}
+
+/** Whether all use the channel: who waits there does not look at sockets for a while, and would let the others wait. */
+function haveChannel(connections: readonly Connection[]): boolean {
+  for (const { server } of connections) if (!server.hasChannel) return false;
+  return true;
 }
 
 function makePollSet(connections: readonly Connection[]): Int32Array {
