@@ -8,7 +8,7 @@
  *
  * --rounds=N (3; quick 8)  --targets=native,runc,runsc,systrap,ptrace  --budget=MS for a small row (100; quick 10)
  * --parts=micro,programs,starts,idle measures only these  --into=FILE keeps the other rows of an earlier run
- * --idle=SECONDS (30)  --json=FILE (build/bench.json)  --docs writes docs/performance.md, --from=FILE takes its figures
+ * --idle=SECONDS (30)  --json=FILE (build/bench.json; bench-quick.json)  --docs writes docs/performance.md, --from=FILE takes its figures
  * from an earlier run  --save-baseline, with --quick
  *
  * A runsc that works: Debian's from bookworm-backports (`apt-get download runsc`, `dpkg-deb -x`); bookworm's own has no
@@ -218,7 +218,7 @@ function finish(measured: Results): number {
   console.log(tables(results));
   mkdirSync(join(root, "build"), { recursive: true });
   writeFileSync(
-    option("json", into !== "" ? into : join(root, "build", "bench.json")),
+    option("json", into !== "" ? into : join(root, "build", isQuick ? "bench-quick.json" : "bench.json")),
     `${JSON.stringify(results, null, 1)}\n`,
   );
   if (flag("docs")) writeDocs(root, results);
