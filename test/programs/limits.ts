@@ -41,10 +41,10 @@ export const limits: readonly Fault[] = [
       `perl -e '$n = 60 << 20; $x = "a" x $n; $| = 1; print "fat\\n"; sleep 100' >state & fat=$!
 until grep -q fat state; do sleep 0.05; done
 perl -e 'for (1 .. 50) { $x .= "a" x (1 << 20); select undef, undef, undef, 0.01 } print length($x) >> 20, "\\n"'
-wait $fat 2>/dev/null; echo $?`,
+wait $fat 2>/dev/null; echo $?; grep oom_kill /proc/vmstat`,
     ),
     status: [0],
-    stdout: "50\n137\n",
+    stdout: "50\n137\noom_kill 1\n",
   },
   {
     name: "oom_score_adj chooses",

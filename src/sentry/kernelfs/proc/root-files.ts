@@ -11,7 +11,7 @@ import { KmsgNode } from "./kmsg.ts";
 import { locksText } from "./locks.ts";
 import { PressureFile } from "./pressure.ts";
 import type { ProcShared } from "./shared.ts";
-import { buddyinfoText, pagetypeinfoText, zoneinfoText } from "./zones.ts";
+import { buddyinfoText, nodeCounters, pagetypeinfoText, zoneinfoText } from "./zones.ts";
 
 function meminfoText(s: ProcShared): string {
   const m = memoryTotals(s.kernel);
@@ -117,24 +117,9 @@ function vmstatText(s: ProcShared): string {
   const u = new Usage();
   for (const g of s.kernel.processes.values()) groupUsage(g, u);
   const pages = (bytes: number): number => Math.floor(bytes / 4096);
-  const fileCache = m.cached - m.shmem;
   const lines: readonly (readonly [string, number])[] = [
     ["nr_free_pages", pages(m.free)],
-    ["nr_inactive_anon", pages(m.shmem)],
-    ["nr_active_anon", pages(m.anon)],
-    ["nr_inactive_file", pages(fileCache)],
-    ["nr_active_file", 0],
-    ["nr_unevictable", 0],
-    ["nr_slab_reclaimable", 0],
-    ["nr_slab_unreclaimable", 0],
-    ["nr_anon_pages", pages(m.anon)],
-    ["nr_mapped", pages(fileCache)],
-    ["nr_file_pages", pages(m.cached)],
-    ["nr_dirty", 0],
-    ["nr_writeback", 0],
-    ["nr_shmem", pages(m.shmem)],
-    ["nr_page_table_pages", 0],
-    ["nr_kernel_stack", 0],
+    ...nodeCounters(m),
     ["pgpgin", 0],
     ["pgpgout", 0],
     ["pswpin", 0],
@@ -145,7 +130,7 @@ function vmstatText(s: ProcShared): string {
     ["pgdeactivate", 0],
     ["pgfault", u.minorFaults + u.majorFaults],
     ["pgmajfault", u.majorFaults],
-    ["oom_kill", 0],
+    ["oom_kill", s.kernel.memoryLimit.kills],
   ];
   return lines.map(([name, n]) => `${name} ${n}\n`).join("");
 }

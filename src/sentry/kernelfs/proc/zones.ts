@@ -45,15 +45,10 @@ export function pagetypeinfoText(s: ProcShared): string {
   return `${out}Node 0, zone ${right("Normal", 8)} ${TYPES.map((type) => `${right(type === "Movable" ? blocks : 0, 12)} `).join("")}\n`;
 }
 
-export function zoneinfoText(s: ProcShared): string {
-  const m = memoryTotals(s.kernel);
+/** Counters of the machine's only node, in pages: /proc/zoneinfo and /proc/vmstat have them. */
+export function nodeCounters(m: MemoryTotals): (readonly [string, number])[] {
   const fileCache = m.cached - m.shmem;
-  const total = pages(m.total);
-  // What Linux keeps free, min_free_kbytes: 4 * sqrt(kB), and the marks above it.
-  const min = Math.floor(Math.sqrt((m.total / 1024) * 16) / 4);
-  const low = min + Math.max(Math.floor(min / 4), Math.floor(total / 1000));
-  const high = low + (low - min);
-  const node: readonly (readonly [string, number])[] = [
+  return [
     ["nr_inactive_anon", pages(m.shmem)],
     ["nr_active_anon", pages(m.anon)],
     ["nr_inactive_file", pages(fileCache)],
@@ -72,8 +67,17 @@ export function zoneinfoText(s: ProcShared): string {
     ["nr_kernel_stack", 0],
     ["nr_page_table_pages", 0],
   ];
+}
+
+export function zoneinfoText(s: ProcShared): string {
+  const m = memoryTotals(s.kernel);
+  const total = pages(m.total);
+  // What Linux keeps free, min_free_kbytes: 4 * sqrt(kB), and the marks above it.
+  const min = Math.floor(Math.sqrt((m.total / 1024) * 16) / 4);
+  const low = min + Math.max(Math.floor(min / 4), Math.floor(total / 1000));
+  const high = low + (low - min);
   let out = "Node 0, zone   Normal\n  per-node stats\n";
-  for (const [name, n] of node) out += `      ${left(name, 12)} ${n}\n`;
+  for (const [name, n] of nodeCounters(m)) out += `      ${left(name, 12)} ${n}\n`;
   const zone: readonly (readonly [string, number])[] = [
     ["boost", 0],
     ["min", min],
