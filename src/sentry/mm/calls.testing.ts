@@ -1,6 +1,7 @@
 /** Shorthands for tests of memory managers. */
+import assert from "node:assert/strict";
 import * as M from "../../abi/mman.ts";
-import { type FakeHostFile, guestAccess } from "./fake.testing.ts";
+import { type FakeHostFile, type FakeWorld, guestAccess } from "./fake.testing.ts";
 import { type MemoryManager, MmapOptions } from "./mm.ts";
 
 /** Bytes of a page. */
@@ -31,6 +32,16 @@ export function mmap(
     o.offset = off;
   }
   return mm.mmap(o);
+}
+
+/** A child of `mm`, its mappings made. */
+export function forkOf(w: FakeWorld, mm: MemoryManager): MemoryManager {
+  const as = w.platform.newAddressSpace();
+  assert.ok(typeof as !== "number");
+  const child = mm.fork(as, w.limits);
+  assert.ok(typeof child !== "number");
+  assert.equal(child.flush(), 0);
+  return child;
 }
 
 /** A byte of guest memory as guest code reads and writes it: see {@link guestAccess}. */

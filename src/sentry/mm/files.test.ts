@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { EFAULT, EINVAL, EIO, ENOMEM } from "../../abi/errno.ts";
 import * as M from "../../abi/mman.ts";
 import { IoSequence } from "../usermem/io.ts";
-import { P, RW, mmap, read, write } from "./calls.testing.ts";
+import { P, RW, mmap, read, write, forkOf } from "./calls.testing.ts";
 import { checkMm, FakeHostFile, FakeWorld, guestAccess, hostOf } from "./fake.testing.ts";
 import type { MemoryManager } from "./mm.ts";
 
@@ -109,14 +109,7 @@ test("fork: files that are only read are mapped for children that use them", () 
   const mm = w.newMm();
   const f = new FakeHostFile(4 * P);
   const a = mmap(mm, 0x10000000, 4 * P, M.PROT_READ, M.MAP_PRIVATE, f);
-  const fork = (): MemoryManager => {
-    const as = w.platform.newAddressSpace();
-    assert.ok(typeof as !== "number");
-    const child = mm.fork(as, w.limits);
-    assert.ok(typeof child !== "number");
-    assert.equal(child.flush(), 0);
-    return child;
-  };
+  const fork = (): MemoryManager => forkOf(w, mm);
   const first = fork();
   assert.equal(hostOf(first).access(a, 1), null);
   assert.equal(guestAccess(first, a + P, false, 0), f.backing.bytes[P]);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EFAULT, ENOMEM } from "../../abi/errno.ts";
 import * as M from "../../abi/mman.ts";
-import { ANON, P, RW, mmap, read, write } from "./calls.testing.ts";
+import { ANON, P, RW, forkOf, mmap, read, write } from "./calls.testing.ts";
 import { checkMm, FakeWorld, hostOf } from "./fake.testing.ts";
 import { type MemoryManager, FutexLocation } from "./mm.ts";
 
@@ -36,14 +36,7 @@ test("fork: pages written after an earlier fork are copied by the next one", () 
   const w = new FakeWorld(256);
   const mm = w.newMm();
   const a = mmap(mm, 0x10000000, 16 * P, RW, ANON);
-  const fork = (): MemoryManager => {
-    const as = w.platform.newAddressSpace();
-    assert.ok(typeof as !== "number");
-    const child = mm.fork(as, w.limits);
-    assert.ok(typeof child !== "number");
-    assert.equal(child.flush(), 0);
-    return child;
-  };
+  const fork = (): MemoryManager => forkOf(w, mm);
   write(mm, a, 1);
   const first = fork();
   write(mm, a, 2);
@@ -71,14 +64,7 @@ test("fork: pages that a child wrote to are copied for the next one", () => {
   const w = new FakeWorld(256);
   const mm = w.newMm();
   const a = mmap(mm, 0x10000000, 64 * P, RW, ANON);
-  const fork = (): MemoryManager => {
-    const as = w.platform.newAddressSpace();
-    assert.ok(typeof as !== "number");
-    const child = mm.fork(as, w.limits);
-    assert.ok(typeof child !== "number");
-    assert.equal(child.flush(), 0);
-    return child;
-  };
+  const fork = (): MemoryManager => forkOf(w, mm);
   write(mm, a + 32 * P, 1);
   const first = fork();
   write(first, a + 32 * P, 2);
