@@ -159,16 +159,6 @@ static int fork_into(int flags) {
   return pid == -1 ? error : pid;
 }
 
-static napi_value fork_result(napi_env env, int pid, int pidfd, int error, int step) {
-  napi_value object;
-  napi_create_object(env, &object);
-  napi_set_named_property(env, object, "pid", ret(env, pid));
-  napi_set_named_property(env, object, "pidfd", ret(env, pidfd));
-  napi_set_named_property(env, object, "error", ret(env, error));
-  napi_set_named_property(env, object, "step", ret(env, step));
-  return object;
-}
-
 /*
  * fork(flags, steps, from, to): SpawnResult, twice: pid 0 in the copy, where error and step tell how the steps went (the
  * descriptors are as before when one has failed).
@@ -194,11 +184,11 @@ static napi_value js_fork(napi_env env, napi_callback_info info) {
       reset_signals();
       clear_environment();
       error = set_up((int)flags, &steps, &fds, &step);
-      result = fork_result(env, 0, -1, error, step);
+      result = spawn_result(env, 0, -1, error, step);
     } else {
       int pidfd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
       syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
-      result = pid < 0 ? fork_result(env, -1, -1, pid, -1) : fork_result(env, pid, pidfd, 0, -1);
+      result = pid < 0 ? spawn_result(env, -1, -1, pid, -1) : spawn_result(env, pid, pidfd, 0, -1);
     }
   }
   steps_free(&steps);

@@ -84,16 +84,6 @@ static void reap(int pid) {
   while (waitpid(pid, NULL, __WALL) == -1 && errno == EINTR) continue;
 }
 
-static napi_value spawn_result(napi_env env, int pid, int pidfd, int error, int step) {
-  napi_value object;
-  napi_create_object(env, &object);
-  napi_set_named_property(env, object, "pid", ret(env, pid));
-  napi_set_named_property(env, object, "pidfd", ret(env, pidfd));
-  napi_set_named_property(env, object, "error", ret(env, error));
-  napi_set_named_property(env, object, "step", ret(env, step));
-  return object;
-}
-
 static char **member_strings(napi_env env, napi_value object, const char *name) {
   napi_value array;
   return member(env, object, name, &array) ? get_strings(env, array) : NULL;

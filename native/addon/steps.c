@@ -316,3 +316,13 @@ int step_perform(const struct step *step) {
     default: return -EINVAL;
   }
 }
+
+napi_value spawn_result(napi_env env, int pid, int pidfd, int error, int step) {
+  napi_value object;
+  napi_create_object(env, &object);
+  napi_set_named_property(env, object, "pid", ret(env, pid));
+  napi_set_named_property(env, object, "pidfd", ret(env, pidfd));
+  napi_set_named_property(env, object, "error", ret(env, error));
+  napi_set_named_property(env, object, "step", ret(env, step));
+  return object;
+}

@@ -36,4 +36,7 @@ void steps_free(struct steps *steps);
  */
 int step_perform(const struct step *step);
 
+/* A SpawnResult (host.ts): how a process was made, or which step failed. */
+napi_value spawn_result(napi_env env, int pid, int pidfd, int error, int step);
+
 #endif

@@ -79,6 +79,7 @@ const dataReply = new Data();
 const fidMsg = new FidOnly();
 const readlinkReply = new l.Rreadlink();
 const watchMsg = new x.Twatch();
+const watchReply = new x.Rwatch();
 const unwatchMsg = new x.Tunwatch();
 const channelReply = new x.Rchannel();
 const empty = new Empty();
@@ -90,20 +91,6 @@ class AttrInto implements Message {
   encode(): void {}
 
   decode(r: Reader): number {
-    decodeAttr(r, this.out);
-    return r.finish();
-  }
-}
-
-/** The same with a watch's number in front. */
-class WatchInto implements Message {
-  wd = 0;
-  out: Stat = new Stat();
-
-  encode(): void {}
-
-  decode(r: Reader): number {
-    this.wd = r.u32();
     decodeAttr(r, this.out);
     return r.finish();
   }
@@ -122,7 +109,6 @@ class StatFsInto implements Message {
 
 const NO_BYTES = new Uint8Array(0);
 const attrInto = new AttrInto();
-const watchInto = new WatchInto();
 const statfsInto = new StatFsInto();
 
 export class P9Client {
@@ -646,14 +632,14 @@ export class P9Client {
   watch(fid: number, mask: number, out: Stat): number {
     watchMsg.fid = fid;
     watchMsg.mask = mask;
-    watchInto.out = out;
-    const err = this.call(c.TWATCH, watchMsg, watchInto);
+    watchReply.attr = out;
+    const err = this.call(c.TWATCH, watchMsg, watchReply);
     if (err < 0) return err;
-    if (watchInto.wd > 0x7fffffff) return this.broken();
+    if (watchReply.wd > 0x7fffffff) return this.broken();
     // The server has not heard yet that an earlier one was given up: it is the same.
-    const at = this.#unwatched.indexOf(watchInto.wd);
+    const at = this.#unwatched.indexOf(watchReply.wd);
     if (at >= 0) this.#unwatched.splice(at, 1);
-    return watchInto.wd;
+    return watchReply.wd;
   }
 
   /** Ends watches; the server hears of it later, together with others. */

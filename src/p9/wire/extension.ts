@@ -470,7 +470,8 @@ export class Twatch implements Message {
 /** wd[4] attr[108]: the watch's number in events; attributes as they are with the watch in place. */
 export class Rwatch implements Message {
   wd = 0;
-  readonly attr: Stat = new Stat();
+  /** A client puts its own object here, to be decoded into. */
+  attr: Stat = new Stat();
 
   encode(w: Writer): void {
     w.u32(this.wd);
