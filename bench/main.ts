@@ -2,15 +2,6 @@
  * The benchmark suite: the same programs natively, under runc, under runsc (RUNSC=/path) and under tsvisor's platforms,
  * interleaved, so that all of them see the same machine. Needs root.
  *
- *     npm run bench                      everything that is there (under 10 minutes on two processors)
- *     npm run bench -- --quick           small rows against native only, compared with baseline.json
- *     npm run bench -- --only=TEXT       rows whose name contains TEXT
- *
- * --rounds=N (3; quick 8)  --targets=native,runc,runsc,systrap,ptrace  --budget=MS for a small row (100; quick 10)
- * --parts=micro,programs,starts,idle measures only these  --into=FILE keeps the other rows of an earlier run
- * --idle=SECONDS (30)  --json=FILE (build/bench.json; bench-quick.json)  --docs writes docs/performance.md, --from=FILE takes its figures
- * from an earlier run  --save-baseline, with --quick
- *
  * A runsc that works: Debian's from bookworm-backports (`apt-get download runsc`, `dpkg-deb -x`); bookworm's own has no
  * systrap.
  */
@@ -18,12 +9,14 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { apps, appsScript } from "./apps.ts";
-import { measureIdle, measureStarts } from "./lifecycle.ts";
+import { parseOptions, POSITIVE, POSITIVE_INTEGER, readOptions } from "../tools/options.ts";
+import type { Options, Usage } from "../tools/options.ts";
+import { measure, PARTS } from "./measure.ts";
+import type { Plan } from "./measure.ts";
 import { compare, TOLERANCE, saveBaseline, tables, writeDocs } from "./report.ts";
 import { ensureBenchRootfs } from "./rootfs.ts";
-import { isRate } from "./stats.ts";
-import type { Results, Row, TargetName, Unit } from "./stats.ts";
+import { isRate, median, TARGETS } from "./stats.ts";
+import type { Results, Row } from "./stats.ts";
 import { Ground } from "./targets.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -34,57 +27,36 @@ const MANY = 10_000;
 /** On the disk, unlike /tmp in many places. */
 const WORK_DIR = "/var/tmp/tsvisor-bench";
 
-function option(name: string, fallback: string): string {
-  const found = process.argv.find((a) => a.startsWith(`--${name}=`));
-  return found === undefined ? fallback : found.slice(name.length + 3);
+/** What matches a list of some of these names. */
+function listOf(names: readonly string[]): RegExp {
+  const one = `(${names.join("|")})`;
+  return new RegExp(`^${one}(,${one})*$`);
 }
 
-function flag(name: string): boolean {
-  return process.argv.includes(`--${name}`);
-}
-
-const isQuick = flag("quick");
-const only = option("only", "");
-const rounds = Number(option("rounds", isQuick ? "8" : "3"));
-const budget = Number(option("budget", isQuick ? "10" : "100"));
-
-const parts = option("parts", isQuick ? "micro" : "micro,programs,starts,idle").split(",");
-
-function hasPart(name: string): boolean {
-  return parts.includes(name);
-}
-
-/** The C groups: heading and what `micro` is asked for. */
-const micro: readonly [string, readonly string[]][] = [
-  ["System calls", ["calls"]],
-  ["Memory", ["memory"]],
-  ["Files", ["tmpfs=/tmp", "root", "gofer=/data", "new=/data"]],
-  ["Processes and threads", ["processes", "threads"]],
-];
-
-class Collection {
-  readonly rows: Row[] = [];
-  private readonly byName = new Map<string, Row>();
-
-  add(group: string, target: TargetName, name: string, unit: Unit, value: number): void {
-    let row = this.byName.get(name);
-    if (row === undefined) {
-      row = { group, name, unit, values: {} };
-      this.byName.set(name, row);
-      this.rows.push(row);
-    }
-    (row.values[target] ??= []).push(value);
-  }
-
-  /** Lines "name|unit|value" of a program; a row's group may depend on its name. */
-  addLines(group: (name: string) => string, target: TargetName, output: string): void {
-    for (const line of output.split("\n")) {
-      const [name, unit, value] = line.split("|");
-      if (name === undefined || unit === undefined || value === undefined) continue;
-      this.add(group(name), target, name, unit as Unit, Number(value));
-    }
-  }
-}
+const USAGE: Usage = {
+  command: "npm run bench",
+  about:
+    "Measures small operations, programs, starts and idle sandboxes natively, under runc and tsvisor, and under runsc when\n" +
+    "RUNSC=/path is set; about 10 minutes on two processors. Needs root.",
+  options: [
+    { name: "--quick", help: "small rows against native only, compared with bench/baseline.json (under a minute)" },
+    { name: "--save-baseline", help: "with --quick: these are the figures to compare with" },
+    { name: "--only", value: "TEXT", help: "rows whose name contains TEXT" },
+    { name: "--parts", value: "LIST", pattern: listOf(PARTS), help: `some of ${PARTS.join(",")}` },
+    { name: "--targets", value: "LIST", pattern: listOf(TARGETS), help: `some of ${TARGETS.join(",")}` },
+    { name: "--rounds", value: "N", pattern: POSITIVE_INTEGER, help: "how often everything is measured (3; quick 8)" },
+    { name: "--budget", value: "MS", pattern: POSITIVE, help: "time for a small row (100; quick 10)" },
+    { name: "--idle", value: "SECONDS", pattern: POSITIVE, help: "how long idle sandboxes are watched (30)" },
+    { name: "--json", value: "FILE", help: "where the figures go (build/bench.json; quick build/bench-quick.json)" },
+    {
+      name: "--into",
+      value: "FILE",
+      help: "keep the other rows of an earlier run's figures, which this run goes into",
+    },
+    { name: "--docs", help: "write docs/performance.md and its charts" },
+    { name: "--from", value: "FILE", help: "only that, from an earlier run's figures" },
+  ],
+};
 
 /** The static programs; and the directory with many entries that the file rows list. */
 function prepare(ground: Ground): void {
@@ -108,50 +80,14 @@ function progress(text: string): void {
   process.stderr.write(`bench: ${text}\n`);
 }
 
-async function measure(ground: Ground): Promise<Row[]> {
-  const found = new Collection();
-  const chosen = apps.filter((row) => row.name.includes(only));
-  const script = appsScript(chosen);
-  const groupOf = new Map(chosen.map((row) => [row.name, row.group]));
-  for (let round = 0; round < rounds; round++) {
-    // Each round begins with another one: nobody always finds the caches warm.
-    const order = ground.targets.map((_, i) => ground.targets[(i + round) % ground.targets.length]!);
-    for (const [group, words] of hasPart("micro") ? micro : []) {
-      progress(`round ${round + 1} of ${rounds}: ${group}`);
-      for (const target of order) {
-        const argv = ["/bench/micro", `--budget=${budget}`, `--only=${only}`, ...words];
-        found.addLines(() => group, target, ground.run(target, argv));
-      }
-    }
-    if (chosen.length > 0 && hasPart("programs")) {
-      progress(`round ${round + 1} of ${rounds}: programs`);
-      for (const target of order) {
-        // The slow platform's ratios are large: one round tells them.
-        if (target === "ptrace" && round > 0) continue;
-        found.addLines((name) => groupOf.get(name)!, target, ground.run(target, ["/bin/bash", "-c", script]));
-      }
-    }
-    if (!hasPart("starts")) continue;
-    progress(`round ${round + 1} of ${rounds}: start and end`);
-    for (const target of order) {
-      await measureStarts(ground, target, only, (t, name, unit, value) =>
-        found.add("Start and end", t, name, unit, value),
-      );
-    }
-  }
-  if (hasPart("idle")) {
-    progress("idle sandboxes");
-    await measureIdle(ground, only, Number(option("idle", "30")), (t, name, unit, value) =>
-      found.add("Idle", t, name, unit, value),
-    );
-  }
-  return found.rows;
-}
-
-function machine(ground: Ground): Record<string, string> {
+function machine(ground: Ground, distances: readonly number[]): Record<string, string> {
   const all = cpus();
+  const apart = [Math.min(...distances), median(distances), Math.max(...distances)].map((ns) => ns.toFixed(0));
   return {
     processor: `${all[0]?.model ?? "?"}, ${all.length} CPUs`,
+    ...(distances.length > 0 && {
+      "a word of memory from CPU to CPU and back": `${apart[1]} ns (${apart[0]} to ${apart[2]} over the run)`,
+    }),
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     "host kernel": release().split("-")[0]!,
     ...ground.versions(),
@@ -169,7 +105,16 @@ function removeLeftovers(): void {
 }
 
 async function main(): Promise<number> {
-  const from = option("from", "");
+  const options = readOptions(USAGE, (args) => parseOptions(USAGE, args));
+  const isQuick = options.has("--quick");
+  const plan: Plan = {
+    rounds: options.number("--rounds", isQuick ? 8 : 3),
+    only: options.value("--only", ""),
+    budget: options.number("--budget", isQuick ? 10 : 100),
+    parts: options.value("--parts", isQuick ? "micro" : PARTS.join(",")).split(","),
+    idle: options.number("--idle", 30),
+  };
+  const from = options.value("--from", "");
   if (from !== "") {
     writeDocs(root, JSON.parse(readFileSync(from, "utf8")) as Results);
     return 0;
@@ -186,13 +131,13 @@ async function main(): Promise<number> {
   const dir = mkdtempSync(`${WORK_DIR}-${process.pid}-`);
   try {
     const wanted = isQuick ? "native,systrap" : "";
-    const ground = new Ground(dir, rootfs, option("targets", wanted).split(",").filter(Boolean));
+    const ground = new Ground(dir, rootfs, options.value("--targets", wanted).split(",").filter(Boolean));
     try {
       prepare(ground);
       progress(`measuring ${ground.targets.join(", ")}`);
-      const rows = await measure(ground);
-      const results: Results = { machine: machine(ground), rounds, rows: isQuick ? rows.map(best) : rows };
-      return finish(results);
+      const { rows, distances } = await measure(ground, plan, progress);
+      const rounds = plan.rounds;
+      return finish(options, { machine: machine(ground, distances), rounds, rows: isQuick ? rows.map(best) : rows });
     } finally {
       ground.unmount();
     }
@@ -212,18 +157,19 @@ function merge(earlier: Results, now: Results): Results {
   return { ...now, rows: [...rows, ...fresh.values()] };
 }
 
-function finish(measured: Results): number {
-  const into = option("into", "");
+function finish(options: Options, measured: Results): number {
+  const isQuick = options.has("--quick");
+  const into = options.value("--into", "");
   const results = into === "" ? measured : merge(JSON.parse(readFileSync(into, "utf8")) as Results, measured);
   console.log(tables(results));
   mkdirSync(join(root, "build"), { recursive: true });
   writeFileSync(
-    option("json", into !== "" ? into : join(root, "build", isQuick ? "bench-quick.json" : "bench.json")),
+    options.value("--json", into !== "" ? into : join(root, "build", isQuick ? "bench-quick.json" : "bench.json")),
     `${JSON.stringify(results, null, 1)}\n`,
   );
-  if (flag("docs")) writeDocs(root, results);
+  if (options.has("--docs")) writeDocs(root, results);
   if (!isQuick) return 0;
-  if (flag("save-baseline")) saveBaseline(baselineFile, results);
+  if (options.has("--save-baseline")) saveBaseline(baselineFile, results);
   else if (existsSync(baselineFile)) {
     const { worse, better } = compare(baselineFile, results);
     console.log(`\n${worse.length} rows are more than ${TOLERANCE} times as far from native as in the baseline`);

@@ -143,7 +143,9 @@ Programs are timed inside the sandbox; *Start and end* and *Idle* are measured f
 answers by itself, \`pread\` on the gofer's files one that needs the host, and *stat, new files* one that needs the gofer.
 
 A machine with few processors that others use as well gives figures that vary by tens of percent between runs; the
-ratios vary less. Run it on yours: \`RUNSC=/path/to/runsc npm run bench\`.
+ratios vary less. What is handed from one thread to another, and so every call that the Sentry answers, depends most on
+how far apart the processors are, which a virtual machine's host may change at any moment: a group of small rows is
+measured again when that changed while it ran, and the list below tells the distance. Run it on yours: \`RUNSC=/path/to/runsc npm run bench\`.
 `;
 }
 

@@ -11,8 +11,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { compile } from "../harness/program.ts";
-import { parseOptions, POSITIVE, POSITIVE_INTEGER, readOptions } from "../harness/options.ts";
-import type { Usage } from "../harness/options.ts";
+import { parseOptions, POSITIVE, POSITIVE_INTEGER, readOptions } from "../../tools/options.ts";
+import type { Usage } from "../../tools/options.ts";
 import { ensureBuilt, PLATFORM_LIST, root } from "../harness/sandbox.ts";
 import { reportCount } from "../harness/summary.ts";
 import { compareBatch, parseSequence, sequenceText } from "./batch.ts";

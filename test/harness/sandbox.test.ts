@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { usageText } from "./options.ts";
+import { usageText } from "../../tools/options.ts";
 import { forEachParallel, parseSuiteOptions, platforms, suiteUsage } from "./sandbox.ts";
 import { countText } from "./summary.ts";
 

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { buildNative } from "../../tools/build-native.ts";
 import { build } from "../../tools/build.ts";
-import { parseOptions, POSITIVE, POSITIVE_INTEGER, readOptions } from "./options.ts";
-import type { Options, OptionSpec, Usage } from "./options.ts";
+import { parseOptions, POSITIVE, POSITIVE_INTEGER, readOptions } from "../../tools/options.ts";
+import type { Options, OptionSpec, Usage } from "../../tools/options.ts";
 
 /** The repository's root. */
 export const root: string = dirname(dirname(import.meta.dirname));

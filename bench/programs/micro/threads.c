@@ -4,6 +4,7 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -81,6 +82,35 @@ static void futex_end(void) {
 	pthread_join(partner, NULL);
 }
 
+/* A word that two threads write by turns and read all the time: what the memory between two CPUs costs, without any kernel. */
+static int word;
+static void spin_while(int value) {
+	for (long spins = 1; __atomic_load_n(&word, __ATOMIC_ACQUIRE) == value; spins++) {
+		if (spins % 10000 == 0) sched_yield();
+	}
+}
+static void *spin_answer(void *argument) {
+	for (;;) {
+		spin_while(0);
+		if (__atomic_load_n(&word, __ATOMIC_ACQUIRE) == 2) return argument;
+		__atomic_store_n(&word, 0, __ATOMIC_RELEASE);
+	}
+}
+static void word_begin(void) {
+	word = 0;
+	start(&partner, spin_answer, NULL);
+}
+static void word_run(long n) {
+	for (long i = 0; i < n; i++) {
+		__atomic_store_n(&word, 1, __ATOMIC_RELEASE);
+		spin_while(1);
+	}
+}
+static void word_end(void) {
+	__atomic_store_n(&word, 2, __ATOMIC_RELEASE);
+	pthread_join(partner, NULL);
+}
+
 /* Several threads make a call that the kernel must answer: ns for each call of all of them together. */
 static void *caller(void *argument) {
 	for (long n = (long)(intptr_t)argument; n > 0; n--) syscall(SYS_umask, 022);
@@ -126,6 +156,7 @@ static void taxed_run(long n) {
 }
 
 const struct row thread_rows[] = {
+	{"a word of memory passed between threads", word_run, word_begin, NULL, word_end, 0, 0},
 	{"thread create+join", create_run, NULL, NULL, NULL, 0, 0},
 	{"pipe ping-pong, threads", pipe_run, pipe_begin, NULL, pipe_end, 0, 0},
 	{"futex ping-pong, threads", futex_run, futex_begin, NULL, futex_end, 0, 0},

@@ -1,4 +1,4 @@
-/** Command lines of the suites: one table for each says what it takes, what `--help` prints, and what is wrong. */
+/** Command lines of the suites and the benchmarks: one table for each says what it takes, what `--help` prints, and what is wrong. */
 
 /** One option: `--name` or `--name=VALUE`. */
 export interface OptionSpec {
