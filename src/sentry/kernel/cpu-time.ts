@@ -75,12 +75,11 @@ export function syncCpu(t: Task): void {
 }
 
 /**
- * What a thread may have had of the host since its figures were brought up to date, ns: also while its step went on, where the
- * platform lets it run before the step's end is noted.
+ * How long a thread may have spun at most, ns: while our own thread ran for it. The rest of the time that steps lasted, ours
+ * waited, maybe for the very CPU that it had given to the guest by waking it up.
  */
-function weight(t: Task): number {
-  const early = t.servedNs - t.spunNs;
-  return early > 0 ? t.ranNs + early : t.ranNs;
+function spinOf(t: Task, servedPart: number): number {
+  return Math.min(t.spunNs, t.servedNs * servedPart);
 }
 
 function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
@@ -89,7 +88,6 @@ function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
   let ran = 0;
   let spun = 0;
   let served = 0;
-  let room = 0;
   for (const t of tasks) {
     if (t.mm !== mm) continue;
     if (t.run === RUN_GUEST) {
@@ -103,10 +101,16 @@ function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
     ran += t.ranNs;
     spun += t.spunNs;
     served += t.servedNs;
-    room += weight(t);
   }
   if (ran === 0 && served === 0) return;
   const servedPart = k.serving.part(asker);
+  if (spun > 0) {
+    spun = 0;
+    for (const t of tasks) if (t.mm === mm) spun += spinOf(t, servedPart);
+  }
+  // Where threads may have had the host: also while their steps went on, when the platform let them run before the steps' end
+  // was noted.
+  const room = ran + served - spun;
   let given = ran;
   let userPart = 1;
   const total = k.platform.cpuTime === undefined ? -1 : k.platform.cpuTime(mm.as, CPU_TOTAL);
@@ -119,7 +123,7 @@ function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
     const used = total - acc.total;
     acc.total = total;
     // A thread that spins waits for a CPU as one that runs does.
-    const spinning = spun === 0 ? 0 : (used * spun) / (ran + spun);
+    const spinning = spun === 0 ? 0 : (used * spun) / (ran + served * (1 - servedPart) + spun);
     given = Math.min(used - spinning, room);
     if (total - acc.sampled >= SAMPLE_NS) sample(asker, mm, acc);
     // Spinning is user mode too, so the kernel's part of the rest is larger; but what it took of a CPU that is not idle is a
@@ -130,7 +134,7 @@ function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
   }
   for (const t of tasks) {
     if (t.mm !== mm) continue;
-    const ns = room === 0 ? 0 : (given * weight(t)) / room;
+    const ns = room === 0 ? 0 : (given * (t.ranNs + t.servedNs - spinOf(t, servedPart))) / room;
     t.usage.userNs += ns * userPart;
     t.usage.systemNs += ns * (1 - userPart) + t.servedNs * servedPart;
     if (total >= 0 && t.ranNs > ns) {
@@ -152,7 +156,9 @@ function sample(t: Task, mm: MemoryManager, acc: CpuAccount): void {
   const both = platform.cpuTime!(mm.as, CPU_BOTH);
   const sampled = both - acc.both;
   if (user < 0 || sampled <= 0) return;
-  const part = Math.min(Math.max(0, (user - acc.user) / sampled), 1);
+  const inUser = Math.min(Math.max(0, user - acc.user), sampled);
+  // Time without samples goes as before: few of them say little.
+  const part = (inUser + Math.max(0, since - sampled) * acc.userPart) / Math.max(since, sampled);
   // What was given in the meantime went by the sample before.
   acc.owedUser += (part - acc.userPart) * since;
   acc.userPart = part;
