@@ -74,6 +74,13 @@ export class ByteQueue {
     this.length = n;
   }
 
+  /** Forgets the newest byte if it is `byte`; whether it was. */
+  dropLast(byte: number): boolean {
+    if (this.length === 0 || this.buf[(this.head + this.length - 1) & (this.buf.length - 1)] !== byte) return false;
+    this.truncate(this.length - 1);
+    return true;
+  }
+
   clear(): void {
     this.consumed += this.length;
     this.length = 0;

@@ -215,6 +215,8 @@ static void op_getdents(struct op *op) {
 			used += (size_t)snprintf(text + used, 300, "%s:%d", entry->d_name, entry->d_type) + 1;
 		}
 	}
+	// Which entries come before one that does not fit is the file system's choice.
+	if (got < 0) count = 0;
 	qsort(names, count, sizeof names[0], by_name);
 	for (size_t i = 0; i < count; i++) say("%s ", names[i]);
 	result(got);

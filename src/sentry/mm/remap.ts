@@ -5,8 +5,8 @@ import { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK } from "../../abi/resource.ts";
 import { chooseAddress, isPageAligned, pageUp, populateVma, removeRange, wantsMemory } from "./map.ts";
 import type { MemoryManager } from "./mm.ts";
 import { linkPages, splitPagesAt, takePma } from "./pmas.ts";
-import { type Pma, USERTRAP, VMF_GROWSDOWN, VMF_LOCKED, VMF_NORESERVE, type Vma } from "./vma.ts";
-import { addVma, dropVma, growVma, isData, isolateVma, mergeAround } from "./vmas.ts";
+import { type Pma, USERTRAP, VMF_GROWSDOWN, VMF_LOCKED, VMF_LOCKONFAULT, VMF_NORESERVE, type Vma } from "./vma.ts";
+import { addVma, growVma, isData, isolateVma, mergeAround, setVma } from "./vmas.ts";
 
 const HUGE = 2 ** 52;
 /** Own memory up to this size is mapped anew when it is moved, instead of being moved with its page tables. */
@@ -122,6 +122,10 @@ function duplicate(mm: MemoryManager, vma: Vma, addr: number, newLen: number, at
     // The old VMA might be what is replaced: keep its file for a moment.
     if (file !== null) file.incRef();
     removeRange(mm, to, to + newLen, true);
+    if (mm.vmas.find(addr) === null) {
+      if (file !== null) file.decRef();
+      return -EFAULT;
+    }
   } else {
     to = chooseAddress(mm, 0, newLen, 0);
     if (to < 0) return to;
@@ -146,6 +150,7 @@ function moveRange(
   mm.patches?.restore(addr, addr + oldLen);
   const v = mm.vmas.find(addr);
   if (v === null || v.end < addr + oldLen) return -EFAULT;
+  const { start: wholeStart, end: wholeEnd } = v;
   const vma = isolateVma(mm, v, addr, addr + oldLen);
   const { prot, maxProt, mappable, file, offset, name } = vma;
   const moved = Math.min(oldLen, newLen);
@@ -173,11 +178,8 @@ function moveRange(
     p = next;
   }
   if (keepOld) {
-    // Still mapped, but empty; pages of a file may come back at the next fault. A locked range is locked no longer.
-    if (mappable === null && (vma.flags & VMF_LOCKED) !== 0) {
-      dropVma(mm, vma);
-      addVma(mm, addr, addr + oldLen, prot, maxProt, oldFlags & ~VMF_LOCKED, null, null, 0, name);
-    }
+    // Still mapped, but empty; pages of a file may come back at the next fault. What was locked is so no longer, all of it.
+    if ((oldFlags & VMF_LOCKED) !== 0) unlock(mm, wholeStart, wholeEnd);
   } else removeRange(mm, addr, addr + oldLen, true);
   if (newLen > oldLen && prot !== PROT_NONE) {
     const grown = mm.vmas.find(to)!;
@@ -185,4 +187,12 @@ function moveRange(
     if (r < 0) return r;
   }
   return to;
+}
+
+/** The mappings in [start, end) are locked no longer. */
+function unlock(mm: MemoryManager, start: number, end: number): void {
+  for (let v = mm.vmas.lowerBound(start); v !== null && v.start < end; v = v.next) {
+    setVma(mm, v, v.prot, v.flags & ~(VMF_LOCKED | VMF_LOCKONFAULT));
+    v = mergeAround(mm, v);
+  }
 }

@@ -10,6 +10,7 @@ import {
   FALLOC_FL_PUNCH_HOLE,
   FALLOC_FL_UNSHARE_RANGE,
   FALLOC_FL_ZERO_RANGE,
+  O_LARGEFILE,
 } from "../../abi/fcntl.ts";
 import { IN_ATTRIB, IN_MODIFY } from "../../abi/inotify.ts";
 import { MAX_FILE_SIZE } from "../../abi/limits.ts";
@@ -38,6 +39,8 @@ import type { SyscallEntry } from "./entry.ts";
 import { ioFile, limitFileSize, LOFF_LIMIT, namedPathArg, pathArg, startPath } from "./file-util.ts";
 
 const stat: Stat = new Stat();
+/** Files that were not opened as large are truncated to at most this. */
+const SMALL_FILE_MAX = 0x7fffffff;
 
 const FALLOC_KNOWN =
   FALLOC_FL_KEEP_SIZE |
@@ -252,6 +255,7 @@ export function ftruncate(t: Task, a: SyscallArgs): number {
   const file = ioFile(t, a.i32(0));
   if (file === undefined) return -EBADF;
   if (!file.writable || file.inode === null || !file.inode.isRegular) return -EINVAL;
+  if (size > SMALL_FILE_MAX && (file.statusFlags & O_LARGEFILE) === 0) return -EINVAL;
   if (mayLimit(t, size)) {
     const err = file.stat(stat);
     if (err < 0) return err;

@@ -7,6 +7,7 @@ import {
   EBUSY,
   EFAULT,
   EINVAL,
+  EMFILE,
   EMSGSIZE,
   ENAMETOOLONG,
   ERESTARTSYS,
@@ -60,6 +61,7 @@ export function mqOpen(t: Task, a: SyscallArgs): number {
   }
   const name = nameArg(t, a.ptr(0));
   if (typeof name === "number") return name;
+  if (!t.fds.canAlloc(1)) return -EMFILE;
   const fs = t.kernel.mqueues;
   if ((flags & O_ACCMODE) === O_ACCMODE && (flags & O_EXCL) === 0) {
     // Both modes at once are refused for queues that exist.

@@ -251,7 +251,7 @@ function takeWhole(t: Task, file: FileDescription, have: number, wanted: number,
   const pipe = pipeOf(file);
   const piece = isSocket ? file.pieceSize : pipe !== null ? PIPE_BUF : 1;
   if (have < piece) {
-    if (pos === AT_POSITION && !file.takesWrite(wanted)) return -EINVAL;
+    if (pos === AT_POSITION ? !file.takesWrite(wanted) : !file.hasWrite && hasPosition(file, pos)) return -EINVAL;
     if (pos === AT_POSITION && pipe !== null && pipe.readers === 0) return brokenPipe(t, 0);
     const err = isSocket && pos === AT_POSITION && file.foreign === null ? file.sendError(wanted) : 0;
     if (err === -EPIPE && isSocket && file.type === SOCK_STREAM) return brokenPipe(t, 0);

@@ -256,6 +256,7 @@ function spliceIn(
 
 /** Files that splice reads from. */
 function givesSplice(file: FileDescription): boolean {
+  if (!file.canSplice) return false;
   const type = typeOf(file);
   return type === S_IFREG || type === S_IFBLK || type === S_IFCHR || type === S_IFSOCK || type === S_IFIFO;
 }
@@ -340,7 +341,7 @@ export function sendfile(t: Task, a: SyscallArgs): number {
   }
   if ((to.statusFlags & O_APPEND) !== 0 || (type !== 0 && !isSeekable(from))) return -EINVAL;
   if (len === 0) return 0;
-  if (type !== S_IFREG && type !== S_IFBLK && type !== S_IFCHR) return -EINVAL;
+  if ((type !== S_IFREG && type !== S_IFBLK && type !== S_IFCHR) || !from.canSplice) return -EINVAL;
   // Earlier attempts have moved the position already.
   let done = t.progress;
   const before = done;

@@ -174,6 +174,10 @@ export abstract class FileDescription {
   takesWrite(_len: number): boolean {
     return this.hasWrite;
   }
+  /** Whether splice and sendfile move its bytes. */
+  get canSplice(): boolean {
+    return true;
+  }
   pread(_seq: IoSequence, _off: number): number {
     return -ESPIPE;
   }

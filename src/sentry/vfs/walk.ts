@@ -163,7 +163,7 @@ export function walkFrom(
       walked.trailing = k > j;
       break;
     }
-    if (len > NAME_MAX) return -ENAMETOOLONG;
+    if (len > NAME_MAX) return d.deleted ? -ENOENT : -ENAMETOOLONG;
     const isDot = name.charCodeAt(0) === DOT;
     if (isDot && len === 1) {
       at++;

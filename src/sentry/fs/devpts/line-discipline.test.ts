@@ -132,6 +132,23 @@ test("input typed before ICANON is cleared becomes readable", () => {
   assert.equal(t.line(), "half");
 });
 
+test("an end of file that nobody has read is a NUL in raw input, and at its end one again", () => {
+  const t = make();
+  t.type("ab\x04\x04c");
+  t.ld.termios.lflag &= ~ICANON;
+  t.ld.settingsChanged(true, true);
+  assert.equal(t.ld.pending(), 5);
+  t.ld.termios.lflag |= ICANON;
+  t.ld.settingsChanged(false, true);
+  assert.equal(t.line(), "ab\0\0c");
+  t.type("\x04");
+  for (const edited of [true, false]) {
+    t.ld.termios.lflag ^= ICANON;
+    t.ld.settingsChanged(edited, true);
+  }
+  assert.equal(t.ld.atEof(), true);
+});
+
 test("typed lines wait when nobody reads, a line that is too long does not", () => {
   const t = make();
   t.ld.termios.lflag &= ~ECHO;

@@ -54,6 +54,7 @@ import {
 } from "../../../abi/termios.ts";
 import type { Termios } from "../../../abi/termios.ts";
 import { ByteQueue } from "../../../base/byte-queue.ts";
+import { isAlnum, isControlCharacter, toLower, toUpper } from "./characters.ts";
 
 /** Signals the discipline can ask for (signal(7) numbers). */
 const SIGINT = 2;
@@ -74,7 +75,6 @@ const SLASH = 47;
 const BACKSLASH = 92;
 const CARET = 94;
 const UNDERSCORE = 95;
-const DEL = 127;
 
 /** Most bytes of unread input (N_TTY_BUF_SIZE). */
 export const INPUT_MAX = 4095;
@@ -99,24 +99,6 @@ export interface TtyHooks {
   flushed(): void;
 }
 
-/** Letters and digits of Latin-1, as the kernel's own ctype has them. */
-function isAlnum(c: number): boolean {
-  if (c >= 0xc0) return c !== 0xd7 && c !== 0xf7;
-  return (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122);
-}
-
-function toUpper(c: number): number {
-  return (c >= 97 && c <= 122) || (c >= 0xdf && c !== 0xf7) ? c - 32 : c;
-}
-
-function toLower(c: number): number {
-  return (c >= 65 && c <= 90) || (c >= 0xc0 && c <= 0xde && c !== 0xd7) ? c + 32 : c;
-}
-
-function isControlCharacter(c: number): boolean {
-  return c < SPACE || c === DEL;
-}
-
 export class LineDiscipline {
   readonly termios: Termios = defaultTermios();
   /** Bytes for the master to read. */
@@ -125,6 +107,8 @@ export class LineDiscipline {
   readonly in: ByteQueue = new ByteQueue();
   /** In lines: positions (in.written counts) behind each delimiter (NL, EOL) or at an EOF character's place. */
   private lineEnds: number[] = [];
+  /** Which of them are end-of-file characters. */
+  private readonly isEof: boolean[] = [];
   /** The line being edited. */
   private edit: number[] = [];
   /** The next character is quoted by VLNEXT. */
@@ -251,7 +235,7 @@ export class LineDiscipline {
       this.echoOutput(NL);
     }
     this.edit.push(NL);
-    this.finishLine();
+    this.finishLine(false);
   }
 
   /** An ordinary character: shown and kept. */
@@ -332,18 +316,19 @@ export class LineDiscipline {
       this.echo(c);
       this.echoOutput(NL);
       for (const e of this.edit) this.echo(e);
-    } else if (this.isControl(c, VEOF)) this.finishLine();
+    } else if (this.isControl(c, VEOF)) this.finishLine(true);
     else if (this.isControl(c, VEOL) || (extended && this.isControl(c, VEOL2))) {
       this.take1(c);
-      this.finishLine();
+      this.finishLine(false);
     } else this.take1(c);
   }
 
-  private finishLine(): void {
+  private finishLine(isEof: boolean): void {
     for (const e of this.edit) this.in.pushByte(e);
     this.edit.length = 0;
     this.editColumn = this.column;
     this.lineEnds.push(this.in.written);
+    this.isEof.push(isEof);
   }
 
   /** Whether a byte goes on with a character of several bytes. */
@@ -552,6 +537,7 @@ export class LineDiscipline {
     if (!this.editsLines || this.lineEnds.length === 0) return;
     if (this.in.consumed >= this.lineEnds[0]!) {
       this.lineEnds.shift();
+      this.isEof.shift();
     }
   }
 
@@ -564,7 +550,7 @@ export class LineDiscipline {
 
   flushInput(): void {
     this.in.clear();
-    this.lineEnds.length = 0;
+    this.lineEnds.length = this.isEof.length = 0;
     this.edit.length = 0;
     this.literal = false;
   }
@@ -582,16 +568,33 @@ export class LineDiscipline {
   /** Called after termios changed; `edited`, `hadFlow`: editsLines and IXON before. Unfinished lines become readable. */
   settingsChanged(edited: boolean, hadFlow: boolean): void {
     const edits = this.editsLines;
-    if (edited && !edits) {
-      for (const e of this.edit) this.in.pushByte(e);
-      this.edit.length = 0;
-      this.lineEnds.length = 0;
-    } else if (!edited && edits && this.in.length > 0) {
+    if (edited && !edits) this.joinLines();
+    else if (!edited && edits && this.in.length > 0) {
       // Bytes read raw but not yet taken form a line of their own.
+      const isEof = this.in.dropLast(0);
       this.lineEnds.push(this.in.written);
+      this.isEof.push(isEof);
     }
     if (edited !== edits) this.erasing = this.literal = false;
     if (hadFlow && (this.termios.iflag & IXON) === 0) this.start();
     if (this.readable()) this.hooks.inputReady();
+  }
+
+  /** Input that was edited becomes raw: end-of-file characters are in it as NULs. */
+  private joinLines(): void {
+    const { in: queue, lineEnds, isEof } = this;
+    const base = queue.consumed;
+    const bytes = new Uint8Array(queue.length);
+    queue.pull(bytes, 0, bytes.length);
+    let at = 0;
+    for (let i = 0; i < lineEnds.length; i++) {
+      const end = lineEnds[i]! - base;
+      queue.push(bytes, at, end - at);
+      if (isEof[i]!) queue.pushByte(0);
+      at = end;
+    }
+    queue.push(bytes, at, bytes.length - at);
+    for (const e of this.edit) queue.pushByte(e);
+    this.edit.length = lineEnds.length = isEof.length = 0;
   }
 }

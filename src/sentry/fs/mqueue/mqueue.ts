@@ -1,5 +1,5 @@
 /** The mqueue file system: POSIX message queues as files, mq_overview(7). One instance for all mounts of a sandbox. */
-import { EINVAL, EMFILE, ENOENT, ENOMEM, ENOSPC, EOPNOTSUPP } from "../../../abi/errno.ts";
+import { EFBIG, EINVAL, EMFILE, ENOENT, ENOMEM, ENOSPC, EOPNOTSUPP } from "../../../abi/errno.ts";
 import { DT_DIR, DT_REG } from "../../../abi/dirent.ts";
 import { S_IFDIR, S_IFREG } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
@@ -9,6 +9,7 @@ import { UserCounts } from "../../limits/user-counts.ts";
 import type { DirentSink } from "../../vfs/dirent.ts";
 import { DirectoryFile, FileDescription } from "../../vfs/file.ts";
 import { FileSystem } from "../../vfs/filesystem.ts";
+import { ATTR_SIZE, SetAttr } from "../../vfs/inode.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { MemInode } from "../../vfs/meminode.ts";
 import { Mount } from "../../vfs/mount.ts";
@@ -17,8 +18,10 @@ import type { VirtualFileSystem } from "../../vfs/vfs.ts";
 import { MessageQueue } from "./queue.ts";
 
 const MQUEUE_MAGIC = 0x19800202;
-/** Size of a queue's file, whatever is in it. */
+/** Size of a new queue's file, whatever is in it. */
 const FILE_SIZE = 80;
+/** Truncation sets the size to at most this; it means nothing. */
+const FILE_SIZE_MAX = 0x7fffffff;
 /** What the kernel's own structures take per message, for RLIMIT_MSGQUEUE. */
 const MESSAGE_OVERHEAD = 96;
 /** Bytes that all queues together may be made for: they are the Sentry's. */
@@ -46,6 +49,7 @@ export interface MqRequest {
   readonly limit: number;
 }
 
+const sizeAttr: SetAttr = new SetAttr();
 const PLAIN: MqRequest = { attr: null, privileged: false, limit: Infinity };
 
 /** See the header. */
@@ -103,6 +107,7 @@ export class MqInode extends MemInode {
   private readonly mqueue: MqueueFs;
   private readonly maker: number;
   private bytes: number;
+  private size: number = FILE_SIZE;
 
   constructor(fs: MqueueFs, mode: number, uid: number, gid: number, queue: MessageQueue, bytes: number) {
     super(fs, fs.vfs.newIno(), mode, uid, gid);
@@ -113,11 +118,25 @@ export class MqInode extends MemInode {
   }
 
   protected override statSize(): number {
-    return FILE_SIZE;
+    return this.size;
   }
 
-  protected override resize(_size: number): number {
+  /** Bytes, as stat(2) says. */
+  get fileSize(): number {
+    return this.size;
+  }
+
+  protected override resize(size: number): number {
+    if (size > this.size && size > FILE_SIZE_MAX) return -EFBIG;
+    this.size = size;
     return 0;
+  }
+
+  /** ftruncate(2). */
+  truncate(size: number): number {
+    sizeAttr.mask = ATTR_SIZE;
+    sizeAttr.size = size;
+    return this.setAttr(sizeAttr);
   }
 
   override open(_flags: number): FileDescription {
@@ -136,9 +155,11 @@ export class MqInode extends MemInode {
 /** An open queue. As a file it gives a line of text. */
 export class MqFile extends FileDescription {
   readonly queue: MessageQueue;
+  private readonly node: MqInode;
 
   constructor(inode: MqInode) {
     super();
+    this.node = inode;
     this.queue = inode.queue;
   }
 
@@ -171,12 +192,20 @@ export class MqFile extends FileDescription {
     return -EINVAL;
   }
 
+  override get canSplice(): boolean {
+    return false;
+  }
+
+  override truncate(size: number): number {
+    return this.node.truncate(size);
+  }
+
   override allocate(): number {
     return -EOPNOTSUPP;
   }
 
   override seek(off: number, whence: number): number {
-    const pos = whence === 0 ? off : whence === 1 ? this.offset + off : whence === 2 ? FILE_SIZE + off : -1;
+    const pos = whence === 0 ? off : whence === 1 ? this.offset + off : whence === 2 ? this.node.fileSize + off : -1;
     if (pos < 0) return -EINVAL;
     this.offset = pos;
     return pos;

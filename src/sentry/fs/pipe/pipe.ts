@@ -180,6 +180,7 @@ export class Pipe {
     while (size < bytes) size *= 2;
     if (size > this.capacity && size > pipeLimits.maxSize && !creds.hasCap(CAP_SYS_RESOURCE)) return -EPERM;
     if (size < this.length) return -EBUSY;
+    const wasFull = (this.writeEvents() & EV_OUT) === 0;
     this.capacity = size;
     if (this.ring.length > size) {
       const smaller = new Uint8Array(size);
@@ -187,7 +188,8 @@ export class Pipe {
       this.ring = smaller;
       this.head = 0;
     }
-    this.queue.notify(EV_WRITABLE);
+    // A change of size is nothing to be told of; more room is.
+    if (wasFull) this.queue.notify(EV_WRITABLE);
     return size;
   }
 

@@ -89,6 +89,10 @@ export class UnixNames {
     this.byInode.set(inode, socket);
   }
 
+  releaseInode(inode: object): void {
+    this.byInode.delete(inode);
+  }
+
   findInode(inode: object): UnixSocket | undefined {
     return this.byInode.get(inode);
   }

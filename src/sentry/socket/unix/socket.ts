@@ -76,6 +76,8 @@ export class UnixSocket extends FileDescription {
   address: UnixAddress | null = null;
   /** Accepted sockets and connecting clients share their listener's address. */
   private ownsAddress = false;
+  /** The file that was made for it when it was bound to a path. */
+  private boundInode: object | null = null;
   listening = false;
   private backlog = 0;
   /** Connections not yet accepted: server-side sockets. */
@@ -152,6 +154,7 @@ export class UnixSocket extends FileDescription {
   /** Binds to a socket inode that the caller just made at `address.path`. */
   bindInode(address: UnixAddress, inode: object): void {
     this.address = address;
+    this.boundInode = inode;
     this.names.bindInode(inode, this);
   }
 
@@ -486,6 +489,7 @@ export class UnixSocket extends FileDescription {
     if (this.ownsAddress && this.address !== null && this.address.isAbstract) {
       this.names.releaseAbstract(this.address.path, this);
     }
+    if (this.boundInode !== null) this.names.releaseInode(this.boundInode);
     const unread = this.packets.count > 0;
     this.packets.clear();
     for (const s of this.incoming) s.abandon();
