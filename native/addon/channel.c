@@ -5,6 +5,9 @@
  * CPU, where a sleeper on another CPU would first have to be woken up, which takes ten times as long on a virtual machine. The
  * gofer waits here for a bounded time; then the channel is cold, and the Sentry has to send its request in another way.
  *
+ * Who is woken up on one's own CPU mostly takes it at once, and whoever woke him up has not come to sleep yet when the answer is
+ * there. So each side says when it is about to sleep, and is woken up only then: most requests are two futex calls, not four.
+ *
  * Each side copies what it finds once, to memory of its own, before it looks at it. All lengths are checked.
  */
 #include "platform.h"
@@ -27,7 +30,9 @@ struct channel {
   uint32_t has_fd;     /* a descriptor for the reply comes on that connection's socket */
   uint32_t len;        /* of the message */
   uint32_t cpu;        /* where the Sentry was when it sent the request */
-  uint32_t unused[11];
+  uint32_t sentry_sleeps; /* or is about to; 0: it need not be woken up */
+  uint32_t gofer_sleeps;  /* the same of the gofer */
+  uint32_t unused[9];
   uint8_t message[];
 };
 
@@ -35,14 +40,22 @@ struct channel {
 static int own_cpu = -1;
 static cpu_set_t all_cpus;
 
-static long wait_while(uint32_t *state, uint32_t value, int64_t ns) {
+#define LOAD(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
+#define STORE(p, value) __atomic_store_n(p, value, __ATOMIC_SEQ_CST)
+
+/* Sleeps unless the state has changed; `sleeps` is what the other side is told about that. */
+static long wait_while(uint32_t *state, uint32_t value, uint32_t *sleeps, int64_t ns) {
   struct timespec limit = {ns / 1000000000, ns % 1000000000};
-  return RESULT(syscall(SYS_futex, state, FUTEX_WAIT, value, &limit, NULL, 0));
+  STORE(sleeps, 1);
+  long result = RESULT(syscall(SYS_futex, state, FUTEX_WAIT, value, &limit, NULL, 0));
+  STORE(sleeps, 0);
+  return result;
 }
 
-static void wake(uint32_t *state) { syscall(SYS_futex, state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
-
-#define LOAD(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+/* After the state was changed: whoever is not said to sleep will see that before he does. */
+static void wake(uint32_t *state, const uint32_t *sleeps) {
+  if (LOAD(sleeps) != 0) syscall(SYS_futex, state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
 
 static bool change(uint32_t *state, uint32_t from, uint32_t to) {
   return __atomic_compare_exchange_n(state, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
@@ -84,10 +97,10 @@ static napi_value js_channel_request(napi_env env, napi_callback_info info) {
     int cpu = stay();
     c->cpu = (uint32_t)(cpu >= 0 ? cpu : sched_getcpu());
     if (!change(&c->state, WAITING, REQUESTED)) return ret(env, -EAGAIN);
-    wake(&c->state);
+    wake(&c->state, &c->gofer_sleeps);
   }
   while (LOAD(&c->state) == REQUESTED)
-    if (wait_while(&c->state, REQUESTED, wait_ns) == -ETIMEDOUT && LOAD(&c->state) == REQUESTED)
+    if (wait_while(&c->state, REQUESTED, &c->sentry_sleeps, wait_ns) == -ETIMEDOUT && LOAD(&c->state) == REQUESTED)
       return ret(env, -ETIMEDOUT);
   return ret(env, take(c, c_size, reply, reply_len));
 }
@@ -131,11 +144,11 @@ static napi_value js_channel_next(napi_env env, napi_callback_info info) {
     if ((size_t)len > c_size - sizeof(*c)) return ret(env, -EMSGSIZE);
     memcpy(c->message, reply, (size_t)len);
     c->len = (uint32_t)len;
-    __atomic_store_n(&c->state, WAITING, __ATOMIC_SEQ_CST);
-    wake(&c->state);
+    STORE(&c->state, WAITING);
+    wake(&c->state, &c->sentry_sleeps);
   }
   while (LOAD(&c->state) == WAITING) {
-    if (wait_while(&c->state, WAITING, wait_ns) != -ETIMEDOUT || !change(&c->state, WAITING, COLD)) continue;
+    if (wait_while(&c->state, WAITING, &c->gofer_sleeps, wait_ns) != -ETIMEDOUT || !change(&c->state, WAITING, COLD)) continue;
     roam();
     return ret(env, 0);
   }

@@ -16,6 +16,7 @@ import type { Channel } from "./channel.ts";
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const ONE_BYTE: Uint8Array = new Uint8Array(1);
+const NO_FDS: readonly number[] = [];
 
 /** One connected socket and its server. */
 export class Connection {
@@ -28,7 +29,7 @@ export class Connection {
   #reply: Uint8Array;
   #have = 0;
   #fdsOut: Int32Array = new Int32Array(FDS_MAX + 1);
-  #donated: number[] = [0];
+  readonly #donated: number[] = [0];
 
   constructor(host: Host, fd: number, options: P9ServerOptions) {
     this.fd = fd;
@@ -65,7 +66,6 @@ export class Connection {
     const n = this.server.handle(request, len, reply);
     this.hasPassed = false;
     if (this.server.donatedFd < 0) return n;
-    this.#donated.length = 1;
     this.#donated[0] = this.server.donatedFd;
     const sent = n < 0 ? n : host.sendmsg(this.fd, ONE_BYTE, 0, 1, this.#donated, MSG_NOSIGNAL);
     this.server.closeDonated();
@@ -75,15 +75,15 @@ export class Connection {
 
   #send(host: Host, len: number): boolean {
     const { server } = this;
-    this.#donated.length = server.donatedFd >= 0 ? 1 : 0;
-    if (server.donatedFd >= 0) this.#donated[0] = server.donatedFd;
+    this.#donated[0] = server.donatedFd;
+    let fds = server.donatedFd >= 0 ? this.#donated : NO_FDS;
     let sent = 0;
     while (sent < len) {
-      const n = host.sendmsg(this.fd, this.#reply, sent, len - sent, this.#donated, MSG_NOSIGNAL);
+      const n = host.sendmsg(this.fd, this.#reply, sent, len - sent, fds, MSG_NOSIGNAL);
       if (n > 0) {
         sent += n;
         // Descriptors go with the first byte, once.
-        this.#donated.length = 0;
+        fds = NO_FDS;
       } else if (n !== -EINTR) break;
     }
     server.closeDonated();

@@ -7,6 +7,7 @@ import * as c from "../wire/constants.ts";
 import { Tmakeat, Trename2, Tunlinkx } from "../wire/extension.ts";
 import { Tlink, Tmkdir, Tmknod, Trename, Trenameat, Tsymlink, Tunlinkat } from "../wire/linux.ts";
 import { FidOnly } from "../wire/message.ts";
+import { ST_LEN, readStat } from "./backend.ts";
 import { Fid, releaseHandle } from "./fid.ts";
 import type { PathHandle } from "./fid.ts";
 import { dropFid } from "./ops-session.ts";
@@ -25,6 +26,8 @@ const rename2Msg = new Trename2();
 const unlinkatMsg = new Tunlinkat();
 const unlinkxMsg = new Tunlinkx();
 const qidReply = new QidOnly();
+/** Attributes of no file. */
+const NOTHING = new Float64Array(ST_LEN);
 
 /** The fid of a directory in which names may be changed, or -errno. */
 function writableDir(s: P9Server, number: number): Fid | number {
@@ -209,8 +212,7 @@ export function rename2(s: P9Server): number {
   // Who renames another file to the name from here on makes an event of its own; who did before has left it there.
   if (s.markFd >= 0) s.host.ftruncate(s.markFd, 0);
   const dir = s.fids.get(q.newDirFid)!.handle;
-  const gone = s.host.fstatat(dir.fd, q.newName, f.AT_SYMLINK_NOFOLLOW | f.AT_NO_AUTOMOUNT, s.raw);
-  if (gone < 0) s.raw.fill(0);
+  if (s.statAt(dir.fd, q.newName, f.AT_SYMLINK_NOFOLLOW) < 0) readStat(NOTHING, s.stat);
   return replyAttr(s);
 }
 

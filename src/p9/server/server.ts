@@ -14,7 +14,7 @@ import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, O_CLOEXEC, O_NOFOLLOW, O_PATH } from ".
 import { S_IFMT, Stat } from "../../abi/stat.ts";
 import * as c from "../wire/constants.ts";
 import { Reader, Writer } from "../wire/cursor.ts";
-import { ST_LEN, ST_MODE, readStat } from "./backend.ts";
+import { ST_LEN, readStat } from "./backend.ts";
 import type { P9Backend } from "./backend.ts";
 import type { Fid } from "./fid.ts";
 import { PathHandle, releaseFid } from "./fid.ts";
@@ -257,7 +257,12 @@ export class P9Server {
 
   /** Attributes of an open or O_PATH fd, into {@link P9Server.stat}. 0 or -errno. */
   statFd(fd: number): number {
-    const err = this.host.fstatat(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, this.raw);
+    return this.statAt(fd, "", AT_EMPTY_PATH);
+  }
+
+  /** The same of the file that fstatat(2) finds. */
+  statAt(dirFd: number, name: string, flags: number): number {
+    const err = this.host.fstatat(dirFd, name, flags | AT_NO_AUTOMOUNT, this.raw);
     if (err < 0) return err;
     readStat(this.raw, this.stat);
     return 0;
@@ -274,7 +279,7 @@ export class P9Server {
       this.host.close(fd);
       return failed;
     }
-    return new PathHandle(fd, this.raw[ST_MODE]! & S_IFMT, parent, name);
+    return new PathHandle(fd, this.stat.mode & S_IFMT, parent, name);
   }
 
   /** Opens the very file that an fd names, with plain open(2) flags. An fd or -errno. */

@@ -2,14 +2,10 @@
 import { EINVAL, ENAMETOOLONG } from "../../abi/errno.ts";
 import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../../abi/fcntl.ts";
 import { NAME_MAX } from "../wire/constants.ts";
-import { AttrOnly } from "../wire/extension.ts";
 import type { Qid } from "../wire/records.ts";
-import { qidType } from "../wire/records.ts";
-import { ST_INO, ST_MODE, readStat } from "./backend.ts";
+import { encodeAttr, qidType } from "../wire/records.ts";
 import type { PathHandle } from "./fid.ts";
 import type { P9Server } from "./server.ts";
-
-const attrReply = new AttrOnly();
 
 /** 0 when `name` is one harmless component, else -EINVAL, or -ENAMETOOLONG. */
 export function checkName(name: string): number {
@@ -20,15 +16,14 @@ export function checkName(name: string): number {
 
 /** Fills a qid from the attributes that the server read last. */
 export function fillQid(s: P9Server, qid: Qid): void {
-  qid.type = qidType(s.raw[ST_MODE]!);
+  qid.type = qidType(s.stat.mode);
   qid.version = 0;
-  qid.path = s.raw[ST_INO]!;
+  qid.path = s.stat.ino;
 }
 
-/** Writes the attributes that the server read last as the reply. */
+/** Writes the attributes that the server read last as the reply: AttrOnly of the extension. */
 export function replyAttr(s: P9Server): number {
-  readStat(s.raw, attrReply.attr);
-  attrReply.encode(s.w);
+  encodeAttr(s.w, s.stat);
   return 0;
 }
 

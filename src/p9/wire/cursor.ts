@@ -7,6 +7,7 @@
  * Integers are little-endian. 64-bit values are i53 numbers; strings are latin1 (one char per byte).
  */
 import { EBADMSG, EMSGSIZE, EOVERFLOW } from "../../abi/errno.ts";
+import { KnownStrings, hashByte, latin1 as text } from "../../base/text.ts";
 import { HEADER_SIZE } from "./constants.ts";
 
 const TWO32 = 0x100000000;
@@ -70,7 +71,23 @@ export class Reader {
   /** Unsigned 64 bits that must be below 2^53 (otherwise 0, and the message fails with EOVERFLOW). */
   u64(): number {
     const at = this.take(8);
-    if (at < 0) return 0;
+    return at < 0 ? 0 : this.u64At(at);
+  }
+
+  /** Signed 64 bits that must lie in [-2^53, 2^53). */
+  i64(): number {
+    const at = this.take(8);
+    return at < 0 ? 0 : this.i64At(at);
+  }
+
+  /** The low 53 bits of 64: for identities (inode numbers), where a lost high bit is no error. */
+  id64(): number {
+    const at = this.take(8);
+    return at < 0 ? 0 : this.id64At(at);
+  }
+
+  /** {@link Reader.u64} at a place that was taken before; so are the next two. */
+  u64At(at: number): number {
     const hi = this.view.getUint32(at + 4, true);
     if (hi >= HI_LIMIT) {
       this.isOverflow = true;
@@ -79,10 +96,7 @@ export class Reader {
     return hi * TWO32 + this.view.getUint32(at, true);
   }
 
-  /** Signed 64 bits that must lie in [-2^53, 2^53). */
-  i64(): number {
-    const at = this.take(8);
-    if (at < 0) return 0;
+  i64At(at: number): number {
     const hi = this.view.getInt32(at + 4, true);
     if (hi >= HI_LIMIT || hi < -HI_LIMIT) {
       this.isOverflow = true;
@@ -91,10 +105,7 @@ export class Reader {
     return hi * TWO32 + this.view.getUint32(at, true);
   }
 
-  /** The low 53 bits of 64: for identities (inode numbers), where a lost high bit is no error. */
-  id64(): number {
-    const at = this.take(8);
-    if (at < 0) return 0;
+  id64At(at: number): number {
     return (this.view.getUint32(at + 4, true) & (HI_LIMIT - 1)) * TWO32 + this.view.getUint32(at, true);
   }
 
@@ -181,7 +192,11 @@ export class Writer {
   /** A number in [-2^53, 2^53] as 64 bits, two's complement. */
   i64(value: number): void {
     const at = this.reserve(8);
-    if (at < 0) return;
+    if (at >= 0) this.i64At(at, value);
+  }
+
+  /** {@link Writer.i64} at a place that was reserved before. */
+  i64At(at: number, value: number): void {
     const lo = value >>> 0;
     this.view.setUint32(at, lo, true);
     this.view.setInt32(at + 4, (value - lo) / TWO32, true);
@@ -212,22 +227,14 @@ export class Writer {
   }
 }
 
-/** `len` bytes from `at` as a flat latin1 string. The range must lie in the buffer. */
+const KNOWN_MAX = 64;
+const known = new KnownStrings(512, KNOWN_MAX);
+
+/** `len` bytes from `at` as a latin1 string. The range must lie in the buffer. @hot */
 export function latin1(buf: Uint8Array, at: number, len: number): string {
-  // Short names in a few unrolled calls: fromCharCode with several arguments makes a flat string, and no view is built.
-  if (len <= 4) {
-    if (len === 0) return "";
-    if (len === 1) return String.fromCharCode(buf[at]!);
-    if (len === 2) return String.fromCharCode(buf[at]!, buf[at + 1]!);
-    if (len === 3) return String.fromCharCode(buf[at]!, buf[at + 1]!, buf[at + 2]!);
-    return String.fromCharCode(buf[at]!, buf[at + 1]!, buf[at + 2]!, buf[at + 3]!);
-  }
-  let text = "";
   const end = at + len;
-  // Chunks: apply() with a very long list would overflow the stack.
-  for (let i = at; i < end; i += 4096) {
-    const chunk = buf.subarray(i, end < i + 4096 ? end : i + 4096);
-    text += String.fromCharCode.apply(null, chunk as unknown as number[]);
-  }
-  return text;
+  if (len > KNOWN_MAX) return text(buf, at, end);
+  let hash = 0;
+  for (let i = at; i < end; i++) hash = hashByte(hash, buf[i]!);
+  return known.get(buf, at, end, hash);
 }

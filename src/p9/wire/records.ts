@@ -39,46 +39,52 @@ export const ATTR_SIZE = 108;
  * Times are seconds (signed) and nanoseconds; blocks are 512 bytes; the birth time is 0 where it is not known.
  */
 export function encodeAttr(w: Writer, s: Stat): void {
-  w.u32(s.mode);
-  w.u32(s.uid);
-  w.u32(s.gid);
-  w.u32(s.nlink);
-  w.u32(s.blksize);
-  w.u32(s.atimeNsec);
-  w.u32(s.mtimeNsec);
-  w.u32(s.ctimeNsec);
-  w.u32(s.btimeNsec);
-  w.i64(s.dev);
-  w.i64(s.ino);
-  w.i64(s.rdev);
-  w.i64(s.size);
-  w.i64(s.blocks);
-  w.i64(s.atimeSec);
-  w.i64(s.mtimeSec);
-  w.i64(s.ctimeSec);
-  w.i64(s.btimeSec);
+  const at = w.reserve(ATTR_SIZE);
+  if (at < 0) return;
+  const { view } = w;
+  view.setUint32(at, s.mode, true);
+  view.setUint32(at + 4, s.uid, true);
+  view.setUint32(at + 8, s.gid, true);
+  view.setUint32(at + 12, s.nlink, true);
+  view.setUint32(at + 16, s.blksize, true);
+  view.setUint32(at + 20, s.atimeNsec, true);
+  view.setUint32(at + 24, s.mtimeNsec, true);
+  view.setUint32(at + 28, s.ctimeNsec, true);
+  view.setUint32(at + 32, s.btimeNsec, true);
+  w.i64At(at + 36, s.dev);
+  w.i64At(at + 44, s.ino);
+  w.i64At(at + 52, s.rdev);
+  w.i64At(at + 60, s.size);
+  w.i64At(at + 68, s.blocks);
+  w.i64At(at + 76, s.atimeSec);
+  w.i64At(at + 84, s.mtimeSec);
+  w.i64At(at + 92, s.ctimeSec);
+  w.i64At(at + 100, s.btimeSec);
 }
 
 /** Reads what {@link encodeAttr} wrote; `attributes` and `mountId` are left alone. */
 export function decodeAttr(r: Reader, s: Stat): void {
-  s.mode = r.u32();
-  s.uid = r.u32();
-  s.gid = r.u32();
-  s.nlink = r.u32();
-  s.blksize = r.u32();
-  s.atimeNsec = r.u32();
-  s.mtimeNsec = r.u32();
-  s.ctimeNsec = r.u32();
-  s.btimeNsec = r.u32();
-  s.dev = r.id64();
-  s.ino = r.id64();
-  s.rdev = r.id64();
-  s.size = r.u64();
-  s.blocks = r.u64();
-  s.atimeSec = r.i64();
-  s.mtimeSec = r.i64();
-  s.ctimeSec = r.i64();
-  s.btimeSec = r.i64();
+  const at = r.take(ATTR_SIZE);
+  if (at < 0) return;
+  const { view } = r;
+  s.mode = view.getUint32(at, true);
+  s.uid = view.getUint32(at + 4, true);
+  s.gid = view.getUint32(at + 8, true);
+  s.nlink = view.getUint32(at + 12, true);
+  s.blksize = view.getUint32(at + 16, true);
+  s.atimeNsec = view.getUint32(at + 20, true);
+  s.mtimeNsec = view.getUint32(at + 24, true);
+  s.ctimeNsec = view.getUint32(at + 28, true);
+  s.btimeNsec = view.getUint32(at + 32, true);
+  s.dev = r.id64At(at + 36);
+  s.ino = r.id64At(at + 44);
+  s.rdev = r.id64At(at + 52);
+  s.size = r.u64At(at + 60);
+  s.blocks = r.u64At(at + 68);
+  s.atimeSec = r.i64At(at + 76);
+  s.mtimeSec = r.i64At(at + 84);
+  s.ctimeSec = r.i64At(at + 92);
+  s.btimeSec = r.i64At(at + 100);
 }
 
 /** The mode of attributes as {@link encodeAttr} writes them, at `at`. */

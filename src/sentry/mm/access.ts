@@ -5,6 +5,7 @@
  */
 import { EFAULT, ENAMETOOLONG } from "../../abi/errno.ts";
 import { PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
+import { KnownStrings, hashByte, latin1 } from "../../base/text.ts";
 import { copyBytes } from "../usermem/io.ts";
 import { faultIn } from "./fault.ts";
 import type { MemoryManager } from "./mm.ts";
@@ -190,29 +191,9 @@ export function readPma(p: Pma, o: number, dst: Uint8Array, dstOff: number, len:
   return 0;
 }
 
-/**
- * Short strings that were read lately. Programs ask for the same names again and again; a string that is there already has its
- * hash too, and nobody has to put it together. By a hash of the bytes; a slot holds the last one.
- */
-const KNOWN_SLOTS = 512;
+/** Names and paths; longer strings are made anew each time. */
 const KNOWN_MAX = 64;
-const knownBytes = new Uint8Array(KNOWN_SLOTS * KNOWN_MAX);
-const knownTexts: string[] = Array.from({ length: KNOWN_SLOTS }, () => "");
-
-/** buf[from .. to), at most KNOWN_MAX bytes without a NUL, as a string. @hot */
-function knownString(buf: Uint8Array, from: number, to: number, hash: number): string {
-  const slot = (hash ^ (hash >>> 9) ^ (hash >>> 18)) & (KNOWN_SLOTS - 1);
-  const base = slot * KNOWN_MAX - from;
-  const text = knownTexts[slot]!;
-  let i = from;
-  if (text.length === to - from) {
-    while (i < to && buf[i] === knownBytes[base + i]) i++;
-    if (i === to) return text;
-  }
-  // The guest may write meanwhile: what is compared later is what the string was made of.
-  for (i = from; i < to; i++) knownBytes[base + i] = buf[i]!;
-  return (knownTexts[slot] = latin1(knownBytes, base + from, base + to));
-}
+const known = new KnownStrings(512, KNOWN_MAX);
 
 /** A string, latin1; -EFAULT; -ENAMETOOLONG when there is no NUL within maxLen bytes. @hot */
 export function copyInString(mm: MemoryManager, addr: number, maxLen: number): string | number {
@@ -242,9 +223,9 @@ export function copyInString(mm: MemoryManager, addr: number, maxLen: number): s
     for (; i < near; i++) {
       const c = buf[i]!;
       if (c === 0) break;
-      hash = (Math.imul(hash, 31) + c) | 0;
+      hash = hashByte(hash, c);
     }
-    if (i < near && at === addr) return knownString(buf, from, i, hash);
+    if (i < near && at === addr) return known.get(buf, from, i, hash);
     if (i === near && near < end) {
       const stop = buf.subarray(i, end).indexOf(0);
       i = stop < 0 ? end : i + stop;
@@ -255,24 +236,4 @@ export function copyInString(mm: MemoryManager, addr: number, maxLen: number): s
     left -= n;
   }
   return -ENAMETOOLONG;
-}
-
-/** buf[from .. to) as a string of one char per byte. */
-export function latin1(buf: Uint8Array, from: number, to: number): string {
-  let s = "";
-  let i = from;
-  for (; i + 8 <= to; i += 8) {
-    s += String.fromCharCode(
-      buf[i]!,
-      buf[i + 1]!,
-      buf[i + 2]!,
-      buf[i + 3]!,
-      buf[i + 4]!,
-      buf[i + 5]!,
-      buf[i + 6]!,
-      buf[i + 7]!,
-    );
-  }
-  for (; i < to; i++) s += String.fromCharCode(buf[i]!);
-  return s;
 }

@@ -114,10 +114,11 @@ export class HostEvents implements Reporter {
   /** The attempt in which the queue was last read. */
   private readAt = -1;
   private isDraining = false;
-  /** Events that our own requests have made since then: masks, watches and names. */
-  private ownMasks: number[] = [];
-  private ownWds: number[] = [];
-  private ownNames: string[] = [];
+  /** Events that our own requests have made since then: masks, watches and names, of which the first `ownCount` count. */
+  private readonly ownMasks: number[] = [];
+  private readonly ownWds: number[] = [];
+  private readonly ownNames: string[] = [];
+  private ownCount = 0;
 
   /** Takes over `fd`. */
   constructor(host: Host, fd: number, watcher: HostWatcher | null) {
@@ -157,9 +158,10 @@ export class HostEvents implements Reporter {
   /** A request of ours was carried out that makes this event, one of NAME_EVENTS. */
   expect(watch: DirWatch | null, mask: number, name: string): void {
     if (watch === null) return;
-    this.ownWds.push(watch.wd);
-    this.ownMasks.push(mask);
-    this.ownNames.push(name);
+    const i = this.ownCount++;
+    this.ownWds[i] = watch.wd;
+    this.ownMasks[i] = mask;
+    this.ownNames[i] = name;
   }
 
   /** Learns of all changes that were finished before the system call under way began. @hot */
@@ -195,9 +197,7 @@ export class HostEvents implements Reporter {
       if (n <= 0) break;
     }
     // What was expected has come, or never will.
-    this.ownWds.length = 0;
-    this.ownMasks.length = 0;
-    this.ownNames.length = 0;
+    this.ownCount = 0;
     if (this.leaving.length === 0) return;
     const { leaving } = this;
     this.leaving = [];
@@ -230,8 +230,8 @@ export class HostEvents implements Reporter {
    * IN_MOVED_TO can hide somebody else's: the requests that make those do not rely on it.
    */
   private isOwn(wd: number, mask: number, name: string): boolean {
-    const { ownMasks, ownWds, ownNames } = this;
-    for (let i = 0; i < ownMasks.length; i++) {
+    const { ownMasks, ownWds, ownNames, ownCount } = this;
+    for (let i = 0; i < ownCount; i++) {
       if (ownMasks[i] !== mask || ownWds[i] !== wd || ownNames[i] !== name) continue;
       ownMasks[i] = 0;
       return true;

@@ -28,7 +28,7 @@ import { getXattr, listXattr, removeXattr, setXattr } from "./xattr.ts";
 
 const wireSet: WireSetAttr = new WireSetAttr();
 const oneName: string[] = [""];
-/** Of getFid: inodes without fid on the way, from the top, and their names. */
+/** Of getFid: inodes without fid on the way, from the bottom, and their names, from the top. */
 const chain: GoferInode[] = [];
 const chainNames: string[] = [];
 /** Attributes that a shared directory was read with are used for so long. */
@@ -255,12 +255,12 @@ export class GoferInode extends Inode {
     if (this.fid !== c.NOFID) return this.fid;
     // From the nearest directory above that has one, all in one request.
     if (!this.isAnchored) return -ESTALE;
-    chain.length = 1;
+    let count = 1;
     chain[0] = this;
     let base = this.parent;
-    while (base !== null && base.fid === c.NOFID && chain.length < c.MAX_WALK) {
+    while (base !== null && base.fid === c.NOFID && count < c.MAX_WALK) {
       if (!base.isAnchored) return -ESTALE;
-      chain.push(base);
+      chain[count++] = base;
       base = base.parent;
     }
     if (base === null) return -ESTALE;
@@ -269,15 +269,14 @@ export class GoferInode extends Inode {
       return fid < 0 ? fid : this.getFid();
     }
     const { client } = this.gofer;
-    const count = chain.length;
-    chain.reverse();
-    for (let i = 0; i < count; i++) chainNames[i] = chain[i]!.name;
+    for (let i = 0; i < count; i++) chainNames[i] = chain[count - 1 - i]!.name;
     const found = client.walk(base.fid, chainNames, count);
     if (found < 0) return found;
     let err = found < count ? (client.walkStatus === 0 ? -ESTALE : -client.walkStatus) : 0;
     for (let i = 0; i < found; i++) {
       const fid = client.walkFids[i]!;
-      if (err !== -ESTALE && chain[i]!.accept(client.walkAttrs[i]!)) chain[i]!.adoptFid(fid);
+      const node = chain[count - 1 - i]!;
+      if (err !== -ESTALE && node.accept(client.walkAttrs[i]!)) node.adoptFid(fid);
       else {
         err = -ESTALE;
         client.clunk(fid);
