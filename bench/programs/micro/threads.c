@@ -82,14 +82,27 @@ static void futex_end(void) {
 	pthread_join(partner, NULL);
 }
 
-/* A word that two threads write by turns and read all the time: what the memory between two CPUs costs, without any kernel. */
+/*
+ * A word that two threads write by turns and read all the time: what the memory between two CPUs costs, without any kernel.
+ * Each has a CPU of its own, the first and the last.
+ */
 static int word;
+static cpu_set_t allowed;
+static void stay_on(int cpu) {
+	cpu_set_t one;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	must("sched_setaffinity", sched_setaffinity(0, sizeof(one), &one));
+}
 static void spin_while(int value) {
 	for (long spins = 1; __atomic_load_n(&word, __ATOMIC_ACQUIRE) == value; spins++) {
 		if (spins % 10000 == 0) sched_yield();
 	}
 }
 static void *spin_answer(void *argument) {
+	int last = CPU_SETSIZE - 1;
+	while (last > 0 && !CPU_ISSET(last, &allowed)) last--;
+	stay_on(last);
 	for (;;) {
 		spin_while(0);
 		if (__atomic_load_n(&word, __ATOMIC_ACQUIRE) == 2) return argument;
@@ -98,7 +111,11 @@ static void *spin_answer(void *argument) {
 }
 static void word_begin(void) {
 	word = 0;
+	must("sched_getaffinity", sched_getaffinity(0, sizeof(allowed), &allowed));
+	int first = 0;
+	while (first < CPU_SETSIZE - 1 && !CPU_ISSET(first, &allowed)) first++;
 	start(&partner, spin_answer, NULL);
+	stay_on(first);
 }
 static void word_run(long n) {
 	for (long i = 0; i < n; i++) {
@@ -109,6 +126,7 @@ static void word_run(long n) {
 static void word_end(void) {
 	__atomic_store_n(&word, 2, __ATOMIC_RELEASE);
 	pthread_join(partner, NULL);
+	must("sched_setaffinity", sched_setaffinity(0, sizeof(allowed), &allowed));
 }
 
 /* Several threads make a call that the kernel must answer: ns for each call of all of them together. */
