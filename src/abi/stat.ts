@@ -4,6 +4,7 @@
  * Device numbers are single u32 values in the kernel's 32-bit encoding (12-bit major, 20-bit minor), the same that
  * mknod(2) takes and `st_dev` carries.
  */
+import { WIDE } from "../base/wide.ts";
 
 export const S_IFMT = 0o170000;
 export const S_IFSOCK = 0o140000;
@@ -55,31 +56,31 @@ export function devMinor(dev: number): number {
 
 /** A file's attributes. One object is reused by its caller; file systems fill every field. Times: seconds + nanoseconds. */
 export class Stat {
-  dev = 0;
-  ino = 0;
-  mode = 0;
-  nlink = 0;
-  uid = 0;
-  gid = 0;
-  rdev = 0;
+  dev: number = WIDE;
+  ino: number = WIDE;
+  mode: number = WIDE;
+  nlink: number = WIDE;
+  uid: number = WIDE;
+  gid: number = WIDE;
+  rdev: number = WIDE;
   /** Bytes. */
-  size = 0;
+  size: number = WIDE;
   blksize = 4096;
   /** 512-byte units. */
-  blocks = 0;
-  atimeSec = 0;
-  atimeNsec = 0;
-  mtimeSec = 0;
-  mtimeNsec = 0;
-  ctimeSec = 0;
-  ctimeNsec = 0;
+  blocks: number = WIDE;
+  atimeSec: number = WIDE;
+  atimeNsec: number = WIDE;
+  mtimeSec: number = WIDE;
+  mtimeNsec: number = WIDE;
+  ctimeSec: number = WIDE;
+  ctimeNsec: number = WIDE;
   /** Birth time; both 0 when unknown. */
-  btimeSec = 0;
-  btimeNsec = 0;
+  btimeSec: number = WIDE;
+  btimeNsec: number = WIDE;
   /** STATX_ATTR_* (set by the VFS: mount root). */
-  attributes = 0;
+  attributes: number = WIDE;
   /** Id of the mount, for statx (set by the VFS). */
-  mountId = 0;
+  mountId: number = WIDE;
 }
 
 /** sizeof(struct stat) on amd64. */

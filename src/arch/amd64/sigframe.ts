@@ -33,6 +33,7 @@ import {
   R_RSP,
   R_SS,
 } from "./registers.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** Bytes of the frame without the FP state. */
 export const SIGFRAME_SIZE = 440;
@@ -115,16 +116,16 @@ const SC_CR2 = UC_MCONTEXT + 176;
 /** What the frame holds besides registers, siginfo and FP state. All fields are plain numbers; 64-bit sets are lo/hi. */
 export class SigframeFields {
   /** Build only: the handler's return address (sa_restorer). */
-  restorer = 0;
+  restorer: number = WIDE;
   /** Address of the FP state, 0 for none. */
-  fpState = 0;
+  fpState: number = WIDE;
   /** The signal mask that rt_sigreturn puts back. */
   maskLo = 0;
   maskHi = 0;
   /** The alternate stack (sigaltstack(2)) as it is at delivery. */
-  stackSp = 0;
+  stackSp: number = WIDE;
   stackFlags = 0;
-  stackSize = 0;
+  stackSize: number = WIDE;
   /** Of the fault that the signal reports (or the last one): page-fault error code, trap number, faulting address. */
   err = 0;
   trapno = 0;

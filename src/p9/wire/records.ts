@@ -3,12 +3,13 @@ import { S_IFDIR, S_IFLNK, S_IFMT, Stat } from "../../abi/stat.ts";
 import type { StatFs } from "../../abi/statfs.ts";
 import type { Reader, Writer } from "./cursor.ts";
 import { QT_DIR, QT_FILE, QT_SYMLINK } from "./constants.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** type[1] version[4] path[8]. The path is an inode number folded to 53 bits. */
 export class Qid {
   type = 0;
   version = 0;
-  path = 0;
+  path: number = WIDE;
 
   encode(w: Writer): void {
     w.u8(this.type);

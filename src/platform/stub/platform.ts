@@ -36,6 +36,7 @@ import {
   openStub,
   sharedViews,
 } from "./native.unsafe.ts";
+import { WIDE } from "../../base/wide.ts";
 import type { NativePlatform, SharedViews } from "./native.unsafe.ts";
 
 import { SystrapPatcher } from "./patch.ts";
@@ -51,7 +52,7 @@ const GUEST_SPIN_NS = 20000;
 /** PROT_READ | PROT_WRITE: what a mapping out of a window is at first. */
 const PROT_RW = 3;
 /** As a number of calls: not to be done by a thread. */
-const NO_BATCH: number = 2 ** 30;
+const NO_BATCH: number = 2 ** 16;
 
 /** Writes call number n of a thread's batch; n + 1. */
 function putCall(ops: Float64Array, n: number, kind: number, addr: number, len: number, last: number): number {
@@ -97,7 +98,7 @@ class StubAddressSpace implements AddressSpace {
   /** Where chunks of the one backing that has windows are, by their number in it. */
   readonly #windows: Map<number, number> = new Map();
   #windowed: HostBacking | null = null;
-  #nextWindow: number = 0;
+  #nextWindow: number = WIDE;
   /** The first error that queueing itself met (a backing that could not be donated). */
   #error: number = 0;
 

@@ -5,6 +5,7 @@
  * into `task.creds`. So file descriptions and path walks may keep a reference.
  */
 import { CAP_ALL_HI, CAP_ALL_LO } from "../../abi/capability.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** See the header. All ids are 32-bit unsigned; capability sets are lo/hi pairs of unsigned 32-bit halves. */
 export class Credentials {
@@ -18,15 +19,15 @@ export class Credentials {
   fsgid = 0;
   /** Supplementary groups. */
   groups: readonly number[] = [];
-  effectiveLo = 0;
+  effectiveLo: number = WIDE;
   effectiveHi = 0;
-  permittedLo = 0;
+  permittedLo: number = WIDE;
   permittedHi = 0;
-  inheritableLo = 0;
+  inheritableLo: number = WIDE;
   inheritableHi = 0;
-  boundingLo = 0;
+  boundingLo: number = WIDE;
   boundingHi = 0;
-  ambientLo = 0;
+  ambientLo: number = WIDE;
   ambientHi = 0;
   /** SECBIT_* of prctl(PR_SET_SECUREBITS); bit 4 is PR_SET_KEEPCAPS. */
   securebits = 0;

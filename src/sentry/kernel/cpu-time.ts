@@ -18,6 +18,7 @@ import { RUN_EXITED, RUN_GUEST } from "./task.ts";
 import type { Task } from "./task.ts";
 import type { ThreadGroup } from "./thread-group.ts";
 import type { Usage } from "./usage.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** The host samples at its ticks (some ms) where time goes; over shorter times than this the samples say little, ns. */
 const SAMPLE_NS = 1e8;
@@ -30,7 +31,7 @@ const SERVED_LEAST_NS = 1e6;
 
 /** What of an address space's time on the host has been accounted; ns. Lives as the address space's owner. */
 class CpuAccount {
-  total = 0;
+  total: number = WIDE;
   /** The last samples of user mode and all, and the part of user mode then. */
   user = 0;
   both = 0;
@@ -44,7 +45,7 @@ class CpuAccount {
 /** Relation of the kernel thread's CPU time to the time that its steps lasted. */
 export class ServingCpu {
   private cpuNs = 0;
-  private servedNs = 0;
+  private servedNs: number = WIDE;
   private lastPart = 1;
 
   /** At most 1, for the time since the last question (or longer, when that was very short). */

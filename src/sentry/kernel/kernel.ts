@@ -41,6 +41,7 @@ import type { ThreadGroup } from "./thread-group.ts";
 import { KERN_INFO, KERN_NOTICE, KernelLog } from "./kernel-log.ts";
 import { LoadAverage } from "./load-average.ts";
 import { TimerQueue } from "./timers.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** Runs the attempt of a task's current system call (syscalls/dispatch.ts): a result, -errno or BLOCKED and its kin. */
 export interface SyscallDispatcher {
@@ -173,7 +174,7 @@ export class Kernel {
   restrictsMessages = 1;
   readonly load: LoadAverage = new LoadAverage();
   /** How long threads were ready without a CPU of the host, all together, ns. */
-  waitedNs = 0;
+  waitedNs: number = WIDE;
   /** Threads of each real user (RLIMIT_NPROC); signals queued for each, and timers (RLIMIT_SIGPENDING). */
   readonly userTasks: UserCounts = new UserCounts();
   readonly queuedSignals: UserCounts = new UserCounts();
@@ -188,7 +189,7 @@ export class Kernel {
   readonly scratchView: DataView = new DataView(this.scratch.buffer);
 
   /** Monotonic time when the platform last reported, ns: good enough for accounting. */
-  nowNs = 0;
+  nowNs: number = WIDE;
   /** Monotonic and real time when the sandbox started, ns. */
   readonly bootNs: number;
   readonly bootRealtimeNs: number;
@@ -197,11 +198,11 @@ export class Kernel {
   /** Platform stops served (/proc/stat ctxt). */
   stopCount = 0;
   /** Ended processes' CPU time, ns: /proc/stat. */
-  deadUserNs = 0;
-  deadSystemNs = 0;
+  deadUserNs: number = WIDE;
+  deadSystemNs: number = WIDE;
 
   /** Time that steps of tasks have taken, ns. */
-  servedNs = 0;
+  servedNs: number = WIDE;
   readonly serving: ServingCpu = new ServingCpu();
 
   private readonly parkedSpinNs: number = 0;
@@ -212,7 +213,7 @@ export class Kernel {
   /** Those of the last turn, when it began, and how many are still to be accounted. */
   private stepped: Task[] = [];
   private steppedCount = 0;
-  private steppedNs = 0;
+  private steppedNs: number = WIDE;
   private lastTid = 0;
 
   constructor(o: KernelOptions) {

@@ -2,6 +2,7 @@
  * The load average of proc_loadavg(5), worked out when somebody asks: the CPU time that threads used since the last
  * question tells how many were running on average. Nothing runs while nobody asks.
  */
+import { WIDE } from "../../base/wide.ts";
 
 /** Seconds over which the three figures fade. */
 const PERIODS: readonly [number, number, number] = [60, 300, 900];
@@ -12,8 +13,8 @@ const MIN_INTERVAL_NS = 1e8;
 export class LoadAverage {
   /** Over one, five and fifteen minutes. */
   readonly values: [number, number, number] = [0, 0, 0];
-  private lastNs = 0;
-  private lastCpuNs = 0;
+  private lastNs: number = WIDE;
+  private lastCpuNs: number = WIDE;
 
   /** Whether a question now would count. */
   isDue(nowNs: number): boolean {

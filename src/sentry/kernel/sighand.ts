@@ -1,13 +1,14 @@
 /** Signal dispositions: sigaction(2). Shared by the threads of a process and by clone(CLONE_SIGHAND). */
 import { ACT_IGN, defaultAction, NSIG, SIG_DFL, SIG_IGN } from "../../abi/signal.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** One disposition. */
 export class SigAction {
   /** Guest address, SIG_DFL or SIG_IGN. */
-  handler = 0;
+  handler: number = WIDE;
   /** SA_*, unsigned. */
   flags = 0;
-  restorer = 0;
+  restorer: number = WIDE;
   maskLo = 0;
   maskHi = 0;
 

@@ -36,6 +36,7 @@ import { openPidFd } from "./pidfd.ts";
 import { Task } from "./task.ts";
 import { mustLook } from "./task-signals.ts";
 import { ThreadGroup } from "./thread-group.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** Flags that ask for new namespaces. */
 const CLONE_NEW_ANY: number =
@@ -48,11 +49,11 @@ export class CloneArgs {
   flagsHi = 0;
   exitSignal = 0;
   /** Initial stack pointer; 0 = the parent's. */
-  sp = 0;
-  tls = 0;
-  parentTid = 0;
-  childTid = 0;
-  pidfd = 0;
+  sp: number = WIDE;
+  tls: number = WIDE;
+  parentTid: number = WIDE;
+  childTid: number = WIDE;
+  pidfd: number = WIDE;
 }
 
 /** Makes a new thread or process that is ready to run. The child, or -errno. vfork's waiting is the caller's. */

@@ -30,6 +30,7 @@ import type { ThreadGroup } from "./thread-group.ts";
 import { Timer } from "./timers.ts";
 import type { TimerListener } from "./timers.ts";
 import { Usage } from "./usage.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** A handler's answer: registered on wait queues, run the attempt again later. */
 export const BLOCKED = -65536;
@@ -150,14 +151,14 @@ export class Task implements WaitListener, TimerListener {
   /** The set that rt_sigtimedwait waits for: such signals wake the task although blocked. */
   waitSetLo = 0;
   waitSetHi = 0;
-  altStackSp = 0;
+  altStackSp: number = WIDE;
   altStackSize = 0;
   altStackFlags = 0;
 
   // --- thread attributes ---
   /** CLONE_CHILD_CLEARTID address, 0 = none. */
-  clearChildTid = 0;
-  robustList = 0;
+  clearChildTid: number = WIDE;
+  robustList: number = WIDE;
   /** prctl(PR_SET_PDEATHSIG) */
   pdeathSignal = 0;
   /** vfork: this child holds its parent up until it has exec'ed or exited; then `vforkQueue` is notified. */
@@ -193,12 +194,12 @@ export class Task implements WaitListener, TimerListener {
 
   // --- figures ---
   readonly usage: Usage = new Usage();
-  startNs = 0;
+  startNs: number = WIDE;
   /** prctl(PR_MCE_KILL): PR_MCE_KILL_*; prctl(PR_SET_IO_FLUSHER). */
   mceKill: number = PR_MCE_KILL_DEFAULT;
   isIoFlusher = false;
   /** RLIMIT_RTTIME: CPU time when it was last seen to have blocked, and how often it had. */
-  realTimeSinceNs = 0;
+  realTimeSinceNs: number = WIDE;
   realTimeBlocks = -1;
   /** A change of user went past RLIMIT_NPROC: execve fails as long as it is exceeded. */
   hasTooManyTasks = false;
@@ -207,12 +208,12 @@ export class Task implements WaitListener, TimerListener {
   /** How often the context has stopped. */
   stops = 0;
   /** Monotonic ns at the last resume. */
-  resumedNs = 0;
+  resumedNs: number = WIDE;
   /** Time between resumes and stops, and at most spent spinning while stopped, not yet accounted: cpu-time.ts. ns */
-  ranNs = 0;
-  spunNs = 0;
+  ranNs: number = WIDE;
+  spunNs: number = WIDE;
   /** Time that the kernel's steps for it took, not yet accounted, ns. */
-  servedNs = 0;
+  servedNs: number = WIDE;
 
   constructor(
     kernel: Kernel,

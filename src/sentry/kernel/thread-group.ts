@@ -13,6 +13,7 @@ import type { SignalHandlers } from "./sighand.ts";
 import { onCpuTimer, onRealTimer } from "./itimers.ts";
 import type { Task } from "./task.ts";
 import { Usage } from "./usage.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** An interval timer: setitimer(2). For ITIMER_VIRTUAL and ITIMER_PROF `nextNs` is CPU time, for ITIMER_REAL see `timer`. */
 export class IntervalTimer {
@@ -82,7 +83,7 @@ export class ThreadGroup implements TimerListener {
   /** Of waited-for children. */
   readonly childUsage: Usage = new Usage();
   /** Monotonic ns. */
-  startNs = 0;
+  startNs: number = WIDE;
 
   // --- timers ---
   readonly realTimer: Timer;

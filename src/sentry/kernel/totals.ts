@@ -4,6 +4,7 @@ import type { MemoryFile } from "../pgalloc/memory-file.ts";
 import { taskUserNs } from "./cpu-time.ts";
 import type { Kernel } from "./kernel.ts";
 import { RUN_BLOCKED, RUN_EXITED, RUN_STOPPED } from "./task.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** Sums over all tasks. */
 export class TaskTotals {
@@ -12,17 +13,17 @@ export class TaskTotals {
   blocked = 0;
   threads = 0;
   /** CPU time since the start, ended threads included, ns. */
-  userNs = 0;
-  systemNs = 0;
+  userNs: number = WIDE;
+  systemNs: number = WIDE;
 }
 
 /** Figures of the sandbox's memory, bytes. */
 export class MemoryTotals {
-  total = 0;
-  free = 0;
-  cached = 0;
-  shmem = 0;
-  anon = 0;
+  total: number = WIDE;
+  free: number = WIDE;
+  cached: number = WIDE;
+  shmem: number = WIDE;
+  anon: number = WIDE;
 }
 
 export function taskTotals(k: Kernel): TaskTotals {

@@ -1,18 +1,19 @@
 /** Figures that a kernel keeps for each thread and process. */
+import { WIDE } from "../../base/wide.ts";
 
 /** CPU time and I/O counts: getrusage(2). ns. */
 export class Usage {
-  userNs = 0;
-  systemNs = 0;
+  userNs: number = WIDE;
+  systemNs: number = WIDE;
   /** Ready to run without a CPU of the host. */
-  waitedNs = 0;
+  waitedNs: number = WIDE;
   maxRssKb = 0;
   minorFaults = 0;
   majorFaults = 0;
   voluntarySwitches = 0;
   involuntarySwitches = 0;
-  readChars = 0;
-  writeChars = 0;
+  readChars: number = WIDE;
+  writeChars: number = WIDE;
   readCalls = 0;
   writeCalls = 0;
 

@@ -5,12 +5,13 @@ import { type Mappable, type MappingOwner, PAGE_SIZE, type Translation } from ".
 import { type MemoryFile, MEM_SYSTEM, type MemoryManager, MmapOptions } from "../mm/mm.ts";
 import type { PageLocation } from "../time/params.ts";
 import type { Vdso } from "./loader.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** One page of parameters, then the image: the distance that the image was linked for. */
 export class VdsoImage implements Vdso, Mappable {
   private readonly memory: MemoryFile;
-  private readonly base: number = 0;
-  private readonly len: number = 0;
+  private readonly base: number = WIDE;
+  private readonly len: number = WIDE;
   private readonly options: MmapOptions = new MmapOptions();
 
   private constructor(memory: MemoryFile, base: number, len: number) {

@@ -2,6 +2,7 @@
  * Types shared by mm, file systems and the page allocator: what can be mapped, and where its pages are.
  */
 import type { HostBacking } from "../../platform/platform.ts";
+import { WIDE } from "../../base/wide.ts";
 
 export const PAGE_SIZE = 4096;
 
@@ -28,9 +29,9 @@ export interface MappedFile {
 export class Translation {
   file: MappedFile | null = null;
   /** Offset in `file` that corresponds to the asked offset. */
-  offset = 0;
+  offset: number = WIDE;
   /** Contiguous bytes available from there (>= PAGE_SIZE, page multiple). */
-  len = 0;
+  len: number = WIDE;
   /** Highest protection with which the pages may be mapped (PROT_*): without PROT_WRITE a write fault asks again with write = true. */
   maxProt = 0;
 }

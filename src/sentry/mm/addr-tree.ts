@@ -3,11 +3,12 @@
  * node knows the largest gap in front of a node of its subtree, so lookups, insertions, removals and the search for free
  * space all take logarithmic time and allocate nothing.
  */
+import { WIDE } from "../../base/wide.ts";
 
 /** A range [start, end) in one tree at a time. The tree owns the link fields. */
 export class AddrNode {
-  start = 0;
-  end = 0;
+  start: number = WIDE;
+  end: number = WIDE;
   /** Bytes below `start` that must stay free (a stack's guard). */
   guard = 0;
   left: this | null = null;
@@ -17,8 +18,8 @@ export class AddrNode {
   next: this | null = null;
   priority = 0;
   /** Free bytes between the previous node and this one, less the guard; and the largest such in this subtree. */
-  gap = 0;
-  maxGap = 0;
+  gap: number = WIDE;
+  maxGap: number = WIDE;
 }
 
 export class AddrTree<T extends AddrNode> {

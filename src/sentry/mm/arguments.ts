@@ -1,18 +1,19 @@
 /** Arguments and results of a memory manager's calls. */
 import type { Mappable } from "../memmap/memmap.ts";
 import type { VmaFile } from "../memmap/vma-file.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** Arguments of MemoryManager.mmap; reusable. */
 export class MmapOptions {
-  addr = 0;
-  len = 0;
+  addr: number = WIDE;
+  len: number = WIDE;
   prot = 0;
   /** MAP_* */
   flags = 0;
   /** File mappings: what is mapped, and the opened file that the VMA keeps (a reference is taken). */
   mappable: Mappable | null = null;
   file: VmaFile | null = null;
-  offset = 0;
+  offset: number = WIDE;
   /** Most that mprotect may give later: without PROT_WRITE for a shared mapping of a file not open for writing. */
   maxProt = 7;
   /** For [vdso] and the like. */
@@ -36,5 +37,5 @@ export class MmapOptions {
 export class FutexLocation {
   /** Identity of the address space (private) or of the shared object; both from one number space. */
   id = 0;
-  offset = 0;
+  offset: number = WIDE;
 }

@@ -48,6 +48,7 @@ import { CodePatches } from "./patches.ts";
 import { mremap } from "./remap.ts";
 import { SpareRanges } from "./spares.ts";
 import { type Pma, STACK_GUARD, type Vma } from "./vma.ts";
+import { WIDE } from "../../base/wide.ts";
 
 const TWO32 = 4294967296;
 /** TASK_SIZE of amd64 with four-level page tables. */
@@ -82,32 +83,32 @@ export class MemoryManager implements MappingOwner {
   /** Somebody else used it, too, now or earlier. */
   wasShared = false;
 
-  startCode = 0;
-  endCode = 0;
-  startData = 0;
-  endData = 0;
-  brkStart = 0;
-  brkEnd = 0;
-  stackStart = 0;
-  argStart = 0;
-  argEnd = 0;
-  envStart = 0;
-  envEnd = 0;
+  startCode: number = WIDE;
+  endCode: number = WIDE;
+  startData: number = WIDE;
+  endData: number = WIDE;
+  brkStart: number = WIDE;
+  brkEnd: number = WIDE;
+  stackStart: number = WIDE;
+  argStart: number = WIDE;
+  argEnd: number = WIDE;
+  envStart: number = WIDE;
+  envEnd: number = WIDE;
   /** The auxiliary vector as the program got it (/proc/PID/auxv). */
   auxv: Uint8Array = new Uint8Array(0);
   /** The executable: one reference, see {@link setExe}. */
   exe: VmaFile | null = null;
 
   /** Bytes: all mappings / private writable / stack / executable files / locked. */
-  totalVm = 0;
-  dataVm = 0;
-  stackVm = 0;
-  execVm = 0;
+  totalVm: number = WIDE;
+  dataVm: number = WIDE;
+  stackVm: number = WIDE;
+  execVm: number = WIDE;
   lockedVm = 0;
   /** Resident bytes by kind: private, host files, shared memory and page cache. */
-  rssAnon = 0;
-  rssFile = 0;
-  rssShmem = 0;
+  rssAnon: number = WIDE;
+  rssFile: number = WIDE;
+  rssShmem: number = WIDE;
 
   // --- internal state, for the files of this folder ---
   readonly vmas: AddrTree<Vma> = new AddrTree<Vma>();
@@ -124,14 +125,14 @@ export class MemoryManager implements MappingOwner {
   readonly taskSize: number = TASK_SIZE;
   /** Nothing is mapped below; top of the top-down area; bottom of the area used when that is full. */
   minAddress: number = MMAP_MIN_ADDR;
-  mmapBase = 0;
-  mmapBottom = 0;
+  mmapBase: number = WIDE;
+  mmapBottom: number = WIDE;
   /** mmap looks from `mmapBottom` up in the first place (personality ADDR_COMPAT_LAYOUT). */
   isBottomUp: boolean;
   /** Places are chosen at random. */
   private readonly isRandom: boolean;
   /** Highest address of the stack. */
-  stackTop = 0;
+  stackTop: number = WIDE;
   /** VMF_LOCKED and VMF_LOCKONFAULT for coming mappings (mlockall(MCL_FUTURE)); RLIMIT_MEMLOCK does not count. */
   lockFuture = 0;
   lockPrivileged = false;
@@ -140,8 +141,8 @@ export class MemoryManager implements MappingOwner {
   /** The PMA that the kernel used last; one that left the tree has start = end = 0. */
   lastPma: Pma | null = null;
   /** Last copy-on-write window, and how many in a row were neighbours. */
-  lastCowStart = -1;
-  lastCowEnd = -1;
+  lastCowStart: number = WIDE;
+  lastCowEnd: number = WIDE;
   cowRun = 0;
   /** How often it was forked. */
   forks = 0;
@@ -153,7 +154,7 @@ export class MemoryManager implements MappingOwner {
   /** Page references to give back, and windows. */
   readonly changes: HostChanges = new HostChanges();
   /** Result of readI64, atomicLoad32, atomicCas32, atomicRmw32. */
-  value = 0;
+  value: number = WIDE;
 
   /** Takes over `as`. See also {@link MemoryManager.create}. `personality`: personality(2), whose ADDR_* flags count. */
   constructor(platform: Platform, as: AddressSpace, env: MmEnv, limits: LimitSet, personality = 0) {

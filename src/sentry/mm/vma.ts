@@ -5,6 +5,7 @@ import type { VmaFile } from "../memmap/vma-file.ts";
 import { MemoryFile } from "../pgalloc/memory-file.ts";
 import { AddrNode } from "./addr-tree.ts";
 import type { MemoryManager } from "./mm.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** MAP_SHARED. */
 export const VMF_SHARED = 1;
@@ -35,7 +36,7 @@ export class Vma extends AddrNode {
   /** VMF_* */
   flags = 0;
   /** Offset in the mappable of `start`. */
-  offset = 0;
+  offset: number = WIDE;
   /** What is mapped; null: private anonymous memory. The VMA is registered with it (addMapping) exactly once. */
   mappable: Mappable | null = null;
   /** The opened file, for show; one reference. */
@@ -63,7 +64,7 @@ export class Pma extends AddrNode {
   file: MappedFile;
   /** `file` when it is memory that the Sentry can touch, else null (a host file). */
   mem: MemoryFile | null;
-  off = 0;
+  off: number = WIDE;
   /** Protection of the host mapping: what the guest can do without a fault. 0 also for PROT_NONE. */
   prot = 0;
   /** A write must copy first (or find that nobody else has the page). */

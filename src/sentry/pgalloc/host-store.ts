@@ -4,6 +4,7 @@ import { HSTAT_BLOCKS, HSTAT_LEN } from "../../host/host.ts";
 import type { Host } from "../../host/host.ts";
 import type { HostBacking } from "../../platform/platform.ts";
 import type { MemoryStore } from "./memory-file.ts";
+import { WIDE } from "../../base/wide.ts";
 
 const MFD_CLOEXEC = 1;
 const FALLOC_FL_KEEP_SIZE = 1;
@@ -20,7 +21,7 @@ const stat = new Float64Array(HSTAT_LEN);
 export class HostMemoryStore implements MemoryStore {
   readonly backing: HostBacking;
   readonly window: Uint8Array;
-  readonly ram: number = 0;
+  readonly ram: number = WIDE;
   readonly hugeSize: number = 0;
   private readonly host: Host;
   private readonly buffer: ArrayBuffer;

@@ -11,6 +11,7 @@ import { ENOMEM } from "../../abi/errno.ts";
 import { PAGE_SIZE } from "../memmap/memmap.ts";
 import type { MemoryFile } from "./memory-file.ts";
 import { FreeRuns, type RunTags } from "./page-runs.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** Longest run (pages) that is kept for re-use instead of being punched, and how many pages are kept: shared, owned. */
 const KEEP_RUN = 64;
@@ -28,13 +29,13 @@ const GROW_MAX = 8192;
 /** See the header. */
 export class PagePool extends FreeRuns {
   /** Chunks that belong to it. */
-  chunks = 0;
+  chunks: number = WIDE;
   /** Not the file's own pool. */
   readonly owned: boolean = false;
   /** Nothing is allocated from it any more: {@link retire}. */
   retired = false;
   /** Pages in `kept`. */
-  keptCount = 0;
+  keptCount: number = WIDE;
   /** Where its chunks are, as pairs (offset, length), in the order in which it got them. */
   readonly extents: number[] = [];
   private readonly file: MemoryFile;

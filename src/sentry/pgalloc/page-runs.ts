@@ -5,6 +5,7 @@
  * (a run of one page just 1), every other page 0. So both neighbours of a freed range are found, and merged, without
  * searching. Free runs are kept in doubly linked bins by power of two.
  */
+import { WIDE } from "../../base/wide.ts";
 
 const BINS = 32;
 /** Runs of the same bin as the request that are looked at before a larger bin is taken. */
@@ -36,7 +37,7 @@ export class RunTags {
 /** Free runs; all pages are in use until they are freed for the first time. Several may share one set of tags. */
 export class FreeRuns {
   /** Free pages. */
-  count = 0;
+  count: number = WIDE;
   protected readonly tags: RunTags;
   /** First run of each bin, -1: none; `binMask` has the bit of every bin that is not empty. */
   private readonly bins: Int32Array = new Int32Array(BINS).fill(-1);
@@ -169,7 +170,7 @@ export class PageRuns extends FreeRuns {
   /** Pages in all. */
   readonly capacity: number = 0;
   /** Pages from here on are free and in no bin. */
-  top = 0;
+  top: number = WIDE;
 
   constructor(capacity: number) {
     super(new RunTags(Math.min(capacity, 1024)));

@@ -3,13 +3,14 @@
  * context of the task whose attempt runs. Everything is hostile; these accessors only convert.
  */
 import { SYSCALL_ARG_REGS } from "../../arch/amd64/registers.ts";
+import { WIDE } from "../../base/wide.ts";
 
 const TWO32 = 4294967296;
 
 /** `n` is the argument's number, 0-5. */
 export class SyscallArgs {
   words: Uint32Array = new Uint32Array(0);
-  base = 0;
+  base: number = WIDE;
 
   bind(words: Uint32Array, base: number): void {
     this.words = words;

@@ -3,6 +3,8 @@
  * starts, so that a guest does not learn the host's uptime. Nanoseconds since the epoch do not fit into 53 bits: read
  * the real-time clock with {@link Clock.realtime}, or with {@link Clock.realtimeNs} where 256 ns of rounding do not matter.
  */
+import { WIDE } from "../../base/wide.ts";
+
 export interface Clock {
   /** CLOCK_MONOTONIC: never goes back, agrees with what guests read through the vDSO. */
   monotonicNs(): number;
@@ -20,8 +22,8 @@ export interface Clock {
 
 /** Seconds and nanoseconds (0 <= nsec < 1e9); reused by the caller. */
 export class TimeValue {
-  sec = 0;
-  nsec = 0;
+  sec: number = WIDE;
+  nsec: number = WIDE;
 }
 
 /** A clock that a test moves by hand. */

@@ -9,6 +9,7 @@
  */
 import type { Clock, TimeValue } from "./clock.ts";
 import { ClockParams, type PageLocation } from "./params.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** What the host must offer; a part of the Host interface. */
 export interface ClockSource {
@@ -44,21 +45,21 @@ export class HostClock implements Clock {
   private page: PageLocation | null = null;
   private readonly sample: Uint32Array = new Uint32Array(6);
   /** Host minus guest time, after slewing. */
-  private offset = 0;
+  private offset: number = WIDE;
   /** First leg of the Sentry's own reads: host time, guest time there, guest ns per host ns, its end. */
-  private legHost = 0;
-  private legGuest = 0;
+  private legHost: number = WIDE;
+  private legGuest: number = WIDE;
   private legRate = 1;
-  private legEnd = 0;
-  private lastNs = 0;
+  private legEnd: number = WIDE;
+  private lastNs: number = WIDE;
   /** Start of the baseline over which the rate is measured, and of the next one. */
-  private anchorTsc = 0;
-  private anchorHost = 0;
-  private nextTsc = 0;
-  private nextHost = 0;
-  private interval = FIRST_NS;
+  private anchorTsc: number = WIDE;
+  private anchorHost: number = WIDE;
+  private nextTsc: number = WIDE;
+  private nextHost: number = WIDE;
+  private interval: number = WIDE;
   /** Host time from which on the next read calibrates. */
-  private due = 0;
+  private due: number = WIDE;
 
   /** `tscUsable`: the counter runs at a constant rate, in step on all CPUs (the host's own clock uses it). */
   constructor(source: ClockSource, tscUsable: boolean) {
@@ -66,6 +67,7 @@ export class HostClock implements Clock {
     this.tscUsable = tscUsable;
     source.tscSample(this.sample);
     const host = this.sampleHost();
+    this.interval = FIRST_NS;
     this.offset = host - START_NS;
     this.anchorTsc = this.nextTsc = this.sampleTsc();
     this.anchorHost = this.nextHost = host;

@@ -1,4 +1,5 @@
 /** The vDSO's parameter page: the Sentry's side of native/vdso/params.h. */
+import { WIDE } from "../../base/wide.ts";
 
 /** Byte offsets in the page. */
 export const P_SEQ = 0; // u32
@@ -27,16 +28,16 @@ export interface PageLocation {
 export class ClockParams {
   /** 0: make system calls, 1: use the time-stamp counter. */
   mode = 0;
-  tscBase = 0;
-  monoBase = 0;
+  tscBase: number = WIDE;
+  monoBase: number = WIDE;
   /** Nanoseconds per tick, times 2^32. */
-  slewMult = 0;
-  tscEnd = 0;
-  monoEnd = 0;
-  mult = 0;
-  epochSec = 0;
-  epochNsec = 0;
-  bootOffset = 0;
+  slewMult: number = WIDE;
+  tscEnd: number = WIDE;
+  monoEnd: number = WIDE;
+  mult: number = WIDE;
+  epochSec: number = WIDE;
+  epochNsec: number = WIDE;
+  bootOffset: number = WIDE;
   cpus = 0;
 
   /** Monotonic time at a counter value, as the vDSO computes it (to a nanosecond). */

@@ -4,6 +4,7 @@
  */
 import { EFAULT } from "../../abi/errno.ts";
 import type { IoVec } from "../../host/host.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** Called when a sequence with bounce buffers was written: puts the bytes where they belong. */
 export interface BounceSink {
@@ -18,9 +19,9 @@ export class IoSequence implements IoVec {
   lens: number[] = [];
   count = 0;
   /** Bytes not yet consumed. */
-  remaining = 0;
+  remaining: number = WIDE;
   /** Bytes consumed so far. */
-  done = 0;
+  done: number = WIDE;
   /** Set by mm when what was asked for goes on in memory that cannot be accessed. */
   isCut = false;
   /** With isCut: all bytes that were asked for. */

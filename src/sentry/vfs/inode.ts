@@ -10,6 +10,7 @@ import type { FileSystem } from "./filesystem.ts";
 import type { FileLocks } from "./locks.ts";
 import type { Reporter } from "./notify.ts";
 import type { PathContext, VfsPath } from "./path.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** Permission masks, as in access(2). */
 export const MAY_EXEC = 1;
@@ -28,14 +29,14 @@ export const ATTR_MTIME = 32;
 export class SetAttr {
   mask = 0;
   /** Permission bits only (S_IALLUGO). */
-  mode = 0;
-  uid = 0;
-  gid = 0;
-  size = 0;
-  atimeSec = 0;
-  atimeNsec = 0;
-  mtimeSec = 0;
-  mtimeNsec = 0;
+  mode: number = WIDE;
+  uid: number = WIDE;
+  gid: number = WIDE;
+  size: number = WIDE;
+  atimeSec: number = WIDE;
+  atimeNsec: number = WIDE;
+  mtimeSec: number = WIDE;
+  mtimeNsec: number = WIDE;
 }
 
 /**
@@ -47,13 +48,13 @@ export class SetAttr {
  */
 export abstract class Inode {
   readonly fs: FileSystem;
-  ino = 0;
+  ino: number = WIDE;
   /** File type and permission bits. */
-  mode = 0;
-  uid = 0;
-  gid = 0;
+  mode: number = WIDE;
+  uid: number = WIDE;
+  gid: number = WIDE;
   /** Device number of a device node. */
-  rdev = 0;
+  rdev: number = WIDE;
   /** Dentries that show it. */
   dentries = 0;
   /** Open file descriptions, mappings and upper-layer inodes that use it. */

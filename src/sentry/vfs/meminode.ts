@@ -8,6 +8,7 @@ import { TimeValue } from "../time/clock.ts";
 import type { FileSystem } from "./filesystem.ts";
 import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_SIZE, ATTR_UID, Inode } from "./inode.ts";
 import type { SetAttr } from "./inode.ts";
+import { WIDE } from "../../base/wide.ts";
 
 const now: TimeValue = new TimeValue();
 /** relatime also updates an atime older than this, seconds. */
@@ -18,14 +19,14 @@ const XATTR_TOTAL_MAX = 1 << 20;
 /** See the header. */
 export abstract class MemInode extends Inode {
   nlink = 1;
-  atimeSec = 0;
-  atimeNsec = 0;
-  mtimeSec = 0;
-  mtimeNsec = 0;
-  ctimeSec = 0;
-  ctimeNsec = 0;
-  btimeSec = 0;
-  btimeNsec = 0;
+  atimeSec: number = WIDE;
+  atimeNsec: number = WIDE;
+  mtimeSec: number = WIDE;
+  mtimeNsec: number = WIDE;
+  ctimeSec: number = WIDE;
+  ctimeNsec: number = WIDE;
+  btimeSec: number = WIDE;
+  btimeNsec: number = WIDE;
   private xattrs: Map<string, Uint8Array> | null = null;
   /** There is a security.capability attribute; writes, truncations and changes of the owner take it away. */
   hasFileCaps = false;

@@ -152,7 +152,7 @@ export class HostInode extends Inode implements Mappable, MappedFile {
     out.gid = hostStat[HSTAT_GID]!;
     out.rdev = this.rdev;
     out.size = hostStat[HSTAT_SIZE]!;
-    out.blksize = hostStat[HSTAT_BLKSIZE]!;
+    out.blksize = hostStat[HSTAT_BLKSIZE]! | 0;
     out.blocks = hostStat[HSTAT_BLOCKS]!;
     out.atimeSec = hostStat[HSTAT_ATIME]!;
     out.atimeNsec = hostStat[HSTAT_ATIME_NS]!;

@@ -5,6 +5,7 @@ import { PIPE_BUF } from "../../../abi/limits.ts";
 import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM, WaitQueue } from "../../../base/waiter.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import type { IoSequence } from "../../usermem/io.ts";
+import { WIDE } from "../../../base/wide.ts";
 
 /** Capacity of a new pipe, bytes. */
 export const PIPE_DEFAULT_SIZE = 65536;
@@ -25,7 +26,7 @@ export class Pipe {
   private ring: Uint8Array = new Uint8Array(0);
   private head = 0;
   /** Bytes held. */
-  length = 0;
+  length: number = WIDE;
   /**
    * Boundaries once a packet was written (O_DIRECT): lengths in order; a packet is stored as its length, a stretch of
    * plain bytes as the negated length. Null: plain bytes only.
