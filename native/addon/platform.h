@@ -62,6 +62,7 @@ struct context {
   bool call;        /* systrap: it stopped by ENTRY_CALL */
   bool unborn;      /* its thread starts with the next batch of its space */
   bool mapped;      /* ... in which its area is mapped already */
+  bool left;        /* systrap: another thread is to wake its thread (wake.c), and it has not stopped since */
   int32_t space;
   int32_t area;
   int32_t next; /* in its space's idle list */
@@ -149,7 +150,7 @@ struct platform {
   uint32_t *regs;
   int32_t *stopped;
   int32_t *ready;
-  int32_t *counts; /* stopped, ready; the context that platformResumeNext resumes */
+  int32_t *counts; /* stopped, ready; what platformResumeNext resumes, and how: COUNT_LEAVE */
   double *times;   /* behind them: CLOCK_MONOTONIC when the last wait began and when it ended, ns; timeout of platformWaitNext */
   uint64_t tsc;    /* when somebody looked last */
   double *ops;
@@ -287,6 +288,19 @@ bool placement_moved(void);
 void placement_idle(void);
 /* A thread that sleeps will be woken up: where? */
 void placement_wake(struct context *c);
+
+/* wake.c, systrap */
+/* In counts: whether the wake-up of the context that is resumed next may be left to the one resumed after that. */
+#define COUNT_LEAVE 10
+void wake_start(void);
+void wake_tune(double ticks_per_ns);
+/* A thread that sleeps, or is about to, is to look at its state again; `leave`: soon. */
+void wake_thread(int32_t id, bool leave);
+/* The thread of `c`, which spins, is about to go on: whom to wake first (an area), or 0. */
+uint32_t wake_by(const struct context *c);
+/* Wakes who waits for that too long (`tsc`: now), or everybody. */
+void wake_late(uint64_t tsc);
+void wake_all(void);
 
 /* ptrace.c */
 int ptrace_start(int32_t id);

@@ -80,6 +80,7 @@ static void calibrate(uint64_t now) {
     clock_base.ns_per_tick = 0.99998 / ticks_per_ns;
   }
   placement_tune(ticks_per_ns, tune.guest_spin);
+  wake_tune(ticks_per_ns);
 }
 
 int poller_start(void);
@@ -92,6 +93,7 @@ int poller_start(void) {
   for (int i = 0; i < 8 && !sample_clock(&tsc_start, &ns_start); i++) continue;
   calibrated = false;
   placement_start();
+  wake_start();
   budget = tune.sentry_spin;
   calibrate(ns_start);
   return 0;
@@ -131,6 +133,7 @@ static uint64_t spin(uint64_t now, uint64_t end) {
       __asm__ volatile("pause");
     }
     now = quick_ns();
+    wake_late(P.tsc);
   } while (now < end);
   return now;
 }
@@ -203,6 +206,7 @@ static void wait_any(double timeout) {
   P.counts[1] = 0;
   uint64_t now = quick_ns();
   P.times[0] = (double)now;
+  wake_late(P.tsc);
   collect();
   if (!calibrated) calibrate(now);
   if (timeout == 0) last_poll_ns = 0;
@@ -221,6 +225,7 @@ static void wait_any(double timeout) {
       return;
     }
   }
+  wake_all();
   if (!any_fresh()) unpin();
   __atomic_store_n(&P.global->sleeping, 1, __ATOMIC_SEQ_CST);
   for (;;) {

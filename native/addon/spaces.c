@@ -18,7 +18,7 @@
 
 static int32_t take_area(void) {
   if (P.free_area_count > 0) return P.free_areas[--P.free_area_count];
-  if (P.area_count == AREA_COUNT) return -EAGAIN;
+  if (P.area_count == AREA_COUNT - BELL_AREAS) return -EAGAIN;
   return P.area_count++;
 }
 
@@ -162,7 +162,7 @@ static void dismiss_thread(struct space *space) {
   if (id < 0) return;
   struct context *c = &P.contexts[id];
   struct area *area = area_of(c);
-  if (__atomic_exchange_n(&area->state, STATE_EXIT, __ATOMIC_SEQ_CST) != STATE_STOPPED) futex_wake(&area->state);
+  if (__atomic_exchange_n(&area->state, STATE_EXIT, __ATOMIC_SEQ_CST) != STATE_STOPPED) wake_thread(id, false);
   space->spare_tid = c->tid;
   space->kept_ns = now_ns();
   forget_thread(space);

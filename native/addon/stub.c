@@ -61,6 +61,7 @@ void report(int32_t id, uint32_t event) {
   P.contexts[last].slot = c->slot;
   c->status = CTX_STOPPED;
   c->fresh = false;
+  c->left = false;
   words_of(id)[CTX_EVENT] = event;
   P.pending[P.pending_count++] = id;
 }
@@ -119,6 +120,7 @@ int run_batch(struct space *space, int count) {
   /* A death that was told together with the end of an earlier batch would not be told again. */
   reap();
   if (space->dead) return -ESRCH;
+  wake_all();
   uint32_t *command = (uint32_t *)command_page(space);
   command[CMD_COUNT / 4] = (uint32_t)count;
   follow(space);

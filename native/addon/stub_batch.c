@@ -30,6 +30,7 @@ static int by_helper(struct space *space, const struct context *c) {
 
 bool batch_settle(struct space *space) {
   if (space->batch < 0) return true;
+  wake_all();
   const struct context *c = &P.contexts[space->batch];
   struct area *area = area_of(c);
   uint64_t start = 0;

@@ -186,10 +186,13 @@ static uint32_t take(int32_t id) {
   }
 }
 
-static void go(struct context *c) {
+static void go(int32_t id) {
+  struct context *c = &P.contexts[id];
   struct area *area = area_of(c);
-  if (__atomic_load_n(&area->state, __ATOMIC_RELAXED) != STATE_STOPPED) placement_wake(c);
-  if (__atomic_exchange_n(&area->state, STATE_RUN, __ATOMIC_SEQ_CST) != STATE_STOPPED) futex_wake(&area->state);
+  bool spins = __atomic_load_n(&area->state, __ATOMIC_RELAXED) == STATE_STOPPED;
+  if (!spins) placement_wake(c);
+  area->nr = spins ? wake_by(c) : 0;
+  if (__atomic_exchange_n(&area->state, STATE_RUN, __ATOMIC_SEQ_CST) != STATE_STOPPED) wake_thread(id, P.counts[COUNT_LEAVE] != 0);
 }
 
 /* Gives the thread other segment bases if need be; the one that gs then has. */
@@ -231,7 +234,7 @@ static void give_call(int32_t id) {
   }
   area->result = regs[RAX];
   if (area->full != full) area->full = full;
-  go(c);
+  go(id);
 }
 
 /* Writes the slot's registers into the frame and lets the thread go on. */
@@ -257,7 +260,7 @@ static void give(int32_t id) {
   uc->fpstate = area_address(c->area) + c->fp;
   uc->sigmask = 0;
   give_bases(id);
-  go(c);
+  go(id);
 }
 
 /* Puts a valid image where a thread that has parked loads its FP state from. */

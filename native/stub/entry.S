@@ -49,7 +49,7 @@ _start:
 	inc %rbx
 	jmp 1b
 
-	/* The global page. */
+	/* The global page, and the bells. */
 2:	mov $NR_mmap, %eax
 	movabs $STUB_AREAS, %rdi
 	mov $0x1000, %esi
@@ -57,6 +57,12 @@ _start:
 	mov $0x11, %r10d
 	mov $STUB_FD_CONTROL, %r8d
 	xor %r9d, %r9d
+	syscall
+	must
+	mov $NR_mmap, %eax
+	movabs $STUB_BELLS, %rdi
+	mov $(BELL_AREAS * AREA_SIZE), %esi
+	mov $(STUB_BELLS - STUB_AREAS), %r9d
 	syscall
 	must
 

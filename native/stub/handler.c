@@ -65,6 +65,8 @@ static inline uint32_t cpu_number(void) {
 
 static const uint64_t one = 1;
 
+static inline uint32_t *bell_of(uint32_t number) { return (uint32_t *)STUB_BELLS + number % AREA_COUNT; }
+
 /* The FP state of this thread, which is in the processor, to where the Sentry can see it. */
 static inline void save_fp(struct area *area, const struct global *global) {
   uint64_t features = global->fp_features;
@@ -105,13 +107,16 @@ static inline uint32_t park(struct area *area, const struct global *global, int 
     __asm__ volatile("pause");
   }
   if (call && !area->fp_valid) save_fp(area, global);
+  uint32_t *bell = bell_of((uint32_t)(((uintptr_t)area - STUB_AREAS) / AREA_SIZE));
   do {
+    /* It changes after the state does. */
+    uint32_t heard = __atomic_load_n(bell, __ATOMIC_ACQUIRE);
     uint32_t expected = STATE_STOPPED;
     if (!__atomic_compare_exchange_n(&area->state, &expected, STATE_ASLEEP, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) &&
         expected == STATE_SAVE)
       __atomic_compare_exchange_n(&area->state, &expected, STATE_ASLEEP, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     state = __atomic_load_n(&area->state, __ATOMIC_ACQUIRE);
-    if (state == STATE_ASLEEP) call4(NR_futex, (long)&area->state, 0 /* FUTEX_WAIT */, STATE_ASLEEP, 0);
+    if (state == STATE_ASLEEP) call4(NR_futex, (long)bell, 0 /* FUTEX_WAIT */, heard, 0);
   } while (state == STATE_ASLEEP || state == STATE_SAVE || state == STATE_STOPPED);
   return state;
 }
@@ -165,6 +170,8 @@ static inline void stop(struct area *area, const struct global *global, int call
     if (woken) call4(NR_write, STUB_FD_WAKE, (long)&one, 8, 0);
     if (park(area, global, woken || area->cpu == __atomic_load_n(&global->cpu, __ATOMIC_RELAXED), call) == STATE_EXIT)
       call4(NR_exit, 0, 0, 0, 0);
+    uint32_t other = area->nr;
+    if (other != 0) call4(NR_futex, (long)bell_of(other), 1 /* FUTEX_WAKE */, 0x7fffffff, 0);
     if (area->batch_seq == area->batch_done || execute(area)) break;
     /* As if interrupted, behind the call. */
     area->signo = SIGUSR1;

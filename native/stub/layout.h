@@ -4,9 +4,9 @@
  *
  * The control file is an array of areas of AREA_SIZE bytes. Area 0 holds `struct global` (read-only in every stub).
  * Each stub process owns one area with its command page (read-only in the stub) and result page. Each guest thread owns one
- * area: `struct area` at its start, its alternate signal stack above.
+ * area: `struct area` at its start, its alternate signal stack above. The last areas are the bells (read-only in every stub).
  *
- * Trust: everything but the command pages and area 0 is writable by guest code. The Sentry copies and checks.
+ * Trust: everything but the command pages, area 0 and the bells is writable by guest code. The Sentry copies and checks.
  */
 #ifndef TSVISOR_STUB_LAYOUT_H
 #define TSVISOR_STUB_LAYOUT_H
@@ -31,6 +31,12 @@
 #define STUB_AREAS_LOW 0x10000000
 #define AREA_SIZE 0x8000
 #define AREA_COUNT 32768
+/*
+ * Bells: a 32-bit word for each area, on which its thread sleeps. The Sentry changes it and has somebody ring (FUTEX_WAKE); any
+ * thread may, so that a thread on the right CPU can: who is woken for nothing goes back to sleep.
+ */
+#define BELL_AREAS 4
+#define STUB_BELLS (STUB_AREAS + (AREA_COUNT - BELL_AREAS) * AREA_SIZE)
 #define STUB_END 0x7ff060000000
 /* The host's TASK_SIZE with four-level page tables; nothing is mapped above without being asked for. */
 #define TASK_TOP 0x7ffffffff000
@@ -150,7 +156,8 @@ struct batch_op {
  */
 struct area {
   uint32_t state;
-  uint32_t nr;      /* ENTRY_CALL: eax, then rdi, rsi, rdx, r10, r8, r9 (also in the registers at AREA_REGS) */
+  /* ENTRY_CALL: eax, then rdi, rsi, rdx, r10, r8, r9 (also in the registers at AREA_REGS). On the way back: whose bell to ring, or 0. */
+  uint32_t nr;
   uint64_t args[6];
   uint64_t result;  /* ENTRY_CALL, by the Sentry: rax */
 
@@ -183,6 +190,7 @@ _Static_assert(offsetof(struct area, pending) == AREA_PENDING, "AREA_PENDING");
 _Static_assert(offsetof(struct area, stack_sp) == AREA_STACK, "AREA_STACK");
 _Static_assert(offsetof(struct area, cont) == AREA_CONT, "AREA_CONT");
 _Static_assert(offsetof(struct area, facts) == AREA_FACTS, "AREA_FACTS");
+_Static_assert(BELL_AREAS * AREA_SIZE == AREA_COUNT * 4, "bells");
 _Static_assert(sizeof(struct area) <= 0x300, "struct area: above it is the stack of call_entry");
 
 /* Start of area 0. */

@@ -190,6 +190,11 @@ export interface Platform {
   newAddressSpace(): AddressSpace | number;
   /** Continue a stopped context with the registers in its slot. Flushes its address space first. */
   resume(id: number): void;
+  /**
+   * From now on (or no longer), a context that is resumed may be left asleep until the next one is resumed or the platform
+   * waits: the thread of that one wakes it. Absent: no effect.
+   */
+  leaveWakeUps?(on: boolean): void;
   /** Make a running context stop soon (EV_INTERRUPT, or whatever else happens first). No effect on a stopped one. Never blocks. */
   interrupt(id: number): void;
   /** End a stopped (or died) context's host thread, or keep it for re-use. */

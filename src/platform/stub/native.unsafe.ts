@@ -23,6 +23,7 @@ export const TUNE_PATCHING = 3;
 /** In `counts` and `times`. */
 export const COUNT_RESUME = 2;
 export const COUNT_CALLS = 3;
+export const COUNT_LEAVE = 10;
 export const TIME_TIMEOUT = 2;
 
 /** Doubles of one entry in the ops array: kind, addr, len, and three that depend on the kind. */

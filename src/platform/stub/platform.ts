@@ -7,6 +7,7 @@ import {
   BATCH_MAX,
   BATCH_WORDS,
   COUNT_CALLS,
+  COUNT_LEAVE,
   COUNT_RESUME,
   FACT_CALL_ENTRY,
   FACT_FP_SIZE,
@@ -365,6 +366,10 @@ export class StubPlatform implements Platform {
     this.#counts[COUNT_RESUME] = id;
     this.#counts[COUNT_CALLS] = calls;
     this.native.platformResumeNext();
+  }
+
+  leaveWakeUps(on: boolean): void {
+    this.#counts[COUNT_LEAVE] = on ? 1 : 0;
   }
 
   completeRegs(id: number): void {

@@ -35,7 +35,7 @@ import type { ControllingTerminal, ProcessGroup, Session } from "./sessions.ts";
 import { RUN_BLOCKED, RUN_EXITED, RUN_GUEST, RUN_READY, RUN_STOPPED } from "./task.ts";
 import type { Task } from "./task.ts";
 import { exitTask } from "./task-exit.ts";
-import { stepTask, takeEvent } from "./task-run.ts";
+import { returnToGuest, stepTask, takeEvent } from "./task-run.ts";
 import { killGroup, sendToGroup } from "./task-signals.ts";
 import type { ThreadGroup } from "./thread-group.ts";
 import { KERN_INFO, KERN_NOTICE, KernelLog } from "./kernel-log.ts";
@@ -215,6 +215,10 @@ export class Kernel {
   private steppedCount = 0;
   private steppedNs: number = WIDE;
   private lastTid = 0;
+  /** Queued tasks when the step that is being taken began; the task that goes on after those that it has woken. */
+  private readyBefore = 0;
+  private held: Task | null = null;
+  private stepsWoken = false;
 
   constructor(o: KernelOptions) {
     this.platform = o.platform;
@@ -322,13 +326,42 @@ export class Kernel {
       n = STEPS_PER_ROUND;
       for (let i = n; i < count; i++) this.ready[this.readyCount++] = list[i]!;
     }
+    this.steppedCount = n;
+    this.steppedNs = startNs;
     for (let i = 0; i < n; i++) {
       const t = list[i]!;
       t.queued = false;
-      this.step(t);
+      this.readyBefore = this.readyCount;
+      this.step(t, stepTask);
+      if (this.held !== null) this.goOn(this.held);
     }
-    this.steppedCount = n;
-    this.steppedNs = startNs;
+  }
+
+  /**
+   * Whether a task whose call is done is to go on a bit later: its call has made one task ready, which is stepped first, so that
+   * its thread can be woken by this one's (the platform's leaveWakeUps).
+   */
+  holds(t: Task): boolean {
+    if (this.readyCount !== this.readyBefore + 1 || this.stepsWoken || this.platform.leaveWakeUps === undefined) return false;
+    this.held = t;
+    // Nobody can queue it meanwhile: it will look at everything when it goes on.
+    t.queued = true;
+    return true;
+  }
+
+  /** Steps the task that the held one has woken, then lets that one go on. */
+  private goOn(held: Task): void {
+    const woken = this.ready[--this.readyCount]!;
+    woken.queued = false;
+    this.stepped[this.steppedCount++] = woken;
+    this.held = null;
+    this.stepsWoken = true;
+    this.platform.leaveWakeUps!(true);
+    this.step(woken, stepTask);
+    this.platform.leaveWakeUps!(false);
+    this.stepsWoken = false;
+    held.queued = false;
+    this.step(held, returnToGuest);
   }
 
   /**
@@ -356,9 +389,9 @@ export class Kernel {
   }
 
   /** An exception is a bug of ours: the process that met it dies, the sandbox goes on. */
-  private step(t: Task): void {
+  private step(t: Task, how: (t: Task) => void): void {
     try {
-      stepTask(t);
+      how(t);
     } catch (e) {
       const text = e instanceof Error ? (e.stack ?? e.message) : String(e);
       this.log.error(`bug while pid ${t.group.id} (${t.comm}) was served: ${text}`);

@@ -135,6 +135,7 @@ export function stepTask(t: Task): void {
       r = interruptCall(t);
     }
     finishCall(t, r);
+    if (t.kernel.holds(t)) return;
   }
   returnToGuest(t);
 }
