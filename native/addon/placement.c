@@ -24,7 +24,7 @@
 #define MOVE_PAYS_NS 4000000
 /* How many threads the host runs is looked at this often, and believed when it says the same so many times. */
 #define SAMPLE_NS 1000000
-#define CROWDED_SAMPLES 2
+#define CROWDED_SAMPLES 3
 #define ROOM_SAMPLES 2
 
 static struct {
@@ -35,13 +35,10 @@ static struct {
   bool crowded;    /* fewer than two CPUs are left for us */
   int same;        /* samples in a row that say the opposite */
   uint64_t sampled; /* ticks */
-  uint32_t after;   /* MOVE_AFTER, or more when moving did not help */
-  uint64_t moved;   /* when the last thread was moved, ticks */
 } L;
 
 void placement_start(void) {
   memset(&L, 0, sizeof(L));
-  L.after = MOVE_AFTER;
   L.online = (int)sysconf(_SC_NPROCESSORS_ONLN);
   /* Our root still has it; what it tells of others is how many threads are runnable. */
   L.load_fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
@@ -100,7 +97,7 @@ void placement_idle(void) {
 
 /* Looks whether there are two CPUs for us: one for us, and one for a thread that calls. */
 static void sample(uint64_t tsc) {
-  int own = 1, computing = 0;
+  int own = 1 + P.falling, computing = 0;
   for (int32_t i = 0; i < P.running_count; i++) {
     struct context *c = &P.contexts[P.running[i]];
     if (c->seen == 0) {
@@ -142,19 +139,20 @@ void placement_stopped(struct context *c, uint32_t cpu) {
   c->stops++;
 }
 
+void placement_new(struct context *c) { c->move_after = MOVE_AFTER; }
+
 void placement_wake(struct context *c) {
-  if (c->stops < L.after || c->own_cpus) return;
+  if (c->stops < c->move_after || c->own_cpus) return;
   uint64_t tsc = rdtsc();
   c->stops = 0;
   cpu_set_t set;
   if (c->here) {
-    if (placement_crowded(tsc) || P.running_count + P.pending_count >= P.cpus) return;
-    if (tsc - L.moved < L.pays) {
-      if (L.after < MOVE_AFTER_MOST) L.after *= 2;
-    } else {
-      L.after = MOVE_AFTER;
-    }
-    L.moved = tsc;
+    if (placement_crowded(tsc)) return;
+    if (tsc - c->moved_at > L.pays)
+      c->move_after = MOVE_AFTER;
+    else if (c->move_after < MOVE_AFTER_MOST)
+      c->move_after *= 2;
+    c->moved_at = tsc;
     set = P.cpu_set;
     CPU_CLR(P.global->cpu, &set);
     if (CPU_COUNT(&set) == 0) return;

@@ -78,6 +78,8 @@ struct context {
   uint64_t seen, stopped; /* seen: when it was first found running since it was resumed; 0: not yet */
   uint32_t stops; /* in a row, soon after each other, on (or not on) our CPU: `here` */
   bool here;
+  uint32_t move_after; /* stops before it is moved */
+  uint64_t moved_at;   /* when it last was, to another CPU than ours */
   bool moved; /* it may run on some CPUs only, until it stops */
   uint64_t interrupt_ns; /* when the unanswered interrupt was last sent; 0: none */
   int32_t interrupt_tries;
@@ -136,6 +138,7 @@ struct platform {
   int32_t running_count;
   int32_t pending[MAX_CONTEXTS]; /* stopped, not yet told to JavaScript */
   int32_t pending_count;
+  int32_t falling; /* threads that were told to sleep a moment ago, and may still be awake */
   volatile sig_atomic_t children_changed;
   uint32_t fp_size;     /* bytes of the standard XSAVE format, without state that needs permission (AMX) */
   uint64_t fp_features; /* state components in it */
@@ -281,6 +284,7 @@ void placement_stop(void);
 void placement_tune(double ticks_per_ns, uint64_t guest_spin_ns);
 /* Whether there are fewer than two CPUs for a thread that calls and us, so that spinning takes time from somebody who works. */
 bool placement_crowded(uint64_t tsc);
+void placement_new(struct context *c);
 /* A thread stopped, on this CPU as it says. */
 void placement_stopped(struct context *c, uint32_t cpu);
 /* Whether there is a running thread that may use some CPUs only; nothing has happened for a while: it may use all. */
@@ -296,8 +300,8 @@ void wake_start(void);
 void wake_tune(double ticks_per_ns);
 /* A thread that sleeps, or is about to, is to look at its state again; `leave`: soon. */
 void wake_thread(int32_t id, bool leave);
-/* The thread of `c`, which spins, is about to go on: whom to wake first (an area), or 0. */
-uint32_t wake_by(const struct context *c);
+/* The thread of `c`, which spins, is about to go on or to sleep: the context whose thread it shall wake before, or -1. */
+int32_t wake_by(const struct context *c);
 /* Wakes who waits for that too long (`tsc`: now), or everybody. */
 void wake_late(uint64_t tsc);
 void wake_all(void);

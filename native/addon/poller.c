@@ -156,17 +156,25 @@ static void deliver_busy(uint64_t now) {
 }
 
 /*
- * What was delivered last time and not resumed is blocked: its thread need not spin any longer.
+ * What was delivered last time and not resumed is blocked, or its thread is not needed any more, and need not spin any longer. Before
+ * it sleeps it wakes who is left to be woken.
  */
 static void put_to_sleep(void) {
   if (P.kind != SYSTRAP) return;
+  P.falling = 0;
   for (int32_t i = 0; i < P.counts[0]; i++) {
-    const struct context *c = &P.contexts[P.stopped[i]];
-    if (c->status == CTX_STOPPED) {
-      uint32_t expected = STATE_STOPPED;
-      __atomic_compare_exchange_n(&area_of(c)->state, &expected, STATE_ASLEEP, false, __ATOMIC_SEQ_CST,
-                                  __ATOMIC_SEQ_CST);
-    }
+    int32_t id = P.stopped[i];
+    struct context *c = &P.contexts[id];
+    if (c->status != CTX_STOPPED && c->status != CTX_IDLE) continue;
+    struct area *area = area_of(c);
+    uint32_t expected = STATE_STOPPED;
+    if (__atomic_load_n(&area->state, __ATOMIC_RELAXED) != expected) continue;
+    int32_t other = wake_by(c);
+    area->nr = other < 0 ? 0 : (uint32_t)P.contexts[other].area;
+    if (__atomic_compare_exchange_n(&area->state, &expected, STATE_ASLEEP, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+      P.falling++;
+    else if (other >= 0)
+      wake_thread(other, false);
   }
   P.counts[0] = 0;
 }

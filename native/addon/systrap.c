@@ -191,7 +191,8 @@ static void go(int32_t id) {
   struct area *area = area_of(c);
   bool spins = __atomic_load_n(&area->state, __ATOMIC_RELAXED) == STATE_STOPPED;
   if (!spins) placement_wake(c);
-  area->nr = spins ? wake_by(c) : 0;
+  int32_t other = spins ? wake_by(c) : -1;
+  area->nr = other < 0 ? 0 : (uint32_t)P.contexts[other].area;
   if (__atomic_exchange_n(&area->state, STATE_RUN, __ATOMIC_SEQ_CST) != STATE_STOPPED) wake_thread(id, P.counts[COUNT_LEAVE] != 0);
 }
 

@@ -48,13 +48,13 @@ void wake_thread(int32_t id, bool leave) {
   W.next = id;
 }
 
-uint32_t wake_by(const struct context *c) {
+int32_t wake_by(const struct context *c) {
   int32_t id = W.next;
-  if (id < 0 || W.count == LEFT_MOST || area_of(c)->cpu == P.global->cpu) return 0;
+  if (id < 0 || W.count == LEFT_MOST || area_of(c)->cpu == P.global->cpu) return -1;
   W.next = -1;
   W.left[W.count].id = id;
   W.left[W.count++].since = rdtsc();
-  return (uint32_t)P.contexts[id].area;
+  return id;
 }
 
 /* Drops who has stopped since, and wakes who was left before a time. */

@@ -85,6 +85,14 @@ static inline void restore_fp(const struct area *area, const struct global *glob
                    : "memory");
 }
 
+/* Wakes whom the Sentry has left to this thread. */
+static inline void ring(struct area *area) {
+  uint32_t other = area->nr;
+  if (other == 0) return;
+  area->nr = 0;
+  call4(NR_futex, (long)bell_of(other), 1 /* FUTEX_WAKE */, 0x7fffffff, 0);
+}
+
 /*
  * Waits until the Sentry changed the state; the caller has set it to STATE_STOPPED. While the Sentry is awake its answer is
  * near and spinning pays; it writes STATE_ASLEEP itself when the call blocks. Where it needs our CPU to go on (having been woken
@@ -96,7 +104,10 @@ static inline uint32_t park(struct area *area, const struct global *global, int 
   uint32_t state;
   while (!yield) {
     state = __atomic_load_n(&area->state, __ATOMIC_ACQUIRE);
-    if (state == STATE_ASLEEP) break;
+    if (state == STATE_ASLEEP) {
+      ring(area);
+      break;
+    }
     if (state == STATE_SAVE && call) {
       save_fp(area, global);
       __atomic_compare_exchange_n(&area->state, &state, STATE_STOPPED, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
@@ -170,8 +181,7 @@ static inline void stop(struct area *area, const struct global *global, int call
     if (woken) call4(NR_write, STUB_FD_WAKE, (long)&one, 8, 0);
     if (park(area, global, woken || area->cpu == __atomic_load_n(&global->cpu, __ATOMIC_RELAXED), call) == STATE_EXIT)
       call4(NR_exit, 0, 0, 0, 0);
-    uint32_t other = area->nr;
-    if (other != 0) call4(NR_futex, (long)bell_of(other), 1 /* FUTEX_WAKE */, 0x7fffffff, 0);
+    ring(area);
     if (area->batch_seq == area->batch_done || execute(area)) break;
     /* As if interrupted, behind the call. */
     area->signo = SIGUSR1;

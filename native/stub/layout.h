@@ -156,7 +156,8 @@ struct batch_op {
  */
 struct area {
   uint32_t state;
-  /* ENTRY_CALL: eax, then rdi, rsi, rdx, r10, r8, r9 (also in the registers at AREA_REGS). On the way back: whose bell to ring, or 0. */
+  /* ENTRY_CALL: eax, then rdi, rsi, rdx, r10, r8, r9 (also in the registers at AREA_REGS). By the Sentry, with STATE_RUN or
+   * STATE_ASLEEP: whose bell to ring first, or 0. */
   uint32_t nr;
   uint64_t args[6];
   uint64_t result;  /* ENTRY_CALL, by the Sentry: rax */

@@ -24,6 +24,7 @@ type Space = ReturnType<StubPlatform["newAddressSpace"]> & object;
 
 const STUB_BASE = 0x7ff000000000;
 const STUB_AREAS = 0x7ff010000000;
+const STUB_BELLS = 0x7ff04ffe0000;
 const PLACE = 0x10000000;
 const NR_MPROTECT = 10;
 const NR_MUNMAP = 11;
@@ -206,7 +207,7 @@ describe("batches", () => {
     const area = maps(as)
       .split("\n")
       .map((line) => parseInt(line, 16))
-      .filter((start) => start > STUB_AREAS && start < STUB_AREAS + 0x40000000)
+      .filter((start) => start > STUB_AREAS && start < STUB_BELLS)
       .at(-1)!;
     bench.set(id, R_R8, area);
     bench.set(id, R_RIP, CODE + 64);
@@ -229,6 +230,7 @@ describe("batches", () => {
         [0x7ff001000000, 0x4000], // the helper's page
         [STUB_AREAS, PAGE],
         [STUB_AREAS + 0x10000, PAGE], // this thread's area
+        [STUB_BELLS, PAGE],
         [window, PAGE],
         [top, PAGE],
         [top - PAGE, 2 ** 32],

@@ -316,6 +316,7 @@ export class Kernel {
 
   /** Steps the tasks that are ready now; those that become ready meanwhile wait for the next round. */
   private runReady(startNs: number): void {
+    const { platform } = this;
     const list = this.ready;
     const count = this.readyCount;
     this.ready = this.stepped;
@@ -333,35 +334,45 @@ export class Kernel {
       t.queued = false;
       this.readyBefore = this.readyCount;
       this.step(t, stepTask);
-      if (this.held !== null) this.goOn(this.held);
+      const { held } = this;
+      if (this.readyCount === this.readyBefore + 1 && platform.leaveWakeUps !== undefined) this.stepWoken();
+      if (held !== null) {
+        this.held = null;
+        held.queued = false;
+        this.step(held, returnToGuest);
+      }
     }
   }
 
   /**
-   * Whether a task whose call is done is to go on a bit later: its call has made one task ready, which is stepped first, so that
-   * its thread can be woken by this one's (the platform's leaveWakeUps).
+   * Whether a task whose call is done is to go on a bit later: the call has made one task ready, which is stepped first, so that
+   * this one's thread can wake that one's.
    */
   holds(t: Task): boolean {
-    if (this.readyCount !== this.readyBefore + 1 || this.stepsWoken || this.platform.leaveWakeUps === undefined) return false;
+    if (
+      this.readyCount !== this.readyBefore + 1 ||
+      this.stepsWoken ||
+      t.queued ||
+      this.platform.leaveWakeUps === undefined
+    ) {
+      return false;
+    }
     this.held = t;
     // Nobody can queue it meanwhile: it will look at everything when it goes on.
     t.queued = true;
     return true;
   }
 
-  /** Steps the task that the held one has woken, then lets that one go on. */
-  private goOn(held: Task): void {
+  /** Steps the one task that the last step has made ready. */
+  private stepWoken(): void {
     const woken = this.ready[--this.readyCount]!;
     woken.queued = false;
     this.stepped[this.steppedCount++] = woken;
-    this.held = null;
     this.stepsWoken = true;
     this.platform.leaveWakeUps!(true);
     this.step(woken, stepTask);
     this.platform.leaveWakeUps!(false);
     this.stepsWoken = false;
-    held.queued = false;
-    this.step(held, returnToGuest);
   }
 
   /**
