@@ -18,18 +18,19 @@ import * as x from "../wire/extension.ts";
 import * as l from "../wire/linux.ts";
 import { Empty, FidOnly } from "../wire/message.ts";
 import type { Message } from "../wire/message.ts";
-import { ATTR_SIZE, DirEntryAttr, decodeAttr, decodeStatFs } from "../wire/records.ts";
+import { DIRENT_ATTR_OVERHEAD, DirEntryAttr, decodeAttr, decodeStatFs } from "../wire/records.ts";
 import type { SetAttr } from "../wire/records.ts";
-import { isName } from "./names.ts";
+import { isNameAt } from "./names.ts";
 import * as plain from "./plain.ts";
 import type { Transport } from "./transport.ts";
 
 /** Takes directories as the extension's messages have them, to decode what is needed. */
 export interface RecordSink {
-  /** The entries that follow are in buf[from, to), which holds until the return. */
-  page(buf: Uint8Array, from: number, to: number): void;
-  /** An entry, and where in the page its attributes are (ATTR_SIZE bytes, wire/records.ts). */
-  record(name: string, view: DataView, at: number): void;
+  /**
+   * DirEntryAttr records (wire/records.ts) in buf[from, to), of which starts[0, count) say where those begin that have a proper
+   * name. All that holds until the return.
+   */
+  records(buf: Uint8Array, from: number, to: number, starts: Int32Array, count: number): void;
 }
 
 /** Takes the directories of {@link P9Client.readdirs}. `attr` is reused. */
@@ -135,6 +136,8 @@ export class P9Client {
   #freeFids: number[] = [];
   #clunks: number[] = [];
   #unwatched: number[] = [];
+  /** Of giveRecords; made when needed. */
+  #starts: Int32Array = new Int32Array(0);
 
   constructor(transport: Transport) {
     this.transport = transport;
@@ -331,11 +334,12 @@ export class P9Client {
     if (!this.isExtended) return plain.readdir(this, fid, sink);
     const { r } = this;
     return this.readRecords(fid, {
-      page(): void {},
-      record(name: string, _view: DataView, at: number): void {
-        r.reset(at, r.end);
-        entryAttr.decode(r);
-        sink.entry(name, entryAttr.attr, true);
+      records(_buf: Uint8Array, _from: number, to: number, starts: Int32Array, count: number): void {
+        for (let i = 0; i < count; i++) {
+          r.reset(starts[i]!, to);
+          entryAttr.decode(r);
+          sink.entry(entryAttr.name, entryAttr.attr, true);
+        }
       },
     });
   }
@@ -358,19 +362,21 @@ export class P9Client {
     }
   }
 
-  /** Gives the records in [from, to) of the reply to the sink. False: they are no records. */
+  /** Gives the records in [from, to) of the reply to the sink. False: they are no records. @hot */
   private giveRecords(from: number, to: number, sink: RecordSink): boolean {
-    const { r } = this;
-    sink.page(r.buf, from, to);
+    const { buf, view } = this.r;
+    if (this.#starts.length === 0) this.#starts = new Int32Array(Math.ceil(buf.length / DIRENT_ATTR_OVERHEAD));
+    const starts = this.#starts;
+    let count = 0;
     for (let at = from; at < to;) {
-      r.reset(at, to);
-      r.take(ATTR_SIZE);
-      const name = r.str();
-      if (r.isShort) return false;
-      const next = r.pos;
-      if (isName(name)) sink.record(name, r.view, at);
-      at = next;
+      const nameAt = at + DIRENT_ATTR_OVERHEAD;
+      if (nameAt > to) return false;
+      const len = view.getUint16(nameAt - 2, true);
+      if (len > to - nameAt) return false;
+      if (isNameAt(buf, nameAt, len)) starts[count++] = at;
+      at = nameAt + len;
     }
+    sink.records(buf, from, to, starts, count);
     return true;
   }
 

@@ -25,10 +25,10 @@ export class Reader {
   /** A 64-bit field does not fit an i53 number. */
   isOverflow = false;
 
-  /** Chooses the buffer; no message is readable until {@link Reader.reset}. */
-  attach(buf: Uint8Array): void {
+  /** Chooses the buffer, of which `view` shows the whole; no message is readable until {@link Reader.reset}. */
+  attach(buf: Uint8Array, view: DataView = new DataView(buf.buffer, buf.byteOffset, buf.byteLength)): void {
     this.buf = buf;
-    this.view = new DataView(buf.buffer, buf.byteOffset, buf.byteLength);
+    this.view = view;
     this.pos = 0;
     this.end = 0;
   }
@@ -134,9 +134,10 @@ export class Writer {
   limit = 0;
   isFull = false;
 
-  attach(buf: Uint8Array): void {
+  /** Chooses the buffer, of which `view` shows the whole. */
+  attach(buf: Uint8Array, view: DataView = new DataView(buf.buffer, buf.byteOffset, buf.byteLength)): void {
     this.buf = buf;
-    this.view = new DataView(buf.buffer, buf.byteOffset, buf.byteLength);
+    this.view = view;
     this.start = 0;
     this.pos = 0;
     this.limit = buf.length;

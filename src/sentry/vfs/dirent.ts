@@ -1,5 +1,6 @@
 /** Emission of directory entries: getdents(2). */
 import { dirent64Size, direntSize } from "../../abi/dirent.ts";
+import { latin1 } from "../../base/text.ts";
 
 /** Takes directory entries one by one. */
 export interface DirentSink {
@@ -8,6 +9,8 @@ export interface DirentSink {
    * False: no room, the entry was not taken and iteration must stop.
    */
   emit(name: string, ino: number, type: number, nextOffset: number): boolean;
+  /** {@link emit} of an entry whose name is the `len` bytes at `at`, which hold until the return. */
+  emitBytes(buf: Uint8Array, at: number, len: number, ino: number, type: number, nextOffset: number): boolean;
 }
 
 /** Writes `struct linux_dirent64` (or `linux_dirent`) records into a buffer. Reusable: call `reset`. */
@@ -34,12 +37,29 @@ export class DirentBuffer implements DirentSink {
   }
 
   emit(name: string, ino: number, type: number, nextOffset: number): boolean {
-    const n = name.length;
+    const len = name.length;
+    const at = this.begin(len, ino, type, nextOffset);
+    if (at < 0) return false;
+    const { buf } = this;
+    for (let i = 0; i < len; i++) buf[at + i] = name.charCodeAt(i);
+    return true;
+  }
+
+  emitBytes(from: Uint8Array, start: number, len: number, ino: number, type: number, nextOffset: number): boolean {
+    const at = this.begin(len, ino, type, nextOffset);
+    if (at < 0) return false;
+    const { buf } = this;
+    for (let i = 0; i < len; i++) buf[at + i] = from[start + i]!;
+    return true;
+  }
+
+  /** Everything of a record but the `n` bytes of its name; where those go, or -1: no room. */
+  private begin(n: number, ino: number, type: number, nextOffset: number): number {
     const size = this.old ? direntSize(n) : dirent64Size(n);
     const at = this.len;
     if (at + size > this.limit) {
       this.full = true;
-      return false;
+      return -1;
     }
     const v = this.view;
     v.setUint32(at, ino >>> 0, true);
@@ -50,12 +70,11 @@ export class DirentBuffer implements DirentSink {
     const b = this.buf;
     let p = at + 18;
     if (!this.old) b[p++] = type;
-    for (let i = 0; i < n; i++) b[p++] = name.charCodeAt(i);
     const end = at + size;
-    while (p < end) b[p++] = 0;
+    for (let i = p + n; i < end; i++) b[i] = 0;
     if (this.old) b[end - 1] = type;
     this.len = end;
-    return true;
+    return p;
   }
 }
 
@@ -70,6 +89,10 @@ export class DirentList implements DirentSink {
     this.inos.push(ino);
     this.types.push(type);
     return true;
+  }
+
+  emitBytes(buf: Uint8Array, at: number, len: number, ino: number, type: number, nextOffset: number): boolean {
+    return this.emit(latin1(buf, at, at + len), ino, type, nextOffset);
   }
 
   clear(): void {

@@ -1,13 +1,23 @@
-/** What is known of a directory's entries, from reading it whole. Exclusive mode only. */
+/** What is known of a directory's entries, from reading it whole. */
 import { DT_DIR, modeToDirentType } from "../../../abi/dirent.ts";
 import type { Stat } from "../../../abi/stat.ts";
+import { hashByte } from "../../../base/text.ts";
 import type { RecordSink } from "../../../p9/client/client.ts";
-import { Reader, Writer } from "../../../p9/wire/cursor.ts";
-import { ATTR_SIZE, attrDev, attrIno, attrMode, decodeAttr, encodeAttr } from "../../../p9/wire/records.ts";
+import { Reader, Writer, latin1 } from "../../../p9/wire/cursor.ts";
+import {
+  ATTR_SIZE,
+  DIRENT_ATTR_OVERHEAD,
+  attrDev,
+  attrIno,
+  attrMode,
+  decodeAttr,
+  encodeAttr,
+} from "../../../p9/wire/records.ts";
+import type { DirentSink } from "../../vfs/dirent.ts";
 import type { GoferFs } from "./gofer-fs.ts";
 import type { GoferInode } from "./inode.ts";
 
-/** One entry. */
+/** One entry that somebody has looked at. */
 export class DirRecord {
   /** The guest's inode number and DT_*. */
   readonly ino: number;
@@ -32,19 +42,35 @@ export class DirRecord {
   }
 }
 
-const NOTHING: Uint8Array = new Uint8Array(0);
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+const NO_VIEW: DataView = new DataView(NO_BYTES.buffer);
+const NO_STARTS: Int32Array = new Int32Array(0);
 const reader: Reader = new Reader();
 const writer: Writer = new Writer();
 
-/** Entries by name, in the order in which the host gave them. Complete: a name that is not here does not exist. */
+/**
+ * All entries, in the order in which the host gave them: a name that is not here does not exist. They stay the bytes that the
+ * gofer sent, because of most of them nobody ever asks for more than what getdents(2) says. Those that somebody has looked
+ * up, made or removed have a record besides, which counts.
+ */
 export class DirListing implements RecordSink {
-  readonly records: Map<string, DirRecord> = new Map();
-  private readonly gofer: GoferFs;
-  /** Attributes as the gofer sent them, in `used` bytes; null: they are not kept. Most of them nobody ever asks for. */
-  private attrs: Uint8Array | null;
+  /** How many entries there are. */
+  size = 0;
+  /** DirEntryAttr records, and slots for attributes, in `used` bytes. */
+  private bytes: Uint8Array = NO_BYTES;
+  private view: DataView = NO_VIEW;
   private used = 0;
-  /** What is to be added to a place in the page that is being given. */
-  private shift = 0;
+  /** Where the first `count` records begin. */
+  private starts: Int32Array = NO_STARTS;
+  private count = 0;
+  /** Hash table of numbers of entries, plus 1, by name; null until one is asked for. */
+  private table: Int32Array | null = null;
+  /** By name; null: removed. */
+  private readonly known: Map<string, DirRecord | null> = new Map();
+  /** Entries came or went since it was read. */
+  private hasChanged = false;
+  private readonly gofer: GoferFs;
+  private readonly keepsAttrs: boolean;
   /** How many directories in it have been read. */
   reads = 0;
   /** How many of its files were asked for extended attributes. */
@@ -58,7 +84,7 @@ export class DirListing implements RecordSink {
   constructor(gofer: GoferFs, keepsAttrs: boolean) {
     this.gofer = gofer;
     this.readAtNs = gofer.vfs.clock.monotonicNs();
-    this.attrs = keepsAttrs ? NOTHING : null;
+    this.keepsAttrs = keepsAttrs;
   }
 
   /** Whether it was read at most so long ago. */
@@ -66,40 +92,119 @@ export class DirListing implements RecordSink {
     return this.gofer.vfs.clock.monotonicNs() - this.readAtNs <= ns;
   }
 
-  page(buf: Uint8Array, from: number, to: number): void {
-    if (this.attrs === null) return;
-    this.shift = this.used - from;
-    this.grow(to - from).set(buf.subarray(from, to), this.used - (to - from));
-  }
+  // --- entries as they were read ---
 
-  record(name: string, view: DataView, at: number): void {
-    const ino = this.gofer.guestIno(attrDev(view, at), attrIno(view, at));
-    const place = this.attrs === null ? -1 : at + this.shift;
-    this.records.set(name, new DirRecord(ino, modeToDirentType(attrMode(view, at)), place));
+  records(buf: Uint8Array, from: number, to: number, starts: Int32Array, count: number): void {
+    const shift = this.used - from;
+    this.grow(to - from);
+    this.bytes.set(buf.subarray(from, to), from + shift);
+    const all = new Int32Array(this.count + count);
+    all.set(this.starts);
+    for (let i = 0; i < count; i++) all[this.count + i] = starts[i]! + shift;
+    this.starts = all;
+    this.count += count;
+    this.size += count;
+    this.table = null;
   }
 
   /** Room for `bytes` more, behind `used`, which then includes them. */
-  private grow(bytes: number): Uint8Array {
-    const old = this.attrs!;
+  private grow(bytes: number): void {
+    const old = this.bytes;
     this.used += bytes;
-    if (this.used <= old.length) return old;
+    if (this.used <= old.length) return;
     // The first page is mostly the only one.
-    const attrs = new Uint8Array(old.length === 0 ? this.used : Math.max(this.used, 2 * old.length));
-    attrs.set(old);
-    this.attrs = attrs;
-    return attrs;
+    this.bytes = new Uint8Array(old.length === 0 ? this.used : Math.max(this.used, 2 * old.length));
+    this.bytes.set(old);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  /** The number of the entry with this name, or -1. */
+  private find(name: string): number {
+    const table = (this.table ??= this.makeTable());
+    const { bytes, view, starts } = this;
+    const mask = table.length - 1;
+    const len = name.length;
+    let hash = 0;
+    for (let k = 0; k < len; k++) hash = hashByte(hash, name.charCodeAt(k));
+    for (let slot = spread(hash) & mask; ; slot = (slot + 1) & mask) {
+      const i = table[slot]! - 1;
+      if (i < 0) return -1;
+      const at = starts[i]! + DIRENT_ATTR_OVERHEAD;
+      if (view.getUint16(at - 2, true) !== len) continue;
+      let k = 0;
+      while (k < len && bytes[at + k] === name.charCodeAt(k)) k++;
+      if (k === len) return i;
+    }
+  }
+
+  private makeTable(): Int32Array {
+    const { bytes, view, starts, count } = this;
+    let size = 8;
+    while (size < 2 * count) size *= 2;
+    const table = new Int32Array(size);
+    for (let i = 0; i < count; i++) {
+      const at = starts[i]! + DIRENT_ATTR_OVERHEAD;
+      const end = at + view.getUint16(at - 2, true);
+      let hash = 0;
+      for (let k = at; k < end; k++) hash = hashByte(hash, bytes[k]!);
+      let slot = spread(hash) & (size - 1);
+      while (table[slot] !== 0) slot = (slot + 1) & (size - 1);
+      table[slot] = i + 1;
+    }
+    return table;
+  }
+
+  private nameOf(i: number): string {
+    const at = this.starts[i]! + DIRENT_ATTR_OVERHEAD;
+    return latin1(this.bytes, at, this.view.getUint16(at - 2, true));
+  }
+
+  private typeOf(i: number): number {
+    return modeToDirentType(attrMode(this.view, this.starts[i]!));
+  }
+
+  private inoOf(i: number): number {
+    const at = this.starts[i]!;
+    return this.gofer.guestIno(attrDev(this.view, at), attrIno(this.view, at));
+  }
+
+  // --- entries by name ---
+
+  get(name: string): DirRecord | null {
+    const record = this.known.get(name);
+    if (record !== undefined) return record;
+    const i = this.find(name);
+    return i < 0 ? null : this.know(i, name);
+  }
+
+  private know(i: number, name: string): DirRecord {
+    const record = new DirRecord(this.inoOf(i), this.typeOf(i), this.keepsAttrs ? this.starts[i]! : -1);
+    this.known.set(name, record);
+    return record;
+  }
+
+  /** Calls `take` for the directories in it, those behind `name` first, until it says that it has enough (false). */
+  eachDirectory(name: string, take: (name: string, record: DirRecord) => boolean): void {
+    const first = this.find(name);
+    for (let k = 1; k <= this.count; k++) {
+      const i = (first + k) % this.count;
+      if (i === first || this.typeOf(i) !== DT_DIR) continue;
+      const other = this.nameOf(i);
+      const record = this.get(other);
+      if (record !== null && !take(other, record)) return;
+    }
   }
 
   /** Nobody uses the entry's inode any more: its attributes, which are current, can be kept here. */
   giveBack(name: string, ino: number, a: Stat): void {
-    const record = this.records.get(name);
-    if (this.attrs === null || record === undefined || record.at >= 0 || record.ino !== ino) return;
+    const record = this.known.get(name) ?? null;
+    if (!this.keepsAttrs || record === null || record.at >= 0 || record.ino !== ino) return;
     if (record.slot < 0) {
       this.grow(ATTR_SIZE);
       record.slot = this.used - ATTR_SIZE;
     }
     record.at = record.slot;
-    if (writer.buf !== this.attrs) writer.attach(this.attrs);
+    writer.attach(this.bytes, this.view);
     writer.pos = record.at;
     encodeAttr(writer, a);
   }
@@ -108,48 +213,110 @@ export class DirListing implements RecordSink {
   takeAttr(record: DirRecord, out: Stat): boolean {
     const { at } = record;
     if (at < 0) return false;
-    this.peekAttr(at, out);
+    reader.attach(this.bytes, this.view);
+    reader.reset(at, at + ATTR_SIZE);
+    decodeAttr(reader, out);
     record.at = -1;
     return true;
   }
 
-  private peekAttr(at: number, out: Stat): void {
-    if (reader.buf !== this.attrs) reader.attach(this.attrs!);
-    reader.reset(at, at + ATTR_SIZE);
-    decodeAttr(reader, out);
-  }
-
   /** Somebody looked the entry up in another way: what is known of it may change without notice. */
   lookedUp(name: string): void {
-    const record = this.records.get(name);
-    if (record === undefined) return;
+    const record = this.get(name);
+    if (record === null) return;
     record.at = -1;
     record.ahead = null;
   }
 
   /** An entry was made or replaced. */
   put(name: string, inode: GoferInode): void {
+    if (this.get(name) === null) this.size++;
     this.xattrNames = null;
-    this.records.set(name, new DirRecord(inode.ino, modeToDirentType(inode.mode), -1));
+    this.hasChanged = true;
+    this.known.set(name, new DirRecord(inode.ino, modeToDirentType(inode.mode), -1));
   }
 
   remove(name: string): void {
-    this.records.delete(name);
+    if (this.get(name) === null) return;
+    this.size--;
+    this.hasChanged = true;
+    if (this.find(name) < 0) this.known.delete(name);
+    else this.known.set(name, null);
+  }
+
+  // --- all entries ---
+
+  /** The entries as they are now, in a form that does not change. */
+  snapshot(): DirSnapshot {
+    if (!this.hasChanged) return new RecordSnapshot(this.gofer, this.bytes, this.view, this.starts, this.count);
+    const list = new ListSnapshot();
+    for (let i = 0; i < this.count; i++) {
+      const name = this.nameOf(i);
+      const record = this.known.get(name);
+      if (record === undefined) list.add(name, this.inoOf(i), this.typeOf(i));
+      else if (record !== null) list.add(name, record.ino, record.type);
+    }
+    for (const [name, record] of this.known) {
+      if (record !== null && this.find(name) < 0) list.add(name, record.ino, record.type);
+    }
+    return list;
   }
 }
 
-/** The names of a directory at one moment, for one open directory: "." and ".." first. */
-export class DirSnapshot {
-  readonly names: string[] = [".", ".."];
-  readonly inos: number[] = [];
-  readonly types: number[] = [DT_DIR, DT_DIR];
+/** The hash table takes low bits. */
+function spread(hash: number): number {
+  return hash ^ (hash >>> 9) ^ (hash >>> 18);
+}
 
-  constructor(dir: GoferInode, parentIno: number, listing: DirListing) {
-    this.inos.push(dir.ino, parentIno);
-    for (const [name, record] of listing.records) {
-      this.names.push(name);
-      this.inos.push(record.ino);
-      this.types.push(record.type);
-    }
+/** The entries of a directory at one moment, for one open directory. */
+export interface DirSnapshot {
+  readonly count: number;
+  /** Gives the i-th entry to the sink, which goes on at offset `next`. False: no room. */
+  emit(i: number, sink: DirentSink, next: number): boolean;
+}
+
+/** Entries as the gofer sent them. Their type and number stay, whatever else is written into the bytes. */
+class RecordSnapshot implements DirSnapshot {
+  readonly count: number;
+  private readonly gofer: GoferFs;
+  private readonly bytes: Uint8Array;
+  private readonly view: DataView;
+  private readonly starts: Int32Array;
+
+  constructor(gofer: GoferFs, bytes: Uint8Array, view: DataView, starts: Int32Array, count: number) {
+    this.gofer = gofer;
+    this.bytes = bytes;
+    this.view = view;
+    this.starts = starts;
+    this.count = count;
+  }
+
+  emit(i: number, sink: DirentSink, next: number): boolean {
+    const { view } = this;
+    const at = this.starts[i]!;
+    const ino = this.gofer.guestIno(attrDev(view, at), attrIno(view, at));
+    const nameAt = at + DIRENT_ATTR_OVERHEAD;
+    const len = view.getUint16(nameAt - 2, true);
+    return sink.emitBytes(this.bytes, nameAt, len, ino, modeToDirentType(attrMode(view, at)), next);
+  }
+}
+
+class ListSnapshot implements DirSnapshot {
+  private readonly names: string[] = [];
+  private readonly inos: number[] = [];
+  private readonly types: number[] = [];
+
+  get count(): number {
+    return this.names.length;
+  }
+
+  add(name: string, ino: number, type: number): void {
+    this.names.push(name);
+    this.inos.push(ino);
+    this.types.push(type);
+  }
+
+  emit(i: number, sink: DirentSink, next: number): boolean {
+    return sink.emit(this.names[i]!, this.inos[i]!, this.types[i]!, next);
   }
 }

@@ -6,7 +6,7 @@ import type { Mappable } from "../../memmap/memmap.ts";
 import type { IoSequence } from "../../usermem/io.ts";
 import type { DirentSink } from "../../vfs/dirent.ts";
 import { DirectoryFile, SeekableFile } from "../../vfs/file.ts";
-import { DirSnapshot } from "./directory.ts";
+import type { DirSnapshot } from "./directory.ts";
 import type { GoferInode } from "./inode.ts";
 import type { GoferHandle } from "./handle.ts";
 
@@ -116,30 +116,23 @@ export class GoferDirectoryFile extends DirectoryFile {
 
   override iterate(sink: DirentSink): number {
     if (this.offset < 0) return -EINVAL;
-    let snapshot = this.snapshot;
+    let { snapshot } = this;
     if (snapshot === null) {
-      const made = this.take();
-      if (typeof made === "number") return made;
-      snapshot = made;
-      this.snapshot = made;
+      const listing = this.node.readEntries();
+      if (typeof listing === "number") return listing;
+      snapshot = listing.snapshot();
+      this.snapshot = snapshot;
     }
-    const { names, inos, types } = snapshot;
-    while (this.offset < names.length) {
-      const i = this.offset;
-      if (!sink.emit(names[i]!, inos[i]!, types[i]!, i + 1)) break;
-      this.offset = i + 1;
+    // As a layer of an overlay it is opened without a path, and nobody looks at "..".
+    const above = this.path?.dentry.parent?.inode ?? this.node;
+    if (this.emitDots(sink, this.node.ino, above.ino)) {
+      const { count } = snapshot;
+      let i = this.offset - 2;
+      while (i < count && snapshot.emit(i, sink, i + 3)) i++;
+      this.offset = i + 2;
     }
     this.accessed();
     return 0;
-  }
-
-  private take(): DirSnapshot | number {
-    const listing = this.node.readEntries();
-    if (typeof listing === "number") return listing;
-    // As a layer of an overlay it is opened without a path, and nobody looks at "..".
-    const above = this.path?.dentry.parent?.inode ?? null;
-    const parentIno = above === null ? this.node.ino : above.ino;
-    return new DirSnapshot(this.node, parentIno, listing);
   }
 
   override sync(_dataOnly: boolean): number {

@@ -58,6 +58,8 @@ export class GoferFs extends FileSystem {
   /** Inodes by host device and host inode number: hard links are one inode. */
   private readonly inodes: Map<number, Map<number, GoferInode>> = new Map();
   private readonly devices: Map<number, number> = new Map();
+  /** The one with index 0. */
+  private firstDevice = -1;
   /** Inodes with a fid that can be dropped, oldest first. */
   private readonly fidOwners: Set<GoferInode> = new Set();
   /** Inodes with handles and no users, oldest first. */
@@ -165,9 +167,10 @@ export class GoferFs extends FileSystem {
 
   /** An inode number for the guest: unique although the tree may span several host devices. */
   guestIno(dev: number, ino: number): number {
-    let index = this.devices.get(dev);
+    let index = dev === this.firstDevice ? 0 : this.devices.get(dev);
     if (index === undefined) {
       index = this.devices.size;
+      if (index === 0) this.firstDevice = dev;
       this.devices.set(dev, index);
     }
     return index === 0 ? ino : (ino % INO_SPACE) + (index % 31) * INO_SPACE;

@@ -36,12 +36,20 @@ import {
   truncateAt,
   utimensAt,
 } from "../../vfs/attributes.ts";
+import { DirentList } from "../../vfs/dirent.ts";
 import { openAt } from "../../vfs/open.ts";
 import { linkAt, mkdirAt, mknodAt, readlinkAt, renameAt2, rmdirAt, symlinkAt, unlinkAt } from "../../vfs/operations.ts";
 import { turn } from "../../vfs/turn.ts";
 import { TestContext, readText, seqOf, writeText } from "../tmpfs/harness.testing.ts";
 import { attachGofer } from "./gofer-fs.ts";
 import type { GoferFs } from "./gofer-fs.ts";
+
+/** Takes seven entries. */
+class Seven extends DirentList {
+  override emit(name: string, ino: number, type: number, nextOffset: number): boolean {
+    return this.names.length < 7 && super.emit(name, ino, type, nextOffset);
+  }
+}
 
 /** A gofer file system on a temporary directory as the root of a VFS. */
 class World {
@@ -241,9 +249,9 @@ describe("names", () => {
     const seen: string[] = [];
     for (let more = true; more;) {
       more = false;
-      const batch: string[] = [];
-      assert.equal(dir.iterate({ emit: (name) => (batch.length < 7 ? (batch.push(name), true) : false) }), 0);
-      for (const name of batch) {
+      const batch = new Seven();
+      assert.equal(dir.iterate(batch), 0);
+      for (const name of batch.names) {
         more = true;
         if (name === "." || name === "..") continue;
         seen.push(name);
@@ -252,9 +260,9 @@ describe("names", () => {
     }
     assert.equal(new Set(seen).size, 50);
     assert.equal(dir.seek(0, 0), 0);
-    const left: string[] = [];
-    dir.iterate({ emit: (name) => (left.push(name), true) });
-    assert.deepEqual(left, [".", ".."]);
+    const left = new DirentList();
+    dir.iterate(left);
+    assert.deepEqual(left.names, [".", ".."]);
     dir.decRef();
   });
 

@@ -560,8 +560,8 @@ export class GoferInode extends Inode {
   override lookup(name: string): Inode | number {
     if (this.gofer.isShared) this.prepareLookup(name);
     if (this.listing !== null) {
-      const record = this.listing.records.get(name);
-      if (record === undefined) return -ENOENT;
+      const record = this.listing.get(name);
+      if (record === null) return -ENOENT;
       const { scratch } = this.gofer;
       const { ahead } = record;
       record.ahead = null;

@@ -2,7 +2,6 @@
  * Reading directories in few requests. Whoever reads a second directory of one parent is walking a tree: the next ones are
  * then fetched along, and wait in the parent's listing until somebody looks them up. Exclusive mode only.
  */
-import { DT_DIR } from "../../../abi/dirent.ts";
 import type { Stat } from "../../../abi/stat.ts";
 import type { DirsSink } from "../../../p9/client/client.ts";
 import { latin1 } from "../../../p9/wire/cursor.ts";
@@ -33,12 +32,8 @@ class Taker implements DirsSink {
     else record.ahead = this.current;
   }
 
-  page(buf: Uint8Array, from: number, to: number): void {
-    if (this.current !== null) this.current.page(buf, from, to);
-  }
-
-  record(name: string, view: DataView, at: number): void {
-    if (this.current !== null) this.current.record(name, view, at);
+  records(buf: Uint8Array, from: number, to: number, starts: Int32Array, count: number): void {
+    if (this.current !== null) this.current.records(buf, from, to, starts, count);
   }
 }
 
@@ -79,11 +74,11 @@ export function hasNoXattrs(inode: GoferInode): boolean {
   // Attributes of a file with several names may be changed through another one.
   if (!inode.isDir && inode.attr.nlink !== 1) return false;
   const listing = parent.knownEntries;
-  if (listing === null || listing.records.size > XATTR_ENTRIES) return false;
+  if (listing === null || listing.size > XATTR_ENTRIES) return false;
   if (listing.xattrNames === null) {
     if (++listing.xattrAsks < 2) return false;
     // Where that does not work, it is not tried for every file.
-    listing.xattrAsks = -listing.records.size;
+    listing.xattrAsks = -listing.size;
     const base = pathTo(parent);
     const found = base === null ? 0 : parent.gofer.client.xattrNames(base.fid, names, pathLength);
     if (typeof found === "number") return false;
@@ -113,26 +108,19 @@ export function readWithNeighbours(dir: GoferInode): DirListing | null {
   return first;
 }
 
-/** A directory that nobody has looked up or read. */
+/** A directory's entry: nobody has looked it up or read it. */
 function isWanted(record: DirRecord): boolean {
-  return record.type === DT_DIR && record.at >= 0 && record.ahead === null && !record.isLarge;
+  return record.at >= 0 && record.ahead === null && !record.isLarge;
 }
 
 /** Adds the names of directories that nobody has looked up: those behind `name` first, then those before it. */
 function addNeighbours(name: string, listing: DirListing, from: number): number {
   let count = from;
-  for (let pass = 0; pass < 2; pass++) {
-    let isBehind = false;
-    for (const [other, record] of listing.records) {
-      if (other === name) {
-        if (pass === 1) break;
-        isBehind = true;
-      } else if (isBehind === (pass === 0) && isWanted(record)) {
-        records.push(record);
-        names[count++] = other;
-        if (records.length === AHEAD || count === MAX_READDIRS) return count;
-      }
-    }
-  }
+  listing.eachDirectory(name, (other, record) => {
+    if (!isWanted(record)) return true;
+    records.push(record);
+    names[count++] = other;
+    return records.length < AHEAD && count < MAX_READDIRS;
+  });
   return count;
 }

@@ -2,6 +2,7 @@
 import { ENOENT, ENOTEMPTY, EPERM } from "../../../abi/errno.ts";
 import { O_RDONLY, RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
 import { S_IALLUGO, S_IFCHR, S_IFMT, Stat } from "../../../abi/stat.ts";
+import { latin1 } from "../../../base/text.ts";
 import { DirentList } from "../../vfs/dirent.ts";
 import type { DirentSink } from "../../vfs/dirent.ts";
 import type { FileDescription } from "../../vfs/file.ts";
@@ -18,22 +19,23 @@ const st: Stat = new Stat();
 /** Finds out whether an upper directory shows anything. */
 class AnyEntry implements DirentSink {
   private readonly dir: OverlayDir;
-  isFound = false;
+  /** Is given what is visible. */
+  private readonly visible: DirentList = new DirentList();
 
   constructor(dir: OverlayDir) {
     this.dir = dir;
   }
 
-  /** Called back with what is visible: takes nothing. */
-  private readonly found: DirentSink = {
-    emit: (): boolean => {
-      this.isFound = true;
-      return false;
-    },
-  };
+  get isFound(): boolean {
+    return this.visible.names.length > 0;
+  }
 
   emit(name: string, _ino: number, type: number, nextOffset: number): boolean {
-    return this.dir.emitUpper(this.found, name, type, nextOffset);
+    return this.dir.emitUpper(this.visible, name, type, nextOffset) && !this.isFound;
+  }
+
+  emitBytes(buf: Uint8Array, at: number, len: number, ino: number, type: number, nextOffset: number): boolean {
+    return this.emit(latin1(buf, at, at + len), ino, type, nextOffset);
   }
 }
 

@@ -5,6 +5,7 @@ import { O_ACCMODE, O_RDONLY, O_WRONLY, SEEK_DATA, SEEK_HOLE, SEEK_SET } from ".
 import { S_IFCHR, S_IFMT } from "../../../abi/stat.ts";
 import type { Mappable } from "../../memmap/memmap.ts";
 import type { IoSequence } from "../../usermem/io.ts";
+import { latin1 } from "../../../base/text.ts";
 import { DirentList } from "../../vfs/dirent.ts";
 import type { DirentSink } from "../../vfs/dirent.ts";
 import { DirectoryFile, FMODE_READ, FMODE_WRITE, SeekableFile } from "../../vfs/file.ts";
@@ -196,6 +197,10 @@ class UpperSink implements DirentSink {
 
   emit(name: string, _ino: number, type: number, nextOffset: number): boolean {
     return this.dir.emitUpper(this.target!, name, type, nextOffset);
+  }
+
+  emitBytes(buf: Uint8Array, at: number, len: number, ino: number, type: number, nextOffset: number): boolean {
+    return this.emit(latin1(buf, at, at + len), ino, type, nextOffset);
   }
 }
 
