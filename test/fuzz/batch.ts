@@ -38,6 +38,9 @@ export function parseSequence(text: string): Sequence {
     .map((line) => line.split(" "));
 }
 
+/** Runs the command in an empty file system at the working directory. */
+const ownFiles = 'mount -t tmpfs -o mode=755 none "$PWD" && cd "$PWD" && exec "$@"';
+
 /** Runs sequences on one side; gives each one's lines, fewer than sequences when the whole program broke off. */
 async function runSide(bench: Bench, sequences: readonly Sequence[], isNative: boolean): Promise<string[][]> {
   const program = join(bench.temporary, "program");
@@ -46,8 +49,11 @@ async function runSide(bench: Bench, sequences: readonly Sequence[], isNative: b
   writeFileSync(program, sequences.map((sequence, i) => `= ${i}\n${sequenceText(sequence)}`).join(""));
   rmSync(cwd, { recursive: true, force: true });
   mkdirSync(cwd, { mode: 0o755 });
-  // A network namespace of its own, where abstract socket names are free.
-  const before = isNative ? ["unshare", "--net", "--ipc", "--"] : [tsvisor, "do", `--platform=${bench.platform}`, "--"];
+  // Namespaces of its own, where names of sockets and queues are free, and a file system, which like the sandbox's is mounted
+  // with no special flags.
+  const before = isNative
+    ? ["unshare", "--mount", "--net", "--ipc", "--", "sh", "-c", ownFiles, "sh"]
+    : [tsvisor, "do", `--platform=${bench.platform}`, "--"];
   const command = [...before, bench.executable, program, ...(bench.platform === "ptrace" ? ["unknown"] : [])];
   try {
     const outcome = await run(command[0]!, command.slice(1), {

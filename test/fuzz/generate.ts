@@ -14,7 +14,13 @@
 import fc from "fast-check";
 import type { Arbitrary } from "fast-check";
 import type { Kind } from "./draw.ts";
-import { ipcOperations, optionOperations, procOperations, timerOperations } from "./operations-more.ts";
+import {
+  ipcOperations,
+  mountOperations,
+  optionOperations,
+  procOperations,
+  timerOperations,
+} from "./operations-more.ts";
 import {
   descriptorOperations,
   fileOperations,
@@ -101,6 +107,8 @@ const unwatched: Arbitrary<Sequence> = fc
       theme(60, procOperations, descriptorOperations, pathOperations),
       theme(40, procOperations, processOperations, socketOperations),
       theme(50, timerOperations),
+      theme(50, mountOperations),
+      theme(60, mountOperations, pathOperations, descriptorOperations),
       theme(50, optionOperations, socketOperations),
     ),
   )

@@ -34,6 +34,7 @@ static void note_process(void) {
 #include "ops-timers.h"
 #include "ops-proc.h"
 #include "ops-options.h"
+#include "ops-mounts.h"
 
 static const struct {
 	const char *name;
@@ -151,6 +152,8 @@ static void run_sequence(long from, long to) {
 	op_fds(&none);
 	say("end maps ");
 	op_memory(&none);
+	say("end mounts ");
+	op_mounts(&none);
 }
 
 // A sequence's process: a fixed state, a root of its own.
@@ -211,6 +214,8 @@ int main(int argc, char **argv) {
 		char directory[32];
 		snprintf(directory, sizeof directory, "s%ld", line);
 		if (mkdir(directory, 0755) < 0) return 96;
+		char whole[PATH_MAX];
+		if (realpath(directory, whole) == NULL) return 96;
 		say("%.*s", (int)line_length(line), program + lines[line]);
 		first_line = from;
 		sigprocmask(SIG_BLOCK, &child, NULL);
@@ -240,10 +245,12 @@ int main(int argc, char **argv) {
 				if (waitid(P_PID, (id_t)left, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0) kill(left, SIGKILL);
 			}
 		} while (waitpid(-1, NULL, __WALL) > 0);
+		remove_mounts(whole);
 		remove_ipc();
 		output->pid_count = 0;
 		output->has_allocated = 0;
 		output->has_advised = 0;
+		output->mounted = 0;
 		if (WIFSIGNALED(status)) say("ended by %s\n", signal_name(WTERMSIG(status)));
 		else say("ended with %d\n", WEXITSTATUS(status));
 		int dir = open(directory, O_RDONLY | O_DIRECTORY);

@@ -71,6 +71,7 @@ struct op {
 #define OUTPUT_SIZE (4 << 20)
 #define MAX_PIDS 256
 #define IPC_SLOTS 4
+#define DEVICES_MAX 64
 // Output goes to memory that every process of a sequence shares, so that printing is no system call that a sequence could
 // disturb. The processes are noted there too, so that none is left behind.
 struct output {
@@ -83,6 +84,9 @@ struct output {
 	volatile int has_advised;
 	// The platform does not see whether a fault was a read or a write.
 	volatile int is_access_unknown;
+	// The file systems that the sequence has mounted.
+	int mounted;
+	dev_t devices[DEVICES_MAX];
 	// The numbers of shared memory, semaphores and queues, plus one.
 	volatile int ipc[3][IPC_SLOTS];
 	char text[OUTPUT_SIZE];

@@ -1,6 +1,6 @@
-/** More operations of the fuzzer: System V IPC and message queues, /proc, limits, timers, options of sockets. */
+/** More operations of the fuzzer: System V IPC and message queues, /proc, limits, timers, options of sockets, mounts. */
 import fc from "fast-check";
-import { at, bits, fd, kind, mode, name, number, openFlags, page, path, signal, some, uid } from "./draw.ts";
+import { at, bits, fd, kind, mode, name, number, openFlags, page, path, signal, some, uid, unite } from "./draw.ts";
 import type { Argument, Kind } from "./draw.ts";
 
 const slot: Argument = fc.integer({ min: 0, max: 3 });
@@ -140,4 +140,44 @@ export const optionOperations: readonly Kind[] = [
   kind("recv", 4, fd, some(5, 10, 100, 1, 0), some(2, 0, 2, 0x20, 0x22, 0x100)),
   kind("readv", 2, fd, some(20, 100), some(40, 8)),
   kind("send", 2, fd, some(10, 20, 100), some(0, 0, 0x80), number),
+];
+
+/** Binds, with all below; remounts; places of mounts among each other. */
+const mountFlags: Argument = fc.oneof(
+  { arbitrary: some(0x1000, 0x5000, 0x1000), weight: 6 },
+  { arbitrary: bits(1, 2, 4, 8, 0x400), weight: 3 },
+  { arbitrary: bits(1, 2, 4, 8, 0x400, 0x800, 0x100).map((flags) => Number(flags) + 0x1020), weight: 4 },
+  { arbitrary: bits(1, 2, 0x20).map((flags) => unite(Number(flags), 0x20)), weight: 2 },
+  { arbitrary: some(0x2000, 0x3000, 0x2020), weight: 3 },
+  {
+    arbitrary: fc
+      .tuple(some(1 << 20, 1 << 19, 1 << 18, 1 << 17, 3 << 19), some(0, 0x4000, 1))
+      .map(([kind, more]) => Number(kind) + Number(more)),
+    weight: 8,
+  },
+);
+const mountPath: Argument = fc.oneof({ arbitrary: name, weight: 3 }, { arbitrary: path, weight: 2 });
+
+export const mountOperations: readonly Kind[] = [
+  kind("mount", 20, mountPath, mountPath, mountFlags),
+  kind("umount", 6, mountPath, some(0, 2, 8, 4, 1, 10, 16)),
+  kind("mounts", 3),
+  kind("mkdir", 6, at, path, mode),
+  kind("open", 6, at, path, openFlags, mode),
+  kind("close", 3, fd),
+  kind("rename", 3, at, path, at, path, some(0, 2, 1)),
+  kind("link", 2, at, path, at, path, some(0)),
+  kind("rmdir", 2, path),
+  kind("unlink", 2, at, path, some(0, 0x200)),
+  kind("symlink", 2, path, at, path),
+  kind("chdir", 2, path),
+  kind("fchdir", 1, fd),
+  kind("getcwd", 1, some(100)),
+  kind("execfile", 1, at, path, some(0)),
+  kind("openat2", 2, at, path, openFlags, some(0), bits(1, 8, 16)),
+  kind("fdlink", 1, fd),
+  kind("fork", 1, some(3, 5), some(0), some(0)),
+  kind("chmod", 1, at, path, mode),
+  kind("utimens", 1, at, some("a", "b", "c"), some(1000), some(0), some(2000), some(0), some(0)),
+  kind("setresuid", 1, some(-1), some(1000, 0), some(-1)),
 ];

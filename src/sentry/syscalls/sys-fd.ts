@@ -75,11 +75,23 @@ export function closeRange(t: Task, a: SyscallArgs): number {
     t.fds = own;
   }
   const fds = t.fds;
-  for (let fd = Math.min(last, fds.end - 1); fd >= first; fd--) {
-    if (fds.get(fd) === undefined) continue;
-    if ((flags & CLOSE_RANGE_CLOEXEC) !== 0) fds.setCloexec(fd, true);
-    else fds.close(fd);
+  const end = Math.min(last + 1, fds.end);
+  if ((flags & CLOSE_RANGE_CLOEXEC) !== 0) {
+    for (let fd = first; fd < end; fd++) fds.setCloexec(fd, true);
+    return 0;
   }
+  // All are closed, then files that nobody else has end: the last one first, as Linux works its list off.
+  const ending: FileDescription[] = [];
+  for (let fd = first; fd < end; fd++) {
+    const file = fds.get(fd);
+    if (file === undefined) continue;
+    if (file.refs === 1) {
+      file.incRef();
+      ending.push(file);
+    }
+    fds.close(fd);
+  }
+  for (let i = ending.length - 1; i >= 0; i--) ending[i]!.decRef();
   return 0;
 }
 

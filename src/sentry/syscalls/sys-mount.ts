@@ -87,6 +87,8 @@ export function mount(t: Task, a: SyscallArgs): number {
   if (!t.kernel.vfs.types.has(type)) return -ENODEV;
   const fs = t.kernel.vfs.createFileSystem(t.pathContext, type, source, flags, data);
   if (typeof fs === "number") return fs;
+  // Read-only as a whole, unless it is one that is there already.
+  if ((flags & MS_RDONLY) !== 0 && fs.mounts === 0) fs.readOnly = true;
   return mountFileSystem(t.kernel.vfs, fs, at, flags, source === "" ? "none" : source);
 }
 
@@ -133,6 +135,7 @@ export function umount2(t: Task, a: SyscallArgs): number {
   const top = topmost(at);
   if (top.mount !== t.fs.root.mount || top.dentry !== top.mount.root || (flags & MNT_DETACH) !== 0)
     return umount(t.kernel.vfs, top, flags);
+  if ((flags & MNT_EXPIRE) !== 0) return -EINVAL;
   // The root stays; its file system becomes read-only.
   return remountFileSystem(top, (top.mount.flags & MS_PER_MOUNT) | top.mount.fs.superFlags | MS_RDONLY, "", false);
 }

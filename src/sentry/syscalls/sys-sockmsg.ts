@@ -33,6 +33,7 @@ import {
   SCM_CREDENTIALS,
   SCM_MAX_FD,
   SCM_RIGHTS,
+  SO_PASSSEC,
   SOCK_SEQPACKET,
   SOCK_STREAM,
   SOL_SOCKET,
@@ -390,6 +391,8 @@ function receiveHeader(t: Task, s: UnixSocket, addr: number, flags: number): num
   if (r < 0) return r;
   if (t.mm.finishIo(seq) < 0) return -EFAULT;
   const controlLen = writeControl(t, Math.min(hdr.controlLen, CONTROL_MAX), flags);
+  // Security labels are announced where there is no room for one at all, even though there are none.
+  if (hdr.control === 0 && (s.flatOptions.get(SO_PASSSEC) ?? 0) !== 0) receiveInfo.flags |= MSG_CTRUNC;
   if (controlLen > 0 && t.mm.copyOutExact(hdr.control, control, 0, controlLen) < 0) return -EFAULT;
   let nameLen = 0;
   if (hdr.name !== 0 && receiveInfo.from !== null) {

@@ -182,12 +182,14 @@ function remountFlags(m: Mount, flags: number): number {
 /** MS_MOVE. 0 or -errno. */
 export function moveMount(vfs: VirtualFileSystem, from: VfsPath, at: VfsPath): number {
   const m = from.mount;
+  if (at.mount.detached) return -EINVAL;
+  if (at.dentry.deleted) return -ENOENT;
   if (from.dentry !== m.root || m.parent === null) return -EINVAL;
+  if (at.dentry.inode!.isDir !== m.root.inode!.isDir) return -EINVAL;
   // Those with whom the place is shared would not see it go.
   if (m.parent.peers !== null) return -EINVAL;
   if (at.mount.peers !== null && hasUnbindable(m)) return -EINVAL;
   for (let x: Mount | null = at.mount; x !== null; x = x.parent) if (x === m) return -ELOOP;
-  if (at.dentry.inode!.isDir !== m.root.inode!.isDir) return -ENOTDIR;
   const old = m.parent;
   const point = m.mountpoint!;
   m.detachFromParent();
@@ -314,10 +316,15 @@ export function copyNamespace(
  * ("(unreachable)" for getcwd, "" for /proc).
  */
 export function pathString(p: VfsPath, root: VfsPath, unreachablePrefix: string): string {
+  const out = placeString(p, root, unreachablePrefix);
+  return p.dentry.deleted && p.dentry.parent !== null ? `${out} (deleted)` : out;
+}
+
+/** The same without a word on whether it is gone. */
+export function placeString(p: VfsPath, root: VfsPath, unreachablePrefix: string): string {
   let m: Mount = p.mount;
   let d: Dentry = p.dentry;
   let out = "";
-  const deleted = d.deleted;
   for (;;) {
     if (m === root.mount && d === root.dentry) break;
     if (d === m.root) {
@@ -335,8 +342,7 @@ export function pathString(p: VfsPath, root: VfsPath, unreachablePrefix: string)
     out = `/${d.name}${out}`;
     d = parent;
   }
-  if (out === "") out = "/";
-  return deleted ? `${out} (deleted)` : out;
+  return out === "" ? "/" : out;
 }
 
 /** getcwd(2): the path, or -ENOENT when the directory was removed. */

@@ -29,6 +29,7 @@ import {
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
   __O_TMPFILE,
 } from "../../abi/fcntl.ts";
 import { CAP_FSETID } from "../../abi/capability.ts";
@@ -185,15 +186,16 @@ function openCreate(
       if (child !== -ENOENT) return child;
       return create(ctx, m, d, dir, name, flags, mode);
     }
-    if ((flags & O_EXCL) !== 0) return -EEXIST;
     let cm = m;
     let cd: Dentry = child;
     while (cd.mountCount !== 0) {
       const over: Mount | null = cm.childAt(cd);
       if (over === null) break;
+      if ((resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
       cm = over;
       cd = over.root;
     }
+    if ((flags & O_EXCL) !== 0) return -EEXIST;
     const inode: Inode = cd.inode!;
     const type = inode.mode & S_IFMT;
     if (type !== S_IFLNK) {

@@ -153,12 +153,12 @@ export function linkAt(
   const inode = oldDentry.inode!;
   r = prepareLink(ctx, newStart, newPath);
   if (r < 0) return r;
+  r = mayChange(walked.mount!);
+  if (r < 0) return r;
   if (walked.mount !== oldMount) return -EXDEV;
   r = mayLink(ctx.vfs, inode, ctx.creds);
   if (r < 0) return r;
   const d = walked.dentry!;
-  r = mayChange(walked.mount);
-  if (r < 0) return r;
   r = mayCreate(d, ctx.creds);
   if (r < 0) return r;
   if (inode.fs !== d.fs) return -EXDEV;

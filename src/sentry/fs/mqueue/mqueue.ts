@@ -1,6 +1,7 @@
 /** The mqueue file system: POSIX message queues as files, mq_overview(7). One instance for all mounts of a sandbox. */
 import { EFBIG, EINVAL, EMFILE, ENOENT, ENOMEM, ENOSPC, EOPNOTSUPP } from "../../../abi/errno.ts";
 import { DT_DIR, DT_REG } from "../../../abi/dirent.ts";
+import { MS_NODEV, MS_NOEXEC } from "../../../abi/mount.ts";
 import { S_IFDIR, S_IFREG } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
 import type { WaitQueue } from "../../../base/waiter.ts";
@@ -66,6 +67,7 @@ export class MqueueFs extends FileSystem {
 
   constructor(vfs: VirtualFileSystem) {
     super(vfs, "mqueue");
+    this.flags = MS_NODEV | MS_NOEXEC;
     const root = this.setRoot(new MqDirectory(this));
     this.top = new VfsPath(new Mount(0, this, root, 0, "mqueue"), root);
     this.top.incRef();

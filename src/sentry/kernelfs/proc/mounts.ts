@@ -18,7 +18,7 @@ import type { Task } from "../../kernel/task.ts";
 import type { Dentry } from "../../vfs/dentry.ts";
 import type { Mount } from "../../vfs/mount.ts";
 import type { PeerGroup } from "../../vfs/propagation.ts";
-import { isReachable, pathString } from "../../vfs/mounting.ts";
+import { isReachable, placeString } from "../../vfs/mounting.ts";
 import { escapeOctal } from "./format.ts";
 
 /** Characters that would break the fields of a line. */
@@ -89,7 +89,7 @@ function visibleMounts(t: Task): Mount[] {
 }
 
 function mountPoint(t: Task, m: Mount): string {
-  return escapeOctal(pathString(m.rootPath, t.fs.root, ""), SPECIAL);
+  return escapeOctal(placeString(m.rootPath, t.fs.root, ""), SPECIAL);
 }
 
 /** Which directory of its file system a mount shows. */

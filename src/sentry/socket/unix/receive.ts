@@ -6,9 +6,15 @@ import type { ReceiveInfo } from "./messages.ts";
 import { PeerCred } from "./packet.ts";
 import type { Packet, PacketQueue } from "./packet.ts";
 
+/** /proc/sys/kernel/overflowuid and overflowgid. */
+const OVERFLOW_ID = 65534;
+
 /** The sender of nothing. */
 export const nobody: PeerCred = new PeerCred();
 nobody.set(0, 0, 0);
+/** The sender of what was sent when neither side asked for credentials: no process, and the overflow ids. */
+const unknown: PeerCred = new PeerCred();
+unknown.set(0, OVERFLOW_ID, OVERFLOW_ID);
 
 /**
  * How much of the `wanted` bytes of a receive is taken when only `room` can be put in place: whole pieces as they were sent, or
@@ -107,7 +113,7 @@ export function receiveStream(s: Receiver, seq: IoSequence, flags: number, info:
 }
 
 function takeAncillary(p: Packet, flags: number, info: ReceiveInfo, passCred: boolean): void {
-  if (passCred) info.cred = p.cred;
+  if (passCred) info.cred = p.hasCred ? p.cred : unknown;
   if (p.rights === null) return;
   if ((flags & MSG_PEEK) !== 0) {
     for (const f of p.rights) f.incRef();

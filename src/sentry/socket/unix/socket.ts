@@ -66,6 +66,9 @@ export interface ForeignAddresses {
 const plainSend = new SendInfo();
 const plainReceive = new ReceiveInfo();
 
+/** What a message takes of a buffer besides its bytes, as it is shown. */
+const MESSAGE_OVERHEAD = 256;
+
 /** See the header. */
 export class UnixSocket extends FileDescription {
   readonly type: number;
@@ -449,12 +452,25 @@ export class UnixSocket extends FileDescription {
         return n < 0 ? n : ctx.mm.writeU32(arg, n);
       }
       case TIOCOUTQ:
-        return ctx.mm.writeU32(arg, this.peer?.packets.bytes ?? 0);
+        return ctx.mm.writeU32(arg, this.unsentBytes());
       case SIOCATMARK:
         return -EOPNOTSUPP;
       default:
         return interfaceIoctl(ctx.mm, request, arg);
     }
+  }
+
+  /** What of its sending the peer has not received, with what a message takes besides. */
+  private unsentBytes(): number {
+    const { peer } = this;
+    if (peer === null) return 0;
+    if (this.type !== SOCK_DGRAM) return peer.packets.bytes;
+    let sum = 0;
+    for (let i = 0; i < peer.packets.count; i++) {
+      const p = peer.packets.at(i)!;
+      if (p.sender === this) sum += p.length + MESSAGE_OVERHEAD;
+    }
+    return sum;
   }
 
   /** shutdown(2). */
