@@ -82,6 +82,8 @@ struct output {
 	volatile int has_allocated;
 	// It has given advice that makes mappings out of one, or moved some.
 	volatile int has_advised;
+	// A pipe has pages of a file.
+	volatile int has_spliced;
 	// The platform does not see whether a fault was a read or a write.
 	volatile int is_access_unknown;
 	// The file systems that the sequence has mounted.

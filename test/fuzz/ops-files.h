@@ -77,7 +77,9 @@ static int is_eventful(int fd) {
 }
 // Records of events and signals have numbers of this run in them, and names of any length.
 static void result_read(int fd, long got) {
+	struct stat st;
 	if (got >= 16 && is_eventful(fd)) say("events\n");
+	else if (got > 0 && output->has_spliced && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)) say("%ld\n", got);
 	else result_bytes(got, buffer);
 }
 static void op_read(struct op *op) { result_read(FD(0), read(FD(0), buffer, clip(ARG(1)))); }
@@ -232,6 +234,11 @@ static void op_copyrange(struct op *op) {
 	say("in=%ld out=%ld ", (long)in, (long)out);
 	result(value);
 }
+// Pipes get a file's own pages on Linux, and show what is written to the file later.
+static void note_spliced(int from, int to, long moved) {
+	struct stat a, b;
+	if (moved > 0 && fstat(from, &a) == 0 && S_ISREG(a.st_mode) && fstat(to, &b) == 0 && S_ISFIFO(b.st_mode)) output->has_spliced = 1;
+}
 static void op_sendfile(struct op *op) {
 	if (is_filling(FD(0), (long)clip(ARG(3)))) return;
 	off_t offset = ARG(2);
@@ -242,6 +249,9 @@ static void op_sendfile(struct op *op) {
 		return;
 	}
 	long value = sendfile(FD(0), FD(1), offset < 0 ? NULL : &offset, clip(ARG(3)));
+	int error = errno;
+	note_spliced(FD(1), FD(0), value);
+	errno = error;
 	say("offset=%ld ", (long)offset);
 	result(value);
 }
@@ -249,6 +259,9 @@ static void op_splice(struct op *op) {
 	if (is_filling(FD(1), (long)clip(ARG(4)))) return;
 	loff_t in = ARG(2), out = ARG(3);
 	long value = splice(FD(0), in < 0 ? NULL : &in, FD(1), out < 0 ? NULL : &out, clip(ARG(4)), (unsigned)ARG(5) | SPLICE_F_NONBLOCK);
+	int error = errno;
+	note_spliced(FD(0), FD(1), value);
+	errno = error;
 	say("in=%ld out=%ld ", (long)in, (long)out);
 	result(value);
 }

@@ -1,5 +1,6 @@
 /** The mqueue file system: POSIX message queues as files, mq_overview(7). One instance for all mounts of a sandbox. */
-import { EFBIG, EINVAL, EMFILE, ENOENT, ENOMEM, ENOSPC, EOPNOTSUPP } from "../../../abi/errno.ts";
+import { EFBIG, EINVAL, EMFILE, ENOENT, ENOMEM, ENOSPC, ENXIO, EOPNOTSUPP } from "../../../abi/errno.ts";
+import { SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "../../../abi/fcntl.ts";
 import { DT_DIR, DT_REG } from "../../../abi/dirent.ts";
 import { MS_NODEV, MS_NOEXEC } from "../../../abi/mount.ts";
 import { S_IFDIR, S_IFREG } from "../../../abi/stat.ts";
@@ -207,7 +208,11 @@ export class MqFile extends FileDescription {
   }
 
   override seek(off: number, whence: number): number {
-    const pos = whence === 0 ? off : whence === 1 ? this.offset + off : whence === 2 ? this.node.fileSize + off : -1;
+    const size = this.node.fileSize;
+    if ((whence === SEEK_DATA || whence === SEEK_HOLE) && off >= size) return -ENXIO;
+    const pos =
+      whence === SEEK_CUR ? this.offset + off : whence === SEEK_END ? size + off : whence === SEEK_HOLE ? size : off;
+    if (whence < SEEK_SET || whence > SEEK_HOLE) return -EINVAL;
     if (pos < 0) return -EINVAL;
     this.offset = pos;
     return pos;
