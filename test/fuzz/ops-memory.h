@@ -160,30 +160,34 @@ static int is_own_mapping(int fd, const char *at, size_t length) {
 	if (found) say("own mapping\n");
 	return found;
 }
-static int is_readable(const char *at, size_t length) {
+static void probe(volatile char *at, int to_write) {
+	char byte = *at;
+	if (to_write) *at = byte;
+}
+static int is_accessible(char *at, size_t length, int to_write) {
 	volatile int good = 0;
 	is_probing = 1;
 	if (sigsetjmp(fault_jump, 1) == 0) {
-		for (size_t i = 0; i < length; i += PAGE) (void)*(const volatile char *)(at + i);
-		if (length > 0) (void)*(const volatile char *)(at + length - 1);
+		for (size_t i = 0; i < length; i += PAGE) probe(at + i, to_write);
+		if (length > 0) probe(at + length - 1, to_write);
 		good = 1;
 	}
 	is_probing = 0;
 	return good;
 }
-// How much of a partly readable buffer goes into a pipe that has something depends on how its pages are filled.
-static int is_partly(int fd, const char *at, size_t length) {
+// How much of a buffer that is there in part goes into or out of a pipe that has something depends on how its pages are filled.
+static int is_partly(int fd, char *at, size_t length, int to_write) {
 	struct stat st;
 	int used = 0;
-	if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || ioctl(fd, FIONREAD, &used) < 0 || used == 0 || is_readable(at, length)) return 0;
-	say("partly readable\n");
+	if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || ioctl(fd, FIONREAD, &used) < 0 || used == 0 || is_accessible(at, length, to_write)) return 0;
+	say("partly there\n");
 	return 1;
 }
 static size_t length_of(long length) { return length < 0 ? 1 << 20 : (size_t)length; }
 // System calls on the arena: fd, page, offset, length. Whether a bad buffer or a seal is told first has changed.
 static int is_sealed(struct op *op) {
 	if (is_filling(FD(0), ARG(3) + ARG(6)) || is_own_mapping(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)))) return 1;
-	if (is_partly(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3))) || (op->count > 6 && is_partly(FD(0), arena(ARG(4), ARG(5)), length_of(ARG(6))))) return 1;
+	if (is_partly(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)), 0) || (op->count > 6 && is_partly(FD(0), arena(ARG(4), ARG(5)), length_of(ARG(6)), 0))) return 1;
 	if (op->count > 6 && is_own_mapping(FD(0), arena(ARG(4), ARG(5)), length_of(ARG(6)))) return 1;
 	int seals = fcntl(FD(0), F_GET_SEALS);
 	if (seals == -1 || (seals & (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_FUTURE_WRITE)) == 0) return 0;
@@ -205,7 +209,7 @@ static void result_of_read(int fd, long value, char *at, size_t length, char *mo
 static void op_mread(struct op *op) {
 	char *at = arena(ARG(1), ARG(2));
 	size_t length = length_of(ARG(3));
-	if (!is_own_mapping(FD(0), at, length)) result_of_read(FD(0), read(FD(0), at, length), at, length, at, 0);
+	if (!is_own_mapping(FD(0), at, length) && !is_partly(FD(0), at, length, 1)) result_of_read(FD(0), read(FD(0), at, length), at, length, at, 0);
 }
 static void op_mpread(struct op *op) {
 	if (!is_own_mapping(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)))) result(pread(FD(0), arena(ARG(1), ARG(2)), length_of(ARG(3)), ARG(4)));
@@ -238,6 +242,7 @@ static void op_mstat(struct op *op) {
 }
 static void op_mreadv(struct op *op) {
 	struct iovec iov[2] = {{arena(ARG(1), ARG(2)), (size_t)ARG(3)}, {arena(ARG(4), ARG(5)), (size_t)ARG(6)}};
+	if (is_partly(FD(0), iov[0].iov_base, length_of(ARG(3)), 1) || is_partly(FD(0), iov[1].iov_base, length_of(ARG(6)), 1)) return;
 	result_of_read(FD(0), readv(FD(0), iov, 2), iov[0].iov_base, iov[0].iov_len, iov[1].iov_base, iov[1].iov_len);
 }
 static void op_mwritev(struct op *op) {

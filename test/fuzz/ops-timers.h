@@ -24,8 +24,16 @@ static void op_timercreate(struct op *op) {
 	result(value);
 }
 static int timer_of(long slot) { return slot < 0 ? 1000 : timers[slot & (TIMERS - 1)] - 1; }
+// What becomes of the signal of a timer that is set anew or deleted depends on the version.
+static int has_pending(void) {
+	uint64_t pending = 0;
+	syscall(SYS_rt_sigpending, &pending, sizeof pending);
+	if (pending != 0) say("signals are pending\n");
+	return pending != 0;
+}
 static void op_timersettime(struct op *op) {
 	// slot, flags, interval, time, nanoseconds
+	if (has_pending()) return;
 	struct itimerspec new, old;
 	memset(&old, 0, sizeof old);
 	far(&new, ARG(2), ARG(3));
@@ -43,12 +51,8 @@ static void op_timergettime(struct op *op) {
 	result(value);
 }
 static void op_timeroverrun(struct op *op) { result(syscall(SYS_timer_getoverrun, timer_of(ARG(0)))); }
-// What becomes of the signal of a timer that is deleted depends on the version.
 static void op_timerdelete(struct op *op) {
-	uint64_t pending = 0;
-	syscall(SYS_rt_sigpending, &pending, sizeof pending);
-	if (pending != 0) say("signals are pending\n");
-	else result(syscall(SYS_timer_delete, timer_of(ARG(0))));
+	if (!has_pending()) result(syscall(SYS_timer_delete, timer_of(ARG(0))));
 }
 // timerfire SLOT: in the past; its signal comes, or is pending, before the call that follows has ended.
 static void op_timerfire(struct op *op) {

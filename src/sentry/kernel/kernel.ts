@@ -155,7 +155,7 @@ export class Kernel {
   /** POSIX message queues. */
   readonly mqueues: MqueueFs;
   /** Addresses of unix sockets. */
-  readonly unixNames: UnixNames = new UnixNames();
+  readonly unixNames: UnixNames = new UnixNames(() => this.clock.realtimeNs());
   readonly netlinkPorts: NetlinkPorts = new NetlinkPorts();
   /** Notified when a guest thread stops, while somebody waits for that (membarrier). */
   readonly stopQueue: WaitQueue = new WaitQueue();

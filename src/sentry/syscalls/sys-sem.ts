@@ -71,10 +71,14 @@ function semopCommon(t: Task, a: SyscallArgs, timeout: number): number {
   }
   const set = t.kernel.ipc.sem.ids.find(id);
   if (typeof set === "number") return set;
+  let undo: UndoList | null = null;
+  if (undoes) {
+    undo = t.group.semUndo ??= new UndoList();
+    // From here on the process's end is an operation on the set, whatever comes of this one.
+    if (undo.adjustments(set) === null) return -ENOMEM;
+  }
   if (highest >= set.values.length) return -EFBIG;
   if (!set.allows(t.creds, alters ? IPC_WRITE : IPC_READ)) return -EACCES;
-  let undo: UndoList | null = null;
-  if (undoes) undo = t.group.semUndo ??= new UndoList();
   const r = set.perform(ops, undo, t.group.id);
   if (r === 0) {
     set.otime = t.kernel.ipc.sem.env.seconds();

@@ -34,11 +34,14 @@ import {
   SCM_MAX_FD,
   SCM_RIGHTS,
   SO_PASSSEC,
+  SO_TIMESTAMPNS,
+  SO_TIMESTAMPNS_NEW,
   SOCK_SEQPACKET,
   SOCK_STREAM,
   SOL_SOCKET,
   UCRED_SIZE,
 } from "../../abi/socket.ts";
+import { writeI64 } from "../../abi/time.ts";
 import { EV_IN, EV_OUT } from "../../base/waiter.ts";
 import { BLOCKED } from "../kernel/task.ts";
 import type { Task } from "../kernel/task.ts";
@@ -59,6 +62,9 @@ import { findSocket, nameSender } from "./sys-socket.ts";
 const CONTROL_MAX = 20480;
 /** Most messages of one sendmmsg/recvmmsg (UIO_MAXIOV). */
 const MMSG_MAX = 1024;
+
+/** A struct timeval or timespec. */
+const TIME_SIZE = 16;
 
 const seq = new IoSequence();
 const sendInfo = new SendInfo();
@@ -341,20 +347,33 @@ function putHeader(at: number, dataLen: number, type: number): void {
   controlView.setInt32(at + 12, type, true);
 }
 
+/** A message of `len` bytes at `at` is complete: cut to the room that there is. Where the next one begins. */
+function endMessage(at: number, room: number, len: number, type: number): number {
+  const fits = Math.min(len, room - at - CMSGHDR_SIZE);
+  if (fits < len) receiveInfo.flags |= MSG_CTRUNC;
+  if (fits < 0) return at;
+  putHeader(at, fits, type);
+  return Math.min(at + cmsgSpace(len), room);
+}
+
 /** Fills the control buffer from receiveInfo, at most `room` bytes; its length. Installs received files as fds. */
-function writeControl(t: Task, room: number, flags: number): number {
+function writeControl(t: Task, s: UnixSocket, room: number, flags: number): number {
   let at = 0;
-  const cred = receiveInfo.cred;
+  const { cred, stampNs } = receiveInfo;
+  if (stampNs >= 0) {
+    // Where the option came after the message, Linux gives the time now.
+    const ns = stampNs === 0 ? t.kernel.clock.realtimeNs() : stampNs;
+    const isFine = s.stampOption === SO_TIMESTAMPNS || s.stampOption === SO_TIMESTAMPNS_NEW;
+    writeI64(controlView, CMSGHDR_SIZE, Math.floor(ns / 1e9));
+    writeI64(controlView, CMSGHDR_SIZE + 8, isFine ? ns % 1e9 : Math.floor((ns % 1e9) / 1e3));
+    at = endMessage(at, room, TIME_SIZE, s.stampOption);
+  }
   if (cred !== null) {
-    const fits = Math.min(UCRED_SIZE, room - CMSGHDR_SIZE);
-    if (fits < UCRED_SIZE) receiveInfo.flags |= MSG_CTRUNC;
-    if (fits >= 0) {
-      putHeader(0, fits, SCM_CREDENTIALS);
-      controlView.setInt32(CMSGHDR_SIZE, cred.pid, true);
-      controlView.setUint32(CMSGHDR_SIZE + 4, cred.uid, true);
-      controlView.setUint32(CMSGHDR_SIZE + 8, cred.gid, true);
-      at = Math.min(cmsgSpace(UCRED_SIZE), room);
-    }
+    const data = at + CMSGHDR_SIZE;
+    controlView.setInt32(data, cred.pid, true);
+    controlView.setUint32(data + 4, cred.uid, true);
+    controlView.setUint32(data + 8, cred.gid, true);
+    at = endMessage(at, room, UCRED_SIZE, SCM_CREDENTIALS);
   }
   const rights = receiveInfo.rights;
   receiveInfo.rights = null;
@@ -390,7 +409,7 @@ function receiveHeader(t: Task, s: UnixSocket, addr: number, flags: number): num
   const r = receiveAttempt(t, s, flags);
   if (r < 0) return r;
   if (t.mm.finishIo(seq) < 0) return -EFAULT;
-  const controlLen = writeControl(t, Math.min(hdr.controlLen, CONTROL_MAX), flags);
+  const controlLen = writeControl(t, s, Math.min(hdr.controlLen, CONTROL_MAX), flags);
   // Security labels are announced where there is no room for one at all, even though there are none.
   if (hdr.control === 0 && (s.flatOptions.get(SO_PASSSEC) ?? 0) !== 0) receiveInfo.flags |= MSG_CTRUNC;
   if (controlLen > 0 && t.mm.copyOutExact(hdr.control, control, 0, controlLen) < 0) return -EFAULT;

@@ -104,8 +104,6 @@ const LO_NAME = "lo";
 const INT_MAX = 0x7fffffff;
 /** What the one network namespace is called (SO_NETNS_COOKIE). */
 const NETNS_COOKIE = 1;
-/** Where the kind of timestamps is kept: the option that was set last, 0 = none. */
-const TIMESTAMP_KIND = -1;
 
 /** The last of the options of SOL_NETLINK. */
 const NETLINK_GET_STRICT_CHK = 12;
@@ -187,7 +185,7 @@ function value(t: Task, s: UnixSocket, option: number, room: number): number {
     case SO_TIMESTAMPNS:
     case SO_TIMESTAMP_NEW:
     case SO_TIMESTAMPNS_NEW:
-      return int(t, s.flatOptions.get(TIMESTAMP_KIND) === option ? 1 : 0);
+      return int(t, s.stampOption === option ? 1 : 0);
     case SO_TIMESTAMPING:
     case SO_TIMESTAMPING_NEW:
       return words(t, s.flatOptions.get(option) ?? 0, 0);
@@ -380,7 +378,7 @@ function setsockopt(t: Task, a: SyscallArgs): number {
     case SO_TIMESTAMPNS:
     case SO_TIMESTAMP_NEW:
     case SO_TIMESTAMPNS_NEW:
-      s.flatOptions.set(TIMESTAMP_KIND, number === 0 ? 0 : option);
+      s.stampOption = number === 0 ? 0 : option;
       return 0;
     case SO_TIMESTAMPING:
     case SO_TIMESTAMPING_NEW:

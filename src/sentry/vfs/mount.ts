@@ -29,8 +29,8 @@ export class Mount {
   users = 0;
   /** Taken out of the tree while in use: destroyed by the last user. */
   detached = false;
-  /** umount2(MNT_EXPIRE) was called once since the last use. */
-  expiring = false;
+  /** Above 0: umount2(MNT_EXPIRE) was called once, and walks that may still end here before that is forgotten. */
+  expiring = 0;
   /** MS_SHARED: those with which it shares mounts and unmounts; see propagation.ts. */
   peers: PeerGroup | null = null;
   /** MS_SLAVE: whose mounts and unmounts it takes part in. */

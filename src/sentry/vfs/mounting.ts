@@ -182,10 +182,9 @@ function remountFlags(m: Mount, flags: number): number {
 /** MS_MOVE. 0 or -errno. */
 export function moveMount(vfs: VirtualFileSystem, from: VfsPath, at: VfsPath): number {
   const m = from.mount;
-  if (at.mount.detached) return -EINVAL;
+  if (from.dentry !== m.root || at.dentry.inode!.isDir !== m.root.inode!.isDir) return -EINVAL;
   if (at.dentry.deleted) return -ENOENT;
-  if (from.dentry !== m.root || m.parent === null) return -EINVAL;
-  if (at.dentry.inode!.isDir !== m.root.inode!.isDir) return -EINVAL;
+  if (at.mount.detached || m.parent === null) return -EINVAL;
   // Those with whom the place is shared would not see it go.
   if (m.parent.peers !== null) return -EINVAL;
   if (at.mount.peers !== null && hasUnbindable(m)) return -EINVAL;
@@ -221,8 +220,9 @@ export function umount(vfs: VirtualFileSystem, at: VfsPath, flags: number): numb
       const c = r.childAt(m.mountpoint!);
       if (c !== null && isBare(c, null) && c.users > 0) return -EBUSY;
     }
-    if ((flags & MNT_EXPIRE) !== 0 && !m.expiring) {
-      m.expiring = true;
+    // The walk to it by this very call counts as a use, too.
+    if ((flags & MNT_EXPIRE) !== 0 && m.expiring === 0) {
+      m.expiring = 2;
       return -EAGAIN;
     }
   }

@@ -264,6 +264,7 @@ export function walkFrom(
     }
   }
   if ((flags & WALK_DIRECTORY) !== 0 && (flags & WALK_PARENT) === 0 && !d.inode!.isDir) return -ENOTDIR;
+  if (m.expiring !== 0) m.expiring--;
   walked.mount = m;
   walked.dentry = d;
   walked.links = links;

@@ -60,6 +60,12 @@ export class UnixNames {
   private readonly abstract: Map<string, UnixSocket> = new Map();
   private readonly byInode: WeakMap<object, UnixSocket> = new WeakMap();
   private nextAuto = 0;
+  /** For time stamps of messages. */
+  readonly realtimeNs: () => number;
+
+  constructor(realtimeNs: () => number) {
+    this.realtimeNs = realtimeNs;
+  }
 
   bindAbstract(name: string, socket: UnixSocket): boolean {
     const key = keyOf(socket.type, name);

@@ -1,4 +1,5 @@
 /** What goes along with the bytes of a message: descriptors, credentials, names. unix(7) */
+import { WIDE } from "../../../base/wide.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import type { SocketName } from "./address.ts";
 import { PeerCred } from "./packet.ts";
@@ -10,9 +11,12 @@ export class ReceiveInfo {
   rights: FileDescription[] | null = null;
   cred: PeerCred | null = null;
   from: SocketName | null = null;
+  /** When the message came, real time; 0: nobody noted, negative: it is not told. */
+  stampNs: number = WIDE;
 
   clear(): void {
     this.flags = 0;
+    this.stampNs = -1;
     this.rights = null;
     this.cred = null;
     this.from = null;

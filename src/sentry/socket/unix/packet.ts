@@ -2,6 +2,7 @@
  * What travels through a unix socket: packets of bytes with their ancillary data, in a queue with a byte limit.
  * Stream sockets use the same queue; neighbouring packets without ancillary data are read as one.
  */
+import { WIDE } from "../../../base/wide.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import type { UnixAddress } from "./address.ts";
 
@@ -33,6 +34,8 @@ export class Packet {
   readonly cred: PeerCred = new PeerCred();
   /** Credentials were sent explicitly, or either end had SO_PASSCRED. */
   hasCred = false;
+  /** When it came, real time, if the receiver wanted to know then; 0: not noted. */
+  stampNs: number = WIDE;
   /** Who sent it: receivers are told the address that it is bound to when they read. */
   sender: { readonly address: UnixAddress | null } | null = null;
 

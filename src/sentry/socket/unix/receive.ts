@@ -39,6 +39,8 @@ export function receivableBytes(packets: PacketQueue, isStream: boolean, room: n
 export interface Receiver {
   readonly packets: PacketQueue;
   readonly passCred: boolean;
+  /** SO_TIMESTAMP or its like; 0: none. */
+  readonly stampOption: number;
   peekOffset: number;
 }
 
@@ -67,6 +69,7 @@ export function receiveMessage(s: Receiver, seq: IoSequence, flags: number, info
   const n = Math.min(seq.remaining, full);
   seq.write(p.data, p.start + skip, n);
   takeAncillary(p, flags, info, s.passCred);
+  if (s.stampOption !== 0) info.stampNs = p.stampNs;
   info.from = p.sender?.address ?? null;
   if (n < full) info.flags |= MSG_TRUNC;
   movePeekOffset(s, peek, peek ? n : p.length);

@@ -41,7 +41,7 @@ function receive(s: UnixSocket, size: number, flags = 0, info = new ReceiveInfo(
 }
 
 function pair(type: number): [UnixSocket, UnixSocket] {
-  const names = new UnixNames();
+  const names = new UnixNames(() => 5e9);
   const a = new UnixSocket(type, names);
   const b = new UnixSocket(type, names);
   UnixSocket.pair(a, b);
@@ -60,7 +60,7 @@ test("stream: bytes of several writes are read as one, the rest stays", () => {
 
 test("stream: a full buffer takes no more until it is read", () => {
   const [a, b] = pair(SOCK_STREAM);
-  b.receiveBuffer = 10;
+  a.sendBuffer = 10;
   assert.equal(a.write(io("0123456789abc")), 10);
   assert.equal(a.readiness() & EV_OUT, 0);
   assert.equal(a.write(io("x")), -EAGAIN);
@@ -133,7 +133,7 @@ test("files travel with their bytes and are dropped when nobody takes them", () 
 });
 
 test("connect, accept and the backlog", () => {
-  const names = new UnixNames();
+  const names = new UnixNames(() => 5e9);
   const listener = new UnixSocket(SOCK_STREAM, names);
   assert.equal(listener.bindAbstract(new UnixAddress(true, "name")), 0);
   assert.equal(new UnixSocket(SOCK_STREAM, names).bindAbstract(new UnixAddress(true, "name")), -98);
@@ -158,7 +158,7 @@ test("connect, accept and the backlog", () => {
 });
 
 test("a listener's end resets connections that nobody accepted", () => {
-  const names = new UnixNames();
+  const names = new UnixNames(() => 5e9);
   const listener = new UnixSocket(SOCK_STREAM, names);
   listener.bindAbstract(new UnixAddress(true, "n"));
   listener.listen(5);

@@ -96,6 +96,8 @@ export class UnixSocket extends FileDescription {
   /** ECONNRESET to be told once. */
   private pendingError = 0;
   passCred = false;
+  /** The option of SO_TIMESTAMP's kind that was set last, by which messages come with the time; 0: none. */
+  stampOption = 0;
   sendBuffer: number = DEFAULT_BUFFER;
   receiveBuffer: number = DEFAULT_BUFFER;
   /** SO_RCVTIMEO, SO_SNDTIMEO in ns; 0 = none. */
@@ -244,15 +246,29 @@ export class UnixSocket extends FileDescription {
     return (target ?? this.peer)?.type === SOCK_DGRAM ? (target ?? this.peer)!.queue : this.queue;
   }
 
-  private roomFor(len: number): boolean {
-    if (this.type === SOCK_DGRAM && this.packets.count >= DGRAM_QUEUE) return false;
-    return this.packets.bytes === 0 || this.packets.bytes + len <= this.receiveBuffer;
+  /** Whether `to` has room for a message: what was sent and not received counts against the sender's buffer. */
+  private hasRoom(to: UnixSocket, len: number): boolean {
+    if (to.type === SOCK_DGRAM && to.packets.count >= DGRAM_QUEUE) return false;
+    const before = this.unreceived(to);
+    return before === 0 || before + len <= this.sendBuffer;
   }
 
-  /** Whether senders are told that there is room: at most a quarter of it is used. */
-  private get isWritable(): boolean {
-    if (this.type === SOCK_DGRAM && this.packets.count >= DGRAM_QUEUE) return false;
-    return 4 * this.packets.bytes <= this.receiveBuffer;
+  /** Whether a sender is told that there is room at `to`: at most a quarter of it is used. */
+  private isWritableTo(to: UnixSocket): boolean {
+    if (to.type === SOCK_DGRAM && to.packets.count >= DGRAM_QUEUE) return false;
+    return 4 * this.unreceived(to) <= this.sendBuffer;
+  }
+
+  /** What `to` has not received of this socket's sending; messages take some more than their bytes. */
+  private unreceived(to: UnixSocket): number {
+    const { packets } = to;
+    if (this.type !== SOCK_DGRAM) return packets.bytes;
+    let sum = 0;
+    for (let i = 0; i < packets.count; i++) {
+      const p = packets.at(i)!;
+      if (p.sender === this) sum += p.length + MESSAGE_OVERHEAD;
+    }
+    return sum;
   }
 
   /** Bytes sent or -errno; -EAGAIN: no room. `target`: datagram destination, null: the connected peer. */
@@ -271,7 +287,7 @@ export class UnixSocket extends FileDescription {
     if (to.readShut) return this.type === SOCK_DGRAM && target !== null ? -ECONNREFUSED : -EPIPE;
     if (this.type === SOCK_STREAM) return this.sendStream(seq, to, info);
     const len = seq.remaining;
-    if (!to.roomFor(len)) return -EAGAIN;
+    if (!this.hasRoom(to, len)) return -EAGAIN;
     const data = new Uint8Array(len);
     seq.read(data, 0, len);
     to.deliver(this.packet(data, len, to, info));
@@ -282,7 +298,7 @@ export class UnixSocket extends FileDescription {
     let sent = 0;
     let first = true;
     while (seq.remaining > 0) {
-      const room = to.receiveBuffer - to.packets.bytes;
+      const room = this.sendBuffer - to.packets.bytes;
       if (room <= 0) break;
       const len = Math.min(seq.remaining, room, STREAM_PIECE);
       const data = new Uint8Array(len);
@@ -334,6 +350,7 @@ export class UnixSocket extends FileDescription {
     p.cred.set(info.cred.pid, info.cred.uid, info.cred.gid);
     p.hasCred = info.explicitCred || this.passCred || to.passCred;
     p.sender = this;
+    if (to.stampOption !== 0) p.stampNs = this.names.realtimeNs();
     return p;
   }
 
@@ -431,7 +448,7 @@ export class UnixSocket extends FileDescription {
       if (this.peer === null && !this.peerGone) r |= EV_HUP;
     }
     const to = this.peer;
-    if (to === null || this.writeShut || to.isWritable) r |= EV_OUT | EV_WRNORM | EV_WRBAND;
+    if (to === null || this.writeShut || this.isWritableTo(to)) r |= EV_OUT | EV_WRNORM | EV_WRBAND;
     return r;
   }
 
@@ -452,25 +469,12 @@ export class UnixSocket extends FileDescription {
         return n < 0 ? n : ctx.mm.writeU32(arg, n);
       }
       case TIOCOUTQ:
-        return ctx.mm.writeU32(arg, this.unsentBytes());
+        return ctx.mm.writeU32(arg, this.peer === null ? 0 : this.unreceived(this.peer));
       case SIOCATMARK:
         return -EOPNOTSUPP;
       default:
         return interfaceIoctl(ctx.mm, request, arg);
     }
-  }
-
-  /** What of its sending the peer has not received, with what a message takes besides. */
-  private unsentBytes(): number {
-    const { peer } = this;
-    if (peer === null) return 0;
-    if (this.type !== SOCK_DGRAM) return peer.packets.bytes;
-    let sum = 0;
-    for (let i = 0; i < peer.packets.count; i++) {
-      const p = peer.packets.at(i)!;
-      if (p.sender === this) sum += p.length + MESSAGE_OVERHEAD;
-    }
-    return sum;
   }
 
   /** shutdown(2). */
