@@ -251,6 +251,7 @@ int main(int argc, char **argv) {
 		output->has_allocated = 0;
 		output->has_advised = 0;
 		output->has_spliced = 0;
+		output->has_other_root = 0;
 		output->mounted = 0;
 		if (WIFSIGNALED(status)) say("ended by %s\n", signal_name(WTERMSIG(status)));
 		else say("ended with %d\n", WEXITSTATUS(status));

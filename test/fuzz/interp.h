@@ -86,6 +86,8 @@ struct output {
 	volatile int has_spliced;
 	// The platform does not see whether a fault was a read or a write.
 	volatile int is_access_unknown;
+	// Some process has a root of its own choice, maybe one above the sequence's.
+	volatile int has_other_root;
 	// The file systems that the sequence has mounted.
 	int mounted;
 	dev_t devices[DEVICES_MAX];

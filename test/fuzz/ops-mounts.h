@@ -65,6 +65,10 @@ static size_t read_mounts(struct mount_line *found) {
 // The mounts below the root; groups of peers are numbered as they come.
 static void op_mounts(struct op *op) {
 	(void)op;
+	if (output->has_other_root) {
+		say("elsewhere\n");
+		return;
+	}
 	static struct mount_line found[MOUNTS_MAX];
 	size_t count = read_mounts(found);
 	int groups[2 * MOUNTS_MAX], group_count = 0;

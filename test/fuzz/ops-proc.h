@@ -132,7 +132,11 @@ static void op_kcmp(struct op *op) {
 	if (value == -1) result(-1);
 	else say("%s\n", value == 0 ? "same" : "different");
 }
-static void op_chroot(struct op *op) { result(chroot(PATH(0))); }
+static void op_chroot(struct op *op) {
+	long value = chroot(PATH(0));
+	if (value == 0) output->has_other_root = 1;
+	result(value);
+}
 static void op_unshare(struct op *op) { result(unshare(FD(0) & (CLONE_FS | CLONE_FILES | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM))); }
 
 // Sets of capabilities as three numbers, of the first 32.
