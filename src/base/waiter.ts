@@ -15,6 +15,8 @@ export const EV_RDNORM = 0x040;
 export const EV_WRNORM = 0x100;
 export const EV_WRBAND = 0x200;
 export const EV_RDHUP = 0x2000;
+/** With other bits: whoever sleeps is to look again, but nobody gets a signal (O_ASYNC). */
+export const EV_QUIET = 0x8000000;
 export const EV_ALL = 0x7fffffff;
 
 /** Who is told. */

@@ -149,14 +149,16 @@ export function mmap(mm: MemoryManager, o: MmapOptions): number {
   const reserve = prot === 0 && anonymous && (o.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
   const at = chooseAddress(mm, o.addr, len, o.flags, reserve);
   if (at < 0) return at;
+  if ((flags & VMF_LOCKED) !== 0 && !mm.lockPrivileged) {
+    const most = mm.limits.get(RLIMIT_MEMLOCK);
+    if (most === 0 && (o.flags & MAP_LOCKED) !== 0) return -EPERM;
+    if (mm.lockedVm + len > most) return -EAGAIN;
+  }
   const end = at + len;
   const replaced = (o.flags & MAP_FIXED) !== 0 && (o.flags & MAP_FIXED_NOREPLACE) === 0 ? mappedBytes(mm, at, end) : 0;
   if (mm.totalVm + len - replaced > mm.limits.get(RLIMIT_AS)) return -ENOMEM;
   if (isData(prot, flags) && mm.dataVm + len > mm.limits.get(RLIMIT_DATA)) return -ENOMEM;
   if (len > mm.memory.ram && (flags & VMF_NORESERVE) === 0 && wantsMemory(prot, flags, anonymous)) return -ENOMEM;
-  if ((flags & VMF_LOCKED) !== 0 && mm.lockedVm + len > mm.limits.get(RLIMIT_MEMLOCK) && !mm.lockPrivileged) {
-    return -EAGAIN;
-  }
   if (isFull(mm) || !maySplit(mm, at, end)) return -ENOMEM;
 
   let mappable: Mappable | null = anonymous ? null : o.mappable;

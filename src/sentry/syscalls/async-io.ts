@@ -2,7 +2,7 @@
 import { F_OWNER_PGRP, F_OWNER_TID, O_ASYNC } from "../../abi/fcntl.ts";
 import { SI_KERNEL, SigInfo, SIGIO } from "../../abi/signal.ts";
 import { S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from "../../abi/stat.ts";
-import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_PRI, EV_RDNORM, EV_WRNORM, WaitEntry } from "../../base/waiter.ts";
+import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_PRI, EV_QUIET, EV_RDNORM, EV_WRNORM, WaitEntry } from "../../base/waiter.ts";
 import type { WaitListener } from "../../base/waiter.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { InotifyFile } from "../fs/inotify/inotify.ts";
@@ -60,7 +60,7 @@ export class FileOwner implements AsyncOwner, WaitListener {
 
   onEvent(events: number, _entry: WaitEntry): void {
     const id = this.id;
-    if (id === 0) return;
+    if (id === 0 || (events & EV_QUIET) !== 0) return;
     const k = this.kernel;
     if (this.type === F_OWNER_TID) {
       const t = k.tasks.get(id);

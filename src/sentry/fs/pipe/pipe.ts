@@ -2,7 +2,7 @@
 import { EAGAIN, EBUSY, EINVAL, EPERM, EPIPE } from "../../../abi/errno.ts";
 import { CAP_SYS_RESOURCE } from "../../../abi/capability.ts";
 import { PIPE_BUF } from "../../../abi/limits.ts";
-import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM, WaitQueue } from "../../../base/waiter.ts";
+import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_QUIET, EV_RDNORM, EV_WRNORM, WaitQueue } from "../../../base/waiter.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import type { IoSequence } from "../../usermem/io.ts";
 import { WIDE } from "../../../base/wide.ts";
@@ -181,7 +181,6 @@ export class Pipe {
     while (size < bytes) size *= 2;
     if (size > this.capacity && size > pipeLimits.maxSize && !creds.hasCap(CAP_SYS_RESOURCE)) return -EPERM;
     if (size < this.length) return -EBUSY;
-    const wasFull = (this.writeEvents() & EV_OUT) === 0;
     this.capacity = size;
     if (this.ring.length > size) {
       const smaller = new Uint8Array(size);
@@ -189,21 +188,20 @@ export class Pipe {
       this.ring = smaller;
       this.head = 0;
     }
-    // A change of size is nothing to be told of; more room is.
-    if (wasFull) this.queue.notify(EV_WRITABLE);
+    this.queue.notify(EV_WRITABLE | EV_QUIET);
     return size;
   }
 
   openReader(): void {
     this.readers++;
     this.readerOpens++;
-    this.queue.notify(EV_IN | EV_OUT);
+    this.queue.notify(EV_IN | EV_OUT | EV_QUIET);
   }
 
   openWriter(): void {
     this.writers++;
     this.writerOpens++;
-    this.queue.notify(EV_IN | EV_OUT);
+    this.queue.notify(EV_IN | EV_OUT | EV_QUIET);
   }
 
   closeReader(): void {
