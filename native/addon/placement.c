@@ -14,8 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A thread that runs since it was seen for the first time so long ago computes. */
+/*
+ * A thread that runs since it was seen for the first time so long ago computes. Where more threads want to run than there are
+ * CPUs, it may have waited for its turn: so long for each of them.
+ */
 #define COMPUTING_NS 100000
+#define TURN_NS 4000000
 /* A thread is moved after so many stops, no two of which are further apart than this. */
 #define MOVE_AFTER 32
 #define MOVE_AFTER_MOST (1 << 16)
@@ -28,7 +32,7 @@
 #define ROOM_SAMPLES 2
 
 static struct {
-  uint64_t computing, window, pays, sample; /* in TSC ticks */
+  uint64_t computing, turn, window, pays, sample; /* in TSC ticks */
   uint32_t guest_spin;
   int load_fd;     /* /proc/loadavg, or -1 */
   int online;      /* the host's CPUs */
@@ -53,6 +57,7 @@ static void tell_stubs(void) { P.global->spin = P.cpus > 1 && !L.crowded ? L.gue
 
 void placement_tune(double ticks_per_ns, uint64_t guest_spin_ns) {
   L.computing = (uint64_t)(COMPUTING_NS * ticks_per_ns);
+  L.turn = (uint64_t)(TURN_NS * ticks_per_ns);
   L.window = (uint64_t)(MOVE_WINDOW_NS * ticks_per_ns);
   L.pays = (uint64_t)(MOVE_PAYS_NS * ticks_per_ns);
   L.sample = (uint64_t)(SAMPLE_NS * ticks_per_ns);
@@ -98,11 +103,12 @@ void placement_idle(void) {
 /* Looks whether there are two CPUs for us: one for us, and one for a thread that calls. */
 static void sample(uint64_t tsc) {
   int own = 1 + P.falling, computing = 0;
+  uint64_t computes = P.running_count < P.cpus ? L.computing : L.turn * (uint64_t)P.running_count;
   for (int32_t i = 0; i < P.running_count; i++) {
     struct context *c = &P.contexts[P.running[i]];
     if (c->seen == 0) {
       c->seen = tsc;
-    } else if (tsc - c->seen > L.computing) {
+    } else if (tsc - c->seen > computes) {
       computing++;
       let_go(c);
     }
