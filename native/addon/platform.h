@@ -70,6 +70,7 @@ struct context {
   pid_t tid;
   uint32_t frame; /* systrap: offsets of the ucontext and of the FP state in the area, checked */
   uint32_t fp;
+  uint32_t fp_next; /* ENTRY_CALL: FP_*, as the thread was told */
   uint64_t fs_base; /* systrap: what the thread has loaded */
   uint64_t gs_base;
   uint64_t call_rip; /* ENTRY_CALL: where it goes on by itself; UINT64_MAX: nowhere */
@@ -213,6 +214,8 @@ void release_space(int32_t index);
 int64_t cpu_clock(const struct space *space, int which);
 /* A stopped context with cleared registers: its id, or -errno. */
 int new_context(int32_t index);
+/* It goes on with the initial FP state: 0 or -errno. */
+int reset_fp(int32_t id);
 /* Keeps a context's parked thread for the next new_context of its space. */
 void make_idle(int32_t id);
 /*
@@ -277,6 +280,7 @@ void systrap_interrupt(int32_t id);
 void systrap_complete(int32_t id);
 int systrap_get_fp(int32_t id, uint8_t *to);
 int systrap_set_fp(int32_t id, const uint8_t *from);
+int systrap_reset_fp(int32_t id);
 
 /* placement.c, systrap */
 void placement_start(void);
@@ -325,5 +329,7 @@ void xstate_clean(uint8_t *image);
 /* Whether a hardware restore of this image cannot fault. */
 bool xstate_valid(const uint8_t *image);
 void xstate_initial(uint8_t *image);
+/* Copies an image, without the components that are in their initial state. */
+void xstate_copy(uint8_t *to, const uint8_t *image);
 
 #endif

@@ -335,6 +335,13 @@ int use_every_cpu(struct context *c) {
   return 0;
 }
 
+int reset_fp(int32_t id) {
+  if (P.kind == SYSTRAP) return systrap_reset_fp(id);
+  uint8_t image[AREA_SIZE];
+  xstate_initial(image);
+  return ptrace_set_fp(id, image);
+}
+
 int new_context(int32_t index) {
   struct space *space = &P.spaces[index];
   if (space->dead) return -EAGAIN;
@@ -345,12 +352,7 @@ int new_context(int32_t index) {
     space->idle_count--;
     c->status = CTX_STOPPED;
     if (c->own_cpus) use_every_cpu(c);
-    uint8_t image[AREA_SIZE];
-    xstate_initial(image);
-    if (P.kind == SYSTRAP)
-      systrap_set_fp(id, image);
-    else
-      ptrace_set_fp(id, image);
+    reset_fp(id);
   } else {
     int error = start_thread(space);
     if (error != 0) return error == -ENOMEM ? error : -EAGAIN;

@@ -260,6 +260,7 @@ int stub_start(enum kind kind, int stub_fd) {
     P.area_count = 1;
     P.global = (struct global *)P.control;
     P.global->fp_features = P.xsave ? P.fp_features : 0;
+    if (P.fp_size <= sizeof(P.global->xinit)) xstate_initial(P.global->xinit);
     sched_getaffinity(0, sizeof(P.cpu_set), &P.cpu_set);
     memcpy(P.global->cpus, &P.cpu_set, sizeof(P.global->cpus));
     P.cpus = CPU_COUNT(&P.cpu_set);

@@ -1,6 +1,7 @@
 /* The platforms' functions for JavaScript: src/platform/stub/native.unsafe.ts says what each does. */
 #include "platform.h"
 
+#include <cpuid.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -224,9 +225,7 @@ static napi_value js_copy_fp(napi_env env, napi_callback_info info) {
 static napi_value js_reset_fp(napi_env env, napi_callback_info info) {
   ARGS(1);
   ARG_STOPPED(id, 0);
-  uint8_t image[AREA_SIZE];
-  xstate_initial(image);
-  return ret(env, set_fp(id, image));
+  return ret(env, reset_fp(id));
 }
 
 /* platformDonate(fd): the fd's number in the stubs' table, or -errno. */
@@ -355,8 +354,14 @@ static napi_value js_shared(napi_env env, napi_callback_info info) {
   return array;
 }
 
+static bool has_protection_keys(void) {
+  uint32_t a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_OSPKE) != 0;
+}
+
 /* platformFact(n): 0 guest minimum, 1 guest maximum, 2 FP bytes, 3 whether FSGSBASE may be used, 5 where trampolines
- * of patched call sites jump (0: no patching), 6 where windows may be (0: no batches for threads), 7 the end of that. */
+ * of patched call sites jump (0: no patching), 6 where windows may be (0: no batches for threads), 7 the end of that,
+ * 8 whether what may only be executed cannot be read (the processor has protection keys, and the host uses them). */
 static napi_value js_fact(napi_env env, napi_callback_info info) {
   ARGS(1);
   ARG_I32(n, 0);
@@ -375,6 +380,8 @@ static napi_value js_fact(napi_env env, napi_callback_info info) {
     return ret(env, P.kind == SYSTRAP ? STUB_WINDOW : 0);
   case 7:
     return ret(env, STUB_WINDOW_END);
+  case 8:
+    return ret(env, has_protection_keys());
   case 5:
     return ret(env, P.kind == SYSTRAP && P.xsave ? (double)STUB_CALL_ENTRY : 0);
   default:

@@ -115,6 +115,8 @@ static uint32_t take_call(int32_t id) {
   const struct area *area = area_of(c);
   uint64_t *regs = regs_of(id);
   take_bases(id);
+  /* Not FP_OWN when it stopped again before it went on. */
+  c->fp_next = load32((const uint8_t *)&area->fp_restore);
   if (load32((const uint8_t *)&area->signo) != SIGSYS) {
     const uint64_t *saved = saved_regs(c);
     for (int i = 0; i < 15; i++) regs[i] = load64((const uint8_t *)&saved[i]);
@@ -264,14 +266,23 @@ static void give(int32_t id) {
   go(id);
 }
 
+/* `next`: FP_*, what a thread that came through a patched call site goes on with. */
+static void go_on_with(struct context *c, uint32_t next) { c->fp_next = area_of(c)->fp_restore = next; }
+
 /* Puts a valid image where a thread that has parked loads its FP state from. */
 static void put_fp(int32_t id, const uint8_t *image) {
   struct context *c = &P.contexts[id];
-  uint8_t *fp = (uint8_t *)area_of(c) + c->fp;
+  struct area *area = area_of(c);
+  if (c->call) {
+    /* Not where it may be saving its own at this moment. */
+    xstate_copy((uint8_t *)area + AREA_XLOAD, image);
+    go_on_with(c, FP_GIVEN);
+    return;
+  }
+  uint8_t *fp = (uint8_t *)area + c->fp;
   memcpy(fp, image, P.fp_size);
   uint32_t magic2 = FP_MAGIC2;
   memcpy(fp + P.fp_size, &magic2, 4);
-  if (c->call) area_of(c)->fp_restore = 1;
 }
 
 /* A new thread has parked for the first time, in a frame that was found. */
@@ -387,9 +398,14 @@ void systrap_interrupt(int32_t id) {
 
 int systrap_get_fp(int32_t id, uint8_t *to) {
   struct context *c = &P.contexts[id];
-  int error = systrap_ready(id);
+  if (c->call && c->fp_next == FP_INITIAL) {
+    xstate_initial(to);
+    return 0;
+  }
+  bool given = c->call && c->fp_next == FP_GIVEN;
+  int error = given ? 0 : systrap_ready(id);
   if (error != 0) return error;
-  memcpy(to, (uint8_t *)area_of(c) + c->fp, P.fp_size);
+  memcpy(to, (uint8_t *)area_of(c) + (given ? AREA_XLOAD : c->fp), P.fp_size);
   xstate_clean(to);
   return 0;
 }
@@ -405,7 +421,19 @@ int systrap_set_fp(int32_t id, const uint8_t *from) {
     memcpy(c->early_fp, image, P.fp_size);
     return 0;
   }
-  int error = systrap_ready(id);
+  /* What it has need not be saved to be lost. */
+  int error = c->call ? 0 : systrap_ready(id);
   if (error == 0) put_fp(id, image);
   return error;
+}
+
+int systrap_reset_fp(int32_t id) {
+  struct context *c = &P.contexts[id];
+  if (!c->starting && c->call && P.fp_size <= sizeof(P.global->xinit)) {
+    go_on_with(c, FP_INITIAL);
+    return 0;
+  }
+  uint8_t image[AREA_SIZE];
+  xstate_initial(image);
+  return systrap_set_fp(id, image);
 }

@@ -115,3 +115,11 @@ bool xstate_valid(const uint8_t *image) {
     if (image[i] != 0) return false;
   return true;
 }
+
+void xstate_copy(uint8_t *to, const uint8_t *image) {
+  uint64_t present;
+  memcpy(&present, image + XSTATE_BV, 8);
+  memcpy(to, image, LEGACY_SIZE + HEADER_SIZE);
+  for (uint32_t i = 2; i < 63; i++)
+    if ((present >> i & 1) != 0) memcpy(to + components[i].offset, image + components[i].offset, components[i].size);
+}

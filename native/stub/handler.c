@@ -77,11 +77,13 @@ static inline void save_fp(struct area *area, const struct global *global) {
   __atomic_store_n(&area->fp_valid, 1, __ATOMIC_RELEASE);
 }
 
+/* Loads what the Sentry wants it to be. */
 static inline void restore_fp(const struct area *area, const struct global *global) {
   uint64_t features = global->fp_features;
+  const uint8_t *from = area->fp_restore == FP_INITIAL ? global->xinit : (const uint8_t *)area + AREA_XLOAD;
   __asm__ volatile("xrstor64 (%0)"
                    :
-                   : "r"((const uint8_t *)area + AREA_XSAVE), "a"((uint32_t)features), "d"((uint32_t)(features >> 32))
+                   : "r"(from), "a"((uint32_t)features), "d"((uint32_t)(features >> 32))
                    : "memory");
 }
 
@@ -241,7 +243,7 @@ uint32_t stub_call(struct area *area, uint32_t again) {
   if (again == 0 && answer(area, &regs[REGS_RAX])) return 0;
   CHANGE(area->signo, again == 0 ? SIGSYS : SIGUSR1);
   CHANGE(area->fp_valid, 0);
-  CHANGE(area->fp_restore, 0);
+  CHANGE(area->fp_restore, FP_OWN);
   CHANGE(area->full, 0);
   CHANGE(area->pending, 0);
   stop(area, global, 1);
@@ -249,7 +251,7 @@ uint32_t stub_call(struct area *area, uint32_t again) {
   /* Being single-stepped, it would stop in here. */
   uint32_t stepped = (uint32_t)regs[REGS_EFLAGS] & 0x100;
   if (stepped) regs[REGS_SS] = 0x2b;
-  if (area->fp_restore != 0) restore_fp(area, global);
+  if (area->fp_restore != FP_OWN) restore_fp(area, global);
   return area->full | stepped;
 }
 

@@ -110,11 +110,18 @@
 /* The stack of call_entry's C code grows down from the registers. */
 #define AREA_REGS 0x800
 #define AREA_XSAVE 0x900
-#define AREA_XSAVE_SIZE 0x2f00
+#define AREA_XLOAD 0x2080
+#define AREA_XSAVE_SIZE 0x1780
 /* The alternate signal stack: from here to the end. */
 #define AREA_ALTSTACK 0x3800
 #define GLOBAL_ZERO 8
 #define GLOBAL_CPUS 64
+#define GLOBAL_XINIT 0x400
+
+/* FP state that a thread that came by ENTRY_CALL goes on with: what is in the processor, at AREA_XLOAD, or at GLOBAL_XINIT. */
+#define FP_OWN 0
+#define FP_GIVEN 1
+#define FP_INITIAL 2
 
 /* How a new guest thread starts (fifth argument of its clone op). */
 #define THREAD_SYSTRAP 0
@@ -170,7 +177,7 @@ struct area {
   uint32_t cpu;        /* where it stopped, a hint */
   uint32_t pending;    /* ENTRY_CALL: an interrupt came while the thread was in stub code */
   uint32_t fp_valid;   /* ENTRY_CALL: the FP state lies at AREA_XSAVE */
-  uint32_t fp_restore; /* ENTRY_CALL, by the Sentry: load it from there */
+  uint32_t fp_restore; /* ENTRY_CALL, by the Sentry: FP_* */
   uint32_t full;       /* ENTRY_CALL, by the Sentry: do not go on behind the call, but as the registers say */
   uint32_t batch_seq;   /* by the Sentry: the number of the batch to execute */
   uint32_t batch_done;  /* the last one that was executed, or failed */
@@ -203,9 +210,13 @@ struct global {
   uint64_t fp_features; /* state components that XSAVE saves */
   uint32_t pad[10];
   uint8_t cpus[128]; /* CPUs that guest threads may use */
+  uint8_t other[GLOBAL_XINIT - 192];
+  uint8_t xinit[4096 - GLOBAL_XINIT]; /* the initial FP state, if there is room for it */
 };
 _Static_assert(offsetof(struct global, zero) == GLOBAL_ZERO, "GLOBAL_ZERO");
 _Static_assert(offsetof(struct global, cpus) == GLOBAL_CPUS, "GLOBAL_CPUS");
+_Static_assert(offsetof(struct global, xinit) == GLOBAL_XINIT, "GLOBAL_XINIT");
+_Static_assert(AREA_XSAVE + AREA_XSAVE_SIZE == AREA_XLOAD && AREA_XLOAD + AREA_XSAVE_SIZE == AREA_ALTSTACK, "FP states");
 
 /* The host kernel's struct ucontext on amd64. */
 struct host_ucontext {

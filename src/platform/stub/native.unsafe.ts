@@ -16,6 +16,7 @@ export const FACT_FSGSBASE = 3;
 export const FACT_CALL_ENTRY = 5;
 export const FACT_WINDOW = 6;
 export const FACT_WINDOW_END = 7;
+export const FACT_HIDES_CODE = 8;
 
 /** Of {@link NativePlatform.platformTune}. */
 export const TUNE_PATCHING = 3;

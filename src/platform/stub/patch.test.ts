@@ -45,7 +45,7 @@ import {
 } from "../conformance.testing.ts";
 import type { AddressSpace, CodePatcher } from "../platform.ts";
 import { CTX_PARTIAL, CTX_TRAPPED, CTX_WORDS, EV_DIED, EV_FAULT, EV_INTERRUPT, EV_SYSCALL } from "../platform.ts";
-import { movableLength } from "./patch.ts";
+import { SystrapPatcher, movableLength } from "./patch.ts";
 import { StubPlatform } from "./platform.ts";
 
 const SLOTS = 0x480000;
@@ -81,6 +81,7 @@ const shapes: readonly Shape[] = [
   { title: "syscall; mov %rax,%rdi", code: [...SYSCALL, 0x48, 0x89, 0xc7, 0xc3], at: 0 },
   { title: "syscall; ret, padding", code: [...SYSCALL, 0xc3, ...NOP8], at: 0 },
   { title: "mov 8(%rsp),%r9; syscall", code: [0x4c, 0x8b, 0x4c, 0x24, 8, ...SYSCALL, 0xc3, 0xe8], at: 5 },
+  { title: "mov %rdi,%rdi; mov $nr,%eax; syscall", code: [0x48, 0x89, 0xff, ...MOV_39, ...SYSCALL, 0xc3, 0xe8], at: 8 },
 ];
 
 test("lengths of instructions that can be moved", () => {
@@ -297,7 +298,8 @@ describe("systrap", () => {
     assert.equal(plan([0x41, ...MOV_39, ...SYSCALL, 0xc3, 0xe8], 6), null); // mov $39,%r8d
     assert.equal(plan([...MOV_39, ...SYSCALL, 0xc3, 0xe8], 5, 40), null); // another number
     assert.equal(plan([0x8d, ...MOV_39, ...SYSCALL, 0xc3, 0xe8], 6), null); // lea 39(%rax),%edi
-    assert.equal(plan([...SYSCALL, ...CMP], 0, 15), null); // rt_sigreturn
+    assert.equal(new SystrapPatcher(0).plan(Uint8Array.from([...SYSCALL, ...CMP]), 0, 15), null); // rt_sigreturn
+    assert.notEqual(new SystrapPatcher(0, true).plan(Uint8Array.from([...SYSCALL, ...CMP]), 0, 15), null);
     assert.equal(plan([...SYSCALL, 0x48, 0x3d], 0), null); // cut off
     assert.equal(plan(SYSCALL, 0), null);
   });

@@ -20,8 +20,9 @@
  */
 import type { CodePatcher, PatchPlan } from "../platform.ts";
 
-/** Calls that are not worth it, or whose return address somebody knows (rt_sigreturn, clone). */
-const UNPATCHED = new Set([15, 56, 57, 58, 59, 60, 231, 322, 435]);
+const SYS_RT_SIGRETURN = 15;
+/** Calls that are not worth it, or whose return address somebody knows (clone). */
+const UNPATCHED = new Set([56, 57, 58, 59, 60, 231, 322, 435]);
 /** Bytes that begin no instruction in 64-bit mode. */
 const INVALID = new Set([0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0xce]);
 /** How far back the instruction that sets eax is looked for. */
@@ -166,7 +167,10 @@ function planBefore(code: Uint8Array, at: number, nr: number): PatchPlan | null 
   for (let back = 5; back <= BACK_MAX && back <= at; back++) {
     const i = at - back;
     let length = 0;
-    if (code[i] === 0xb8 && isImmediate(code, i + 1, nr) && mayEnd(code, i - 1)) length = 5;
+    // As ModRM, 0xb8 has the operation 7, which 0xc7 and 0xff do not know: mov %eax,%edi may well stand before.
+    const before = i > 0 ? code[i - 1]! : 0;
+    const isFirst = mayEnd(code, i - 1) || before === 0xc7 || before === 0xff;
+    if (code[i] === 0xb8 && isImmediate(code, i + 1, nr) && isFirst) length = 5;
     else if (code[i] === 0x48 && code[i + 1] === 0xc7 && code[i + 2] === 0xc0 && isImmediate(code, i + 3, nr))
       length = 7;
     if (length === 0) continue;
@@ -202,14 +206,20 @@ function putAddress(out: Uint8Array, at: number, address: number): void {
 export class SystrapPatcher implements CodePatcher {
   readonly slotSize: number = SLOT_SIZE;
   readonly #entry: number;
+  readonly #isHidden: boolean;
 
-  /** `entry`: address of the stub's call_entry. */
-  constructor(entry: number) {
+  /**
+   * `entry`: address of the stub's call_entry. `isHidden`: who reads patched code sees the original. Unwinders know signal frames by the
+   * code that returns from them.
+   */
+  constructor(entry: number, isHidden: boolean = false) {
     this.#entry = entry;
+    this.#isHidden = isHidden;
   }
 
   plan(code: Uint8Array, at: number, nr: number): PatchPlan | null {
     if (code[at] !== 0x0f || code[at + 1] !== 0x05 || UNPATCHED.has(nr)) return null;
+    if (nr === SYS_RT_SIGRETURN && !this.#isHidden) return null;
     return planAfter(code, at) ?? planBefore(code, at, nr);
   }
 

@@ -14,6 +14,7 @@ import {
   FACT_FSGSBASE,
   FACT_GUEST_MAX,
   FACT_GUEST_MIN,
+  FACT_HIDES_CODE,
   FACT_WINDOW,
   FACT_WINDOW_END,
   KIND_PTRACE,
@@ -434,7 +435,7 @@ export class StubPlatform implements Platform {
     const entry = this.native.platformFact(FACT_CALL_ENTRY);
     if (entry === 0) return;
     this.native.platformTune(TUNE_PATCHING, 1);
-    this.patcher = new SystrapPatcher(entry);
+    this.patcher = new SystrapPatcher(entry, this.native.platformFact(FACT_HIDES_CODE) === 1);
   }
 
   setFacts(

@@ -56,7 +56,7 @@ export class PendingSignals {
   /** Removes and returns the oldest `sig`. Precondition: it is pending. */
   takeSignal(sig: number): SigInfo | null {
     const q = this.queues[sig];
-    const info = q?.shift() ?? null;
+    const info = (q?.length === 1 ? q.pop() : q?.shift()) ?? null;
     if (info !== null) this.left(info);
     if (q === undefined || q.length === 0) {
       this.lo &= ~sigBitLo(sig);
