@@ -342,17 +342,39 @@ static void put_attr(uint8_t *to, const struct statx *st) {
 }
 
 /*
- * readdirAttrs(fd, buf, off, len, result): the next entries of a directory, each with its attributes as 9P carries them (attr[108]
- * name[s], src/p9/wire/records.ts), "." and ".." left out. Bytes written, or -errno. result[0]: whether there was no room for
- * the rest, before which the directory then stands; result[1]: how many entries were passed.
+ * Attributes of an entry of the directory `fd`, whose record in it is `dent`. On the device `bare_dev` >= 0 only directories are
+ * looked at: of other entries there is what the directory tells. False: the name is gone.
+ */
+static bool entry_attr(uint8_t *to, int fd, const uint8_t *dent, int64_t bare_dev) {
+  struct statx st;
+  uint8_t type = dent[18];
+  if (bare_dev < 0 || type == DT_DIR || type == DT_UNKNOWN) {
+    const char *name = (const char *)dent + 19;
+    if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &st) != 0) return false;
+  } else {
+    memset(&st, 0, sizeof(st));
+    st.stx_mode = (uint16_t)DTTOIF(type);
+    memcpy(&st.stx_ino, dent, 8);
+    st.stx_dev_major = major((dev_t)bare_dev);
+    st.stx_dev_minor = minor((dev_t)bare_dev);
+  }
+  put_attr(to, &st);
+  return true;
+}
+
+/*
+ * readdirAttrs(fd, buf, off, len, result, bareDev): the next entries of a directory, each with its attributes as 9P carries them
+ * (attr[108] name[s], src/p9/wire/records.ts), "." and ".." left out. Bytes written, or -errno. result[0]: whether there was no
+ * room for the rest, before which the directory then stands; result[1]: how many entries were passed.
  */
 static napi_value js_readdir_attrs(napi_env env, napi_callback_info info) {
-  ARGS(5);
+  ARGS(6);
   ARG_I32(fd, 0);
   ARG_U8S(buf, 1);
   ARG_I64(off, 2);
   ARG_I64(len, 3);
   ARG_I32S(result, 4);
+  ARG_I64(bare_dev, 5);
   CHECK_RANGE(off, len, buf_len);
   if (result_len < 2) return bad_range(env);
   static _Alignas(8) uint8_t dents[32768];
@@ -374,10 +396,8 @@ static napi_value js_readdir_attrs(napi_env env, napi_callback_info info) {
           if (lseek(fd, next, SEEK_SET) < 0) return ret(env, -errno);
           return ret(env, out - (buf + off));
         }
-        struct statx st;
         /* A name that is gone by now is left out, as if it had been removed before. */
-        if (statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &st) == 0) {
-          put_attr(out, &st);
+        if (entry_attr(out, fd, dents + at, bare_dev)) {
           out[ATTR_LEN] = (uint8_t)length;
           out[ATTR_LEN + 1] = (uint8_t)(length >> 8);
           memcpy(out + ATTR_LEN + 2, name, length);

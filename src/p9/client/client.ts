@@ -382,11 +382,13 @@ export class P9Client {
 
   /**
    * Reads whole directories, as many as fit into one reply: those called names[depth..count) in the directory to which
-   * names[0..depth) lead from fid; that one itself when depth = count. How many were read (at least one), or -errno.
+   * names[0..depth) lead from fid; that one itself when depth = count. flags: READDIRS_*. How many were read (at least one), or
+   * -errno.
    */
-  readdirs(fid: number, names: readonly string[], depth: number, count: number, sink: DirsSink): number {
+  readdirs(fid: number, names: readonly string[], depth: number, count: number, flags: number, sink: DirsSink): number {
     const m = readdirsMsg;
     m.fid = fid;
+    m.flags = flags;
     m.depth = depth;
     m.count = count;
     for (let i = 0; i < count; i++) m.names[i] = names[i]!;
@@ -422,6 +424,7 @@ export class P9Client {
   xattrNames(fid: number, names: readonly string[], count: number): Uint8Array | number {
     const m = readdirsMsg;
     m.fid = fid;
+    m.flags = 0;
     m.depth = 0;
     m.count = count;
     for (let i = 0; i < count; i++) m.names[i] = names[i]!;

@@ -41,9 +41,10 @@ export interface P9Backend {
   getdents(fd: number, buf: Uint8Array, off: number, len: number): number;
   /**
    * The next entries of a directory as DirEntryAttr, without "." and "..": bytes, or -errno. result[0]: there was no room for
-   * the rest, which the next call gives; result[1]: entries passed.
+   * the rest, which the next call gives; result[1]: entries passed. `bareDev` >= 0: only directories have all attributes, other
+   * entries have type, that device and inode number.
    */
-  readdirAttrs(fd: number, buf: Uint8Array, off: number, len: number, result: Int32Array): number;
+  readdirAttrs(fd: number, buf: Uint8Array, off: number, len: number, result: Int32Array, bareDev: number): number;
   lseek(fd: number, offset: number, whence: number): number;
   ftruncate(fd: number, size: number): number;
   fallocate(fd: number, mode: number, offset: number, len: number): number;

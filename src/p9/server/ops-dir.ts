@@ -9,7 +9,7 @@ import { DIRENT_OVERHEAD, DirEntry } from "../wire/records.ts";
 import { DirStream } from "./dir-stream.ts";
 import { closeOpen } from "./fid.ts";
 import type { P9Server } from "./server.ts";
-import { openDir } from "./shared.ts";
+import { ALL_ATTRS, openDir } from "./shared.ts";
 
 const readdirMsg = new Treaddir();
 const readdirattrMsg = new Treaddirattr();
@@ -76,7 +76,7 @@ export function readdirattr(s: P9Server): number {
   const headAt = w.reserve(READDIRATTR_OVERHEAD);
   if (headAt < 0) return -e.EMSGSIZE;
   const room = Math.min(m.count, w.limit - w.pos);
-  const n = s.host.readdirAttrs(dir.fd, w.buf, w.pos, room, passed);
+  const n = s.host.readdirAttrs(dir.fd, w.buf, w.pos, room, passed, ALL_ATTRS);
   if (n < 0) return n;
   const flags = passed[0] !== 0 ? 0 : c.READDIR_EOF;
   if (n === 0 && flags === 0) return -e.EINVAL;

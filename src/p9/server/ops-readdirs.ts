@@ -3,6 +3,7 @@ import { DT_DIR, DT_REG, DT_UNKNOWN } from "../../abi/dirent.ts";
 import * as e from "../../abi/errno.ts";
 import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../../abi/fcntl.ts";
 import { S_IFDIR } from "../../abi/stat.ts";
+import { READDIRS_BARE_FILES } from "../wire/constants.ts";
 import { Treaddirs } from "../wire/extension.ts";
 import { ATTR_SIZE, encodeAttr } from "../wire/records.ts";
 import { DirStream } from "./dir-stream.ts";
@@ -10,7 +11,7 @@ import { releaseHandle } from "./fid.ts";
 import { hasXattrs } from "./ops-xattr.ts";
 import type { PathHandle } from "./fid.ts";
 import type { P9Server } from "./server.ts";
-import { checkName, openDir } from "./shared.ts";
+import { ALL_ATTRS, checkName, openDir } from "./shared.ts";
 
 const msg = new Treaddirs();
 const passed = new Int32Array(2);
@@ -132,10 +133,12 @@ function readOne(s: P9Server, parent: PathHandle, name: string): number {
   return err;
 }
 
+/** The entries of the directory whose attributes were read last. */
 function readEntries(s: P9Server, fd: number): number {
   const { w } = s;
   const sizeAt = w.reserve(4);
-  const n = s.host.readdirAttrs(fd, w.buf, w.pos, w.limit - w.pos, passed);
+  const bareDev = (msg.flags & READDIRS_BARE_FILES) !== 0 ? s.stat.dev : ALL_ATTRS;
+  const n = s.host.readdirAttrs(fd, w.buf, w.pos, w.limit - w.pos, passed, bareDev);
   if (n < 0) return n;
   if (passed[0] !== 0) return -e.EMSGSIZE;
   w.pos += n;

@@ -4,8 +4,12 @@ import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../../abi/fcntl.ts
 import { NAME_MAX } from "../wire/constants.ts";
 import type { Qid } from "../wire/records.ts";
 import { encodeAttr, qidType } from "../wire/records.ts";
+import type { P9Backend } from "./backend.ts";
 import type { PathHandle } from "./fid.ts";
 import type { P9Server } from "./server.ts";
+
+/** For {@link P9Backend.readdirAttrs}: no device, but the attributes of all entries. */
+export const ALL_ATTRS = -1;
 
 /** 0 when `name` is one harmless component, else -EINVAL, or -ENAMETOOLONG. */
 export function checkName(name: string): number {

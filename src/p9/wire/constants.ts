@@ -150,5 +150,11 @@ export const LOCK_GRACE = 3;
 /** flags of Twalkattr: only directories become fids; the newfid of any other file stays unused. */
 export const WALK_DIRS_ONLY = 1;
 
+/**
+ * flags of Treaddirs: attributes of directories alone. Of other files the reply tells type, device and inode number as the
+ * directory has them, and no links.
+ */
+export const READDIRS_BARE_FILES = 1;
+
 /** flags of Rreaddirattr: no entries follow those of this reply. */
 export const READDIR_EOF = 1;

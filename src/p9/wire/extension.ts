@@ -239,17 +239,20 @@ export class Rreaddirattr implements Message {
 export const READDIRATTR_OVERHEAD = 16;
 
 /**
- * fid[4] depth[2] nname[2] nname*(name[s]): read whole directories. The first `depth` names lead from fid to a directory, the
- * others name the directories in it that are read; when there are none, that directory itself is. No fids are made.
+ * fid[4] flags[4] depth[2] nname[2] nname*(name[s]): read whole directories. The first `depth` names lead from fid to a directory,
+ * the others name the directories in it that are read; when there are none, that directory itself is. No fids are made.
+ * Flags: READDIRS_BARE_FILES.
  */
 export class Treaddirs implements Message {
   fid = 0;
+  flags = 0;
   depth = 0;
   count = 0;
   readonly names: string[] = [];
 
   encode(w: Writer): void {
     w.u32(this.fid);
+    w.u32(this.flags);
     w.u16(this.depth);
     w.u16(this.count);
     for (let i = 0; i < this.count; i++) w.str(this.names[i]!);
@@ -257,6 +260,7 @@ export class Treaddirs implements Message {
 
   decode(r: Reader): number {
     this.fid = r.u32();
+    this.flags = r.u32();
     this.depth = r.u16();
     this.count = r.u16();
     if (this.count > MAX_READDIRS) return -EBADMSG;

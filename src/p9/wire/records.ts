@@ -93,6 +93,11 @@ export function attrMode(view: DataView, at: number): number {
   return view.getUint32(at, true);
 }
 
+/** The same of the number of links. */
+export function attrLinks(view: DataView, at: number): number {
+  return view.getUint32(at + 12, true);
+}
+
 /** The same of the device. */
 export function attrDev(view: DataView, at: number): number {
   return id64(view, at + 36);

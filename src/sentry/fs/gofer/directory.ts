@@ -9,6 +9,7 @@ import {
   DIRENT_ATTR_OVERHEAD,
   attrDev,
   attrIno,
+  attrLinks,
   attrMode,
   decodeAttr,
   encodeAttr,
@@ -77,12 +78,15 @@ export class DirListing implements RecordSink {
   xattrAsks = 0;
   /** Which of its files have any; null: not known. */
   xattrNames: Set<string> | null = null;
+  /** Files' attributes were not read along. */
+  readonly isBare: boolean;
 
   /** When it was read, monotonic. */
   private readonly readAtNs: number;
 
-  constructor(gofer: GoferFs, keepsAttrs: boolean) {
+  constructor(gofer: GoferFs, keepsAttrs: boolean, isBare: boolean = false) {
     this.gofer = gofer;
+    this.isBare = isBare;
     this.readAtNs = gofer.vfs.clock.monotonicNs();
     this.keepsAttrs = keepsAttrs;
   }
@@ -168,6 +172,22 @@ export class DirListing implements RecordSink {
     return this.gofer.guestIno(attrDev(this.view, at), attrIno(this.view, at));
   }
 
+  /**
+   * Goes on where an earlier listing stands: whatever was looked up since then may have changed, but `name`, of which nobody has
+   * been told yet.
+   */
+  follow(earlier: DirListing, name: string): void {
+    this.reads = earlier.reads;
+    for (const [other, record] of earlier.known) {
+      if (record === null || other === name) continue;
+      if (record.at < 0) this.lookedUp(other);
+      else if (record.ahead !== null) {
+        const mine = this.get(other);
+        if (mine !== null) mine.ahead = record.ahead;
+      }
+    }
+  }
+
   // --- entries by name ---
 
   get(name: string): DirRecord | null {
@@ -178,7 +198,9 @@ export class DirListing implements RecordSink {
   }
 
   private know(i: number, name: string): DirRecord {
-    const record = new DirRecord(this.inoOf(i), this.typeOf(i), this.keepsAttrs ? this.starts[i]! : -1);
+    const at = this.starts[i]!;
+    const record = new DirRecord(this.inoOf(i), this.typeOf(i), this.keepsAttrs ? at : -1);
+    if (this.isBare && attrLinks(this.view, at) === 0) record.at = -1;
     this.known.set(name, record);
     return record;
   }

@@ -43,6 +43,8 @@ const MAX_FIDS = 2000;
 const MAX_IDLE_HANDLES = 512;
 /** Donated descriptors of files that nobody has open, by which their attributes are read. */
 const MAX_PATH_FDS = 4096;
+/** Directories read with their files' attributes after such were asked for. Who only walks a tree needs those of directories. */
+const FULL_READS = 256;
 /** Inode numbers of further host devices are moved up by multiples of this. */
 const INO_SPACE = 2 ** 48;
 
@@ -67,6 +69,8 @@ export class GoferFs extends FileSystem {
   /** Inodes with a descriptor for their attributes, oldest first, and how many there may be. */
   private readonly withPathFd: Set<GoferInode> = new Set();
   private readonly maxPathFds: number;
+  /** So many directories more are read with the attributes of all files in them. Exclusive mode only. */
+  private fullReads = 0;
   /** Where the host tells of changes; undefined: not asked for yet, null: it does not. Shared mode only. */
   private notification: HostEvents | null | undefined;
 
@@ -190,6 +194,18 @@ export class GoferFs extends FileSystem {
       this.fidOwners.add(old);
       if (++looked === 64) return;
     }
+  }
+
+  /** A file was looked up in a directory that has been read: that may go on. */
+  fileWanted(): void {
+    this.fullReads = FULL_READS;
+  }
+
+  /** `count` directories are read: whether with their files' attributes, because somebody has lately asked for such. */
+  readsFiles(count: number): boolean {
+    if (this.fullReads <= 0) return false;
+    this.fullReads -= count;
+    return true;
   }
 
   dropFidOwner(inode: GoferInode): void {

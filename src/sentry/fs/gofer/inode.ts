@@ -5,7 +5,7 @@
  * the name it was last seen under. A file without a name must keep its fid.
  */
 import { EIO, ENOENT, EPERM, ESTALE } from "../../../abi/errno.ts";
-import { DT_REG } from "../../../abi/dirent.ts";
+import { DT_DIR, DT_REG } from "../../../abi/dirent.ts";
 import { AT_REMOVEDIR, O_PATH, O_RDONLY, O_RDWR, RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
 import { IN_ATTRIB, IN_CREATE, IN_DELETE, IN_MOVED_FROM, IN_MOVED_TO } from "../../../abi/inotify.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stat } from "../../../abi/stat.ts";
@@ -50,7 +50,7 @@ export class GoferInode extends Inode {
   private isWatchRefused = false;
   /** Names may be cached that were looked up without a watch. */
   private hasNames = false;
-  /** Entries that were asked for one by one since the directory was read. Shared mode only. */
+  /** Entries that were asked for one by one since the directory was read. */
   private misses = 0;
   /** A donated descriptor to read attributes from, or -1. Shared mode only. */
   private pathFd = -1;
@@ -557,8 +557,21 @@ export class GoferInode extends Inode {
     if (this.misses * ENTRIES_PER_MISS >= this.attr.size / BYTES_PER_ENTRY) this.readEntries();
   }
 
+  /** The entry `name` is looked up in a listing without files' attributes: who asks for many of those gets all at once. */
+  private completeListing(listing: DirListing, name: string): void {
+    const record = listing.get(name);
+    if (record === null || record.type === DT_DIR || record.at >= 0) return;
+    this.gofer.fileWanted();
+    if (++this.misses * ENTRIES_PER_MISS < listing.size) return;
+    const complete = readWithNeighbours(this);
+    if (complete === null) return;
+    complete.follow(listing, name);
+    this.listing = complete;
+  }
+
   override lookup(name: string): Inode | number {
     if (this.gofer.isShared) this.prepareLookup(name);
+    if (this.listing !== null && this.listing.isBare) this.completeListing(this.listing, name);
     if (this.listing !== null) {
       const record = this.listing.get(name);
       if (record === null) return -ENOENT;
@@ -568,6 +581,7 @@ export class GoferInode extends Inode {
       if (this.gofer.isShared && record.type === DT_REG && !this.listing.isRecent(LISTED_NS)) record.at = -1;
       // Attributes of a file with several names may have been changed through another one.
       if (this.listing.takeAttr(record, scratch) && (scratch.nlink === 1 || (scratch.mode & S_IFMT) === S_IFDIR)) {
+        if (record.type !== DT_DIR) this.gofer.fileWanted();
         const known = this.gofer.find(scratch);
         if (known !== undefined) return known;
         const inode = this.gofer.inodeOf(scratch, this, name);

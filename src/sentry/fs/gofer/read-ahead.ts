@@ -5,7 +5,7 @@
 import type { Stat } from "../../../abi/stat.ts";
 import type { DirsSink } from "../../../p9/client/client.ts";
 import { latin1 } from "../../../p9/wire/cursor.ts";
-import { MAX_READDIRS, MAX_WALK, NOFID } from "../../../p9/wire/constants.ts";
+import { MAX_READDIRS, MAX_WALK, NOFID, READDIRS_BARE_FILES } from "../../../p9/wire/constants.ts";
 import { DirListing } from "./directory.ts";
 import type { DirRecord } from "./directory.ts";
 import type { GoferInode } from "./inode.ts";
@@ -19,6 +19,7 @@ const AHEAD = 64;
 class Taker implements DirsSink {
   dir: GoferInode | null = null;
   first: DirListing | null = null;
+  isBare = false;
   private current: DirListing | null = null;
 
   directory(i: number, status: number, attr: Stat): void {
@@ -27,7 +28,7 @@ class Taker implements DirsSink {
     const dir = this.dir!;
     const record = i === 0 ? null : records[i - 1]!;
     if (record === null ? !dir.isSameFile(attr) : dir.gofer.guestIno(attr.dev, attr.ino) !== record.ino) return;
-    this.current = new DirListing(dir.gofer, true);
+    this.current = new DirListing(dir.gofer, true, this.isBare);
     if (record === null) this.first = this.current;
     else record.ahead = this.current;
   }
@@ -98,7 +99,9 @@ export function readWithNeighbours(dir: GoferInode): DirListing | null {
   taker.dir = dir;
   taker.first = null;
   const { client } = dir.gofer;
-  const read = client.readdirs(base.fid, names, depth > 0 ? depth - 1 : 0, count, taker);
+  taker.isBare = !dir.gofer.readsFiles(1 + records.length);
+  const flags = taker.isBare ? READDIRS_BARE_FILES : 0;
+  const read = client.readdirs(base.fid, names, depth > 0 ? depth - 1 : 0, count, flags, taker);
   const { first } = taker;
   // Where the reply ended there was one that did not fit.
   if (read > 0 && read <= records.length) records[read - 1]!.isLarge = true;
