@@ -4,7 +4,6 @@ import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../../abi/fcntl.ts
 import { NAME_MAX } from "../wire/constants.ts";
 import type { Qid } from "../wire/records.ts";
 import { encodeAttr, qidType } from "../wire/records.ts";
-import type { P9Backend } from "./backend.ts";
 import type { PathHandle } from "./fid.ts";
 import type { P9Server } from "./server.ts";
 

@@ -239,8 +239,10 @@ export class OverlayLeaf extends OverlayNode implements Mappable, MappingOwner {
 
   protected override releaseLower(): void {
     if (this.lower === null) return;
+    // What the lower layer does not know is remembered: that names of the file were removed.
+    const isAsBelow = this.links >= 0 && this.lower.getStat(lowerStat) === 0 && this.links === lowerStat.nlink;
     this.lower.decUsers();
-    if (this.links >= 0 && this.upper === null) this.overlayFs.linked.delete(this.ino);
+    if (isAsBelow && this.upper === null) this.overlayFs.linked.delete(this.ino);
   }
 
   override getStat(out: Stat): number {

@@ -308,6 +308,19 @@ test("property: nothing leaks: removing everything frees all memory of the upper
   );
 });
 
+test("overlay: a lower file with several names stays without those that were removed", () => {
+  const c = overlayOn(lower);
+  unlinkAt(c, null, "/d/hard");
+  assert.equal(c.stat("/d/f").nlink, 1);
+  c.root.mount.fs.shrink();
+  assert.equal(c.stat("/d/f").nlink, 1);
+  c.root.mount.fs.shrink();
+  assert.equal(linkAt(c, null, "/d/f", null, "/again", 0), 0);
+  c.root.mount.fs.shrink();
+  assert.equal(c.stat("/again").nlink, 2);
+  assert.equal(c.stat("/d/f").ino, c.stat("/again").ino);
+});
+
 test("overlay: creating over a whiteout, then removing, hides the lower file again", () => {
   const c = overlayOn(lower);
   unlinkAt(c, null, "/top");
