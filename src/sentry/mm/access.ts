@@ -16,7 +16,7 @@ const TWO32 = 4294967296;
 export const small: Uint8Array = new Uint8Array(16);
 const smallView = new DataView(small.buffer);
 /** For strings. */
-const STRING_CHUNK = 4096;
+const STRING_CHUNK = 256;
 const chars = new Uint8Array(STRING_CHUNK);
 
 /**

@@ -478,6 +478,66 @@ describe("mapping", () => {
     f.decRef();
   });
 
+  inWorld("small reads of mapped pages cost one call of the host until somebody writes", (w) => {
+    const { ctx } = w;
+    const { host } = w.rig;
+    fs.writeFileSync(w.host("file"), `${"a".repeat(4100)}old`);
+    const reader = ctx.open("/file");
+    const m = reader.mappable() as Mappable;
+    const t = new Translation();
+    const owner = { invalidateMapping: (): void => {} };
+    m.addMapping(owner, 0x1000, 0x2000, 0, false);
+    assert.equal(m.translate(0, 8192, false, t), 0);
+    const file = t.file!;
+    file.incRef(0, 8192);
+    let calls = 0;
+    const pread = host.pread.bind(host);
+    host.pread = (...args): number => {
+      calls++;
+      return pread(...args);
+    };
+    const look = (off: number, len: number): string => {
+      const buf = new Uint8Array(len);
+      return Buffer.from(buf.subarray(0, file.readAt(buf, 0, len, off))).toString();
+    };
+    assert.equal(look(4099, 100), "aold");
+    assert.equal(look(4102, 1), "d");
+    assert.equal(look(4103, 1), "");
+    assert.equal(look(4095, 2), "aa");
+    assert.equal(calls, 3, "two for the page, of which one finds the end of the file, and one across pages");
+    const writer = ctx.open("/file", O_RDWR);
+    assert.equal(writer.seek(4100, 0), 4100);
+    assert.equal(writeText(writer, "new"), 3);
+    assert.equal(look(4100, 3), "new");
+    writer.decRef();
+    // A reader of its own time: the mapping's descriptor is still the old one.
+    assert.equal(ctx.text("/file").length, 4103);
+    assert.equal(truncateAt(ctx, null, "/file", 4101), 0);
+    assert.equal(look(4100, 3), "n");
+    m.removeMapping(owner, 0x1000, 0x2000, 0, false);
+    file.decRef(0, 8192);
+    reader.decRef();
+    host.pread = pread;
+  });
+
+  inWorld(
+    "nothing is kept of a shared tree's files",
+    (w) => {
+      const { ctx } = w;
+      fs.writeFileSync(w.host("file"), "old");
+      const f = ctx.open("/file");
+      const t = new Translation();
+      assert.equal((f.mappable() as Mappable).translate(0, 4096, false, t), 0);
+      const buf = new Uint8Array(3);
+      assert.equal(t.file!.readAt(buf, 0, 3, 0), 3);
+      fs.writeFileSync(w.host("file"), "new");
+      assert.equal(t.file!.readAt(buf, 0, 3, 0), 3);
+      assert.equal(Buffer.from(buf).toString(), "new");
+      f.decRef();
+    },
+    true,
+  );
+
   inWorld("a file opened for reading is mapped read-only until somebody writes", (w) => {
     const { ctx } = w;
     fs.writeFileSync(w.host("file"), "x".repeat(5000));

@@ -415,6 +415,7 @@ export class GoferInode extends Inode {
     const fid = this.getFid();
     if (fid < 0) return fid;
     toWire(a, wireSet);
+    if ((a.mask & ATTR_SIZE) !== 0) this.reader?.unsettle();
     const { scratch, client } = this.gofer;
     const err = client.setattr(fid, wireSet, scratch);
     // Some changes may have been made before the one that failed.
@@ -473,9 +474,11 @@ export class GoferInode extends Inode {
     const fd = this.donated(write ? O_RDWR : O_RDONLY);
     if (fd < 0) return fd;
     const { host, keeper } = this.gofer;
-    const handle = new GoferHandle(host, keeper, fd, write);
-    if (write) this.writer = handle;
-    else this.reader = handle;
+    const handle = new GoferHandle(host, keeper, fd, write, !write && !this.gofer.isShared);
+    if (write) {
+      this.reader?.unsettle();
+      this.writer = handle;
+    } else this.reader = handle;
     if (this.pathFd >= 0) {
       this.gofer.dropPathFd(this);
       this.closePathFd();
@@ -503,7 +506,11 @@ export class GoferInode extends Inode {
 
   /** Gives back what is kept for the next user. */
   closeHandles(): void {
-    if (this.reader !== null) this.reader.decRef();
+    if (this.reader !== null) {
+      // Mappings may keep it, and nobody would tell it of a writer.
+      this.reader.unsettle();
+      this.reader.decRef();
+    }
     if (this.writer !== null) this.writer.decRef();
     this.reader = null;
     this.writer = null;
