@@ -14,11 +14,13 @@ import { FreeRuns, type RunTags } from "./page-runs.ts";
 import { WIDE } from "../../base/wide.ts";
 
 /** Longest run (pages) that is kept for re-use instead of being punched, and how many pages are kept: shared, owned. */
-const KEEP_RUN = 64;
+const KEEP_RUN = 128;
 const KEEP_SHARED = 2048;
 const KEEP_OWNED = 512;
 /** Longest run that is filled with zeros for re-use; for longer ones new pages are cheaper. */
 const FILL_RUN = 16;
+/** The same, where it would be cut off a longer one: many of that one's pages may never have been touched. */
+const FILL_PART = 4;
 /** From so many pages on, the host is asked whether a freed run was ever touched. */
 const ASK_RUN = 4;
 /** Largest request (pages) that an owned pool serves from its own chunks: what is larger costs the same anywhere. */
@@ -40,7 +42,7 @@ export class PagePool extends FreeRuns {
   readonly extents: number[] = [];
   private readonly file: MemoryFile;
   /** Freed runs with old contents by length: their first pages. */
-  private readonly kept: (number[] | undefined)[] = [];
+  private readonly kept: (number[] | undefined)[] = new Array<number[] | undefined>(KEEP_RUN + 1).fill(undefined);
 
   constructor(file: MemoryFile, tags: RunTags, owned: boolean) {
     super(tags);
@@ -56,11 +58,8 @@ export class PagePool extends FreeRuns {
   allocate(len: number, kind: number, zeroed: boolean, hint: number): number {
     const { file } = this;
     const n = len / PAGE_SIZE;
-    let p = -1;
-    const list = this.keptCount > 0 && hint < 0 && n <= (zeroed ? FILL_RUN : KEEP_RUN) ? this.kept[n] : undefined;
-    if (list !== undefined && list.length > 0) {
-      p = list.pop()!;
-      this.keptCount -= n;
+    let p = this.keptCount >= n && hint < 0 ? this.takeOld(n, zeroed) : -1;
+    if (p >= 0) {
       if (zeroed) file.window.fill(0, p * PAGE_SIZE, (p + n) * PAGE_SIZE);
     } else {
       if (n <= 0 || n > file.capacity) return -ENOMEM;
@@ -117,10 +116,29 @@ export class PagePool extends FreeRuns {
       return;
     }
     if (this.keptCount + n > (this.owned ? KEEP_OWNED : KEEP_SHARED)) this.trim();
+    this.keep(p, n);
+  }
+
+  private keep(p: number, n: number): void {
     const list = this.kept[n];
     if (list === undefined) this.kept[n] = [p];
     else list.push(p);
     this.keptCount += n;
+  }
+
+  /** The first page of n kept ones, which may be the beginning of a longer run; -1: none, or new ones cost less. */
+  private takeOld(n: number, zeroed: boolean): number {
+    if (n > (zeroed ? FILL_RUN : KEEP_RUN)) return -1;
+    const most = zeroed && n > FILL_PART ? n : KEEP_RUN;
+    for (let m = n; m <= most; m++) {
+      const list = this.kept[m];
+      if (list === undefined || list.length === 0) continue;
+      const p = list.pop()!;
+      this.keptCount -= m;
+      if (m > n) this.keep(p + n, m - n);
+      return p;
+    }
+    return -1;
   }
 
   /** Gives kept pages back to the host. */
