@@ -106,6 +106,10 @@ export interface AddressSpace {
   settle?(): void;
   /** True when operations are queued. */
   readonly dirty: boolean;
+  /** How many are queued, as a number that grows with each; 0 is none. */
+  readonly queued?: number;
+  /** What is queued waits while the next context that is resumed runs. It concerns nothing that this or another one can reach. */
+  postpone?(): void;
   /** A new stopped context in this address space with cleared registers and initial FP state: id >= 0, or -errno (EAGAIN). */
   newContext(): number;
   /**

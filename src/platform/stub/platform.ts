@@ -101,6 +101,8 @@ class StubAddressSpace implements AddressSpace {
   readonly #windows: Map<number, number> = new Map();
   #windowed: HostBacking | null = null;
   #nextWindow: number = WIDE;
+  /** What is queued waits for the resume after the next. */
+  #waits: boolean = false;
   /** The first error that queueing itself met (a backing that could not be donated). */
   #error: number = 0;
 
@@ -112,6 +114,21 @@ class StubAddressSpace implements AddressSpace {
 
   get dirty(): boolean {
     return this.#queue.length > 0 || this.#error !== 0;
+  }
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  postpone(): void {
+    this.#waits = true;
+  }
+
+  /** Whether what is queued waits once more. */
+  takeWait(): boolean {
+    const waits = this.#waits;
+    this.#waits = false;
+    return waits;
   }
 
   mapFile(
@@ -140,8 +157,9 @@ class StubAddressSpace implements AddressSpace {
   #push(kind: number, addr: number, len: number, a: number, b: number, c: number, calls: number): void {
     this.#queue.push(kind, addr, len, a, b, c);
     this.#calls += calls;
-    // What was handed over is what was queued then.
+    // What was handed over, or may wait, is what was queued then.
     this.#handedTo = -1;
+    this.#waits = false;
   }
 
   /** One for each chunk, and one for a protection. */
@@ -360,7 +378,7 @@ export class StubPlatform implements Platform {
   resume(id: number): void {
     const space = this.spaceOf[id]!;
     let calls = 0;
-    if (space.dirty) {
+    if (space.dirty && !space.takeWait()) {
       calls = space.takeBatch(id);
       if (calls === 0) space.flush();
     }

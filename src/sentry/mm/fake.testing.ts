@@ -42,6 +42,8 @@ export class FakeAddressSpace implements AddressSpace {
   readonly windows: Set<number> = new Set();
   /** What is queued is not for a guest thread. */
   private onlyHelper = false;
+  /** How often the queue was left as it is while the guest runs. */
+  postponed = 0;
   /** How often a thread got the queue. */
   handedOver = 0;
   /** When set, the next flush fails with it. */
@@ -170,6 +172,14 @@ export class FakeAddressSpace implements AddressSpace {
 
   get dirty(): boolean {
     return this.queue.length > 0;
+  }
+
+  get queued(): number {
+    return this.queue.length;
+  }
+
+  postpone(): void {
+    this.postponed++;
   }
 
   newContext(): number {

@@ -6,6 +6,7 @@
 import { type MappedFile, PAGE_SIZE } from "../memmap/memmap.ts";
 import type { MemoryManager } from "./mm.ts";
 import { PendingSpace } from "./pending-space.ts";
+import { WIDE } from "../../base/wide.ts";
 
 /** Bytes that may wait for a thread's batch before they are free. */
 const HAND_OVER_MAX: number = 1024 * 1024;
@@ -26,6 +27,11 @@ export class HostChanges {
   private flushes = 0;
   /** The error of a flush that failed. */
   private broken = 0;
+  /** The last program or library that was mapped where nothing was; operations queued since; whether they may wait. */
+  private imageStart: number = WIDE;
+  private imageEnd: number = WIDE;
+  private imageOps = 0;
+  private mayWait = false;
 
   /** Something must be flushed before a thread runs. */
   waits(mm: MemoryManager): boolean {
@@ -40,9 +46,37 @@ export class HostChanges {
     this.lens[n] = len;
   }
 
+  /** A program has begun: it will map more soon. */
+  expectMore(): void {
+    this.flushes = WINDOW_FLUSHES;
+  }
+
+  /**
+   * A piece of a program or library has been mapped at [start, end); `before`: {@link AddressSpace.queued} before that. Such come one
+   * after another, the first for all of it, the others over that: they may wait for each other, as long as nothing else is
+   * queued. A guest that reads there at once faults, and all is done before it goes on. `fresh`: nothing was there.
+   */
+  noteImage(mm: MemoryManager, start: number, end: number, fresh: boolean, before: number): void {
+    const { queued } = mm.as;
+    if (queued === undefined || mm.users > 1) return;
+    if (fresh && before === 0) {
+      this.imageStart = start;
+      this.imageEnd = end;
+    } else if (before === 0 || before !== this.imageOps || start < this.imageStart || end > this.imageEnd) return;
+    this.imageOps = queued;
+    this.mayWait = true;
+  }
+
   /** See MemoryManager.handOver. @hot */
   handOver(mm: MemoryManager, ctx: number): number {
     const { as } = mm;
+    if (this.mayWait) {
+      this.mayWait = false;
+      if (as.queued === this.imageOps && as.postpone !== undefined) {
+        as.postpone();
+        return 0;
+      }
+    }
     if (this.broken !== 0 || as.handOver === undefined) return this.flush(mm);
     if (this.handed > 0) this.flushHanded(mm);
     if (!this.freesOwn(mm) || !as.handOver(ctx)) return this.flush(mm);

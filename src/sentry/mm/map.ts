@@ -3,6 +3,7 @@ import { EACCES, EAGAIN, EEXIST, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM } 
 import {
   MAP_32BIT,
   MAP_ANONYMOUS,
+  MAP_DENYWRITE,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
   MAP_GROWSDOWN,
@@ -175,11 +176,10 @@ export function mmap(mm: MemoryManager, o: MmapOptions): number {
     }
   } else if (mappable === null) return -EINVAL;
 
-  if (replaced > 0) {
-    // What is mapped over at once as a whole need not be unmapped first.
-    const covered = anonymous && prot !== 0 && len <= EAGER_MAX;
-    removeRange(mm, at, end, !covered);
-  }
+  const before = mm.as.queued ?? 0;
+  // What is mapped over at once need not be unmapped first.
+  const covers = replaced > 0 && prot !== 0 && (!anonymous || len <= EAGER_MAX);
+  if (replaced > 0) removeRange(mm, at, end, !covers);
   const populate = (o.flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE || (flags & VMF_LOCKED) !== 0;
   const spare = mappable === null && prot !== 0 && !populate ? mm.spares.claim(at, end) : null;
   const vma = addVma(mm, at, end, prot, maxProt, flags, mappable, file, offset, o.name);
@@ -191,10 +191,23 @@ export function mmap(mm: MemoryManager, o: MmapOptions): number {
     const r = populateVma(mm, vma, at, end, populate);
     if (r < 0) {
       removeRange(mm, at, end, true);
+      if (covers) mm.as.unmap(at, len);
       return r;
     }
+    if (covers && !anonymous) unmapGaps(mm, at, end);
   }
+  if (!anonymous && (o.flags & MAP_DENYWRITE) !== 0) mm.changes.noteImage(mm, at, end, replaced === 0, before);
   return at;
+}
+
+/** Unmaps on the host what of [start, end) has no pages: there may be old ones. */
+function unmapGaps(mm: MemoryManager, start: number, end: number): void {
+  let pos = start;
+  for (let p = mm.pmas.lowerBound(start); p !== null && p.start < end; p = p.next) {
+    if (p.start > pos) mm.as.unmap(pos, p.start - pos);
+    pos = p.end;
+  }
+  if (pos < end) mm.as.unmap(pos, end - pos);
 }
 
 /**

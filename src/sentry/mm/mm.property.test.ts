@@ -5,6 +5,7 @@ import fc from "fast-check";
 import {
   MADV_DONTNEED,
   MAP_ANONYMOUS,
+  MAP_DENYWRITE,
   MAP_FIXED,
   MAP_PRIVATE,
   MAP_SHARED,
@@ -139,6 +140,8 @@ class Model {
         o.len = n * P - (op.value & 1);
         o.prot = op.prot;
         o.flags = MAP_FIXED | (op.shared ? MAP_SHARED : MAP_PRIVATE) | (file ? 0 : MAP_ANONYMOUS);
+        // As pieces of a library, which may wait for each other.
+        if (file && (op.value & 2) !== 0) o.flags |= MAP_DENYWRITE;
         const first = op.b % (FILE_PAGES + 2);
         if (file) {
           o.mappable = this.file;

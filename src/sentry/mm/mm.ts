@@ -184,6 +184,7 @@ export class MemoryManager implements MappingOwner {
   settle(as: AddressSpace): void {
     if (this.as instanceof PendingSpace) this.as.replay(as);
     this.as = as;
+    this.changes.expectMore();
   }
 
   /** Parts with the host address space; everything will be unmapped in it by its next flush, before pages are freed here. */
