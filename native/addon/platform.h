@@ -98,6 +98,7 @@ struct space {
   bool dead;     /* its process is gone (and reaped) */
   bool released; /* its guest memory unmapped: killed, free it when it is dead; or kept for the next fork_space */
   pid_t pid; /* also the helper's thread id */
+  int32_t next_by_pid;
   int32_t area;
   uint32_t seq;
   int32_t cpu; /* the CPU that the helper may run on; -1: any */
@@ -115,6 +116,9 @@ struct space {
 
 /* Empty stub processes that are kept for the next fork_space. */
 #define MAX_KEPT 8
+
+#define PID_BUCKETS 4096
+#define DEATHS 256
 
 enum kind { SYSTRAP, PTRACE };
 
@@ -141,6 +145,12 @@ struct platform {
   int32_t pending_count;
   int32_t falling; /* threads that were told to sleep a moment ago, and may still be awake */
   volatile sig_atomic_t children_changed;
+  /* Who died, by the handler of SIGCHLD; how many it has told and how many of them have been looked at. */
+  volatile pid_t deaths[DEATHS];
+  volatile uint32_t deaths_told;
+  uint32_t deaths_seen;
+  uint64_t reap_ns; /* when all children may be looked at again */
+  int32_t by_pid[PID_BUCKETS];
   uint32_t fp_size;     /* bytes of the standard XSAVE format, without state that needs permission (AMX) */
   uint64_t fp_features; /* state components in it */
   bool xsave;           /* the processor's XSAVE may be used */
@@ -230,8 +240,14 @@ int start_thread(struct space *space);
 /* Kills a stub process that broke the rules; its contexts come back as EV_DIED. */
 void doom(struct space *space);
 void wait_dead(struct space *space);
-/* Notes the deaths of stub processes. */
+/* The process of a space has been made. */
+void born(int32_t index, pid_t pid);
+/* Notes the deaths of stub processes: most of them now, all of them soon (children_changed stays set until then). */
 void reap(void);
+/* It has ended, and was reaped. */
+void died(int32_t index);
+/* Whether this one's process ended, which is then noted (systrap). */
+bool reap_space(const struct space *space);
 /* Marks the stub process as dead; false: it is none of ours. */
 bool note_exit(pid_t pid);
 /* Threads of kept processes that do not exit, as they were told, lose their process. Whether there are any left to wait for. */

@@ -240,6 +240,7 @@ static void wait_any(double timeout) {
     collect();
     uint64_t limit = deadline;
     if (check_interrupts(now) && limit > now + P.interrupt_retry_ns) limit = now + P.interrupt_retry_ns;
+    if (P.children_changed && limit > P.reap_ns) limit = P.reap_ns;
     bool crowded = ptrace_crowded();
     if (crowded && limit > now + SPREAD_AFTER_NS) limit = now + SPREAD_AFTER_NS;
     bool moved = P.kind == SYSTRAP && placement_moved();

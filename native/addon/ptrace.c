@@ -182,7 +182,7 @@ void ptrace_wait_dead(struct space *space) {
     if (tid > 0)
       changed(tid, status);
     else if (errno != EINTR)
-      space->dead = true;
+      died((int32_t)(space - P.spaces));
   }
 }
 

@@ -69,44 +69,80 @@ void doom(struct space *space) {
   if (!space->dead) kill(space->pid, SIGKILL);
 }
 
-bool note_exit(pid_t pid) {
-  for (int32_t i = 0; i < P.space_count; i++)
-    if (P.spaces[i].used && !P.spaces[i].dead && P.spaces[i].pid == pid) {
-      P.spaces[i].dead = true;
-      if (P.spaces[i].released) free_space_of_dead(i);
-      return true;
-    }
-  return false;
+/* Spaces whose process lives, by its number: lists through `next_by_pid`. */
+static int32_t *bucket(pid_t pid) { return &P.by_pid[(uint32_t)pid % PID_BUCKETS]; }
+
+static int32_t space_of(pid_t pid) {
+  int32_t index = *bucket(pid);
+  while (index >= 0 && P.spaces[index].pid != pid) index = P.spaces[index].next_by_pid;
+  return index;
 }
 
-/* Whether a stub process ended; it is reaped and noted then. */
-static bool reap_space(int32_t index) {
+void born(int32_t index, pid_t pid) {
   struct space *space = &P.spaces[index];
+  space->pid = pid;
+  space->dead = false;
+  space->next_by_pid = *bucket(pid);
+  *bucket(pid) = index;
+}
+
+void died(int32_t index) {
+  int32_t *link = bucket(P.spaces[index].pid);
+  while (*link >= 0 && *link != index) link = &P.spaces[*link].next_by_pid;
+  if (*link == index) *link = P.spaces[index].next_by_pid;
+  P.spaces[index].dead = true;
+}
+
+bool note_exit(pid_t pid) {
+  int32_t index = space_of(pid);
+  if (index < 0) return false;
+  died(index);
+  if (P.spaces[index].released) free_space_of_dead(index);
+  return true;
+}
+
+bool reap_space(const struct space *space) {
   int status;
   if (!space->used || space->dead || waitpid(space->pid, &status, WNOHANG) != space->pid) return false;
   return (WIFEXITED(status) || WIFSIGNALED(status)) && note_exit(space->pid);
 }
 
+/*
+ * The signal says who died, except for those that die before its handler runs. To ask the host for these makes it look at all our
+ * children: we do that less often the longer it takes.
+ */
+#define REAP_PAUSE 10
+/* When there are more of them, or somebody else's child stands in front of the queue, we ask for each of ours. */
+#define REAP_FEW 4
+
+static void reap_unknown(void) {
+  siginfo_t info = {.si_pid = 0};
+  for (int i = 0; i < REAP_FEW; i++) {
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    int32_t index = space_of(info.si_pid);
+    if (index < 0 || !reap_space(&P.spaces[index])) break;
+    info.si_pid = 0;
+  }
+  for (int32_t i = 0; i < P.space_count; i++) reap_space(&P.spaces[i]);
+}
+
 void reap(void) {
   if (!P.children_changed) return;
-  P.children_changed = 0;
   if (P.kind == PTRACE) {
+    P.children_changed = 0;
     ptrace_collect();
     return;
   }
-  for (;;) {
-    siginfo_t info = {.si_pid = 0};
-    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
-    int32_t i = 0;
-    while (i < P.space_count && !(P.spaces[i].used && !P.spaces[i].dead && P.spaces[i].pid == info.si_pid)) i++;
-    if (i < P.space_count) {
-      if (!reap_space(i)) return;
-      continue;
-    }
-    /* Somebody else's child stands in front of the queue, and is not ours to reap. */
-    for (i = 0; i < P.space_count; i++) reap_space(i);
-    return;
+  for (; P.deaths_seen != P.deaths_told; P.deaths_seen++) {
+    int32_t index = space_of(P.deaths[P.deaths_seen % DEATHS]);
+    if (index >= 0) reap_space(&P.spaces[index]);
   }
+  uint64_t start = now_ns();
+  if (start < P.reap_ns) return;
+  P.children_changed = 0;
+  reap_unknown();
+  uint64_t end = now_ns();
+  P.reap_ns = end + REAP_PAUSE * (end - start);
 }
 
 /* --- spaces --- */
@@ -206,8 +242,7 @@ int fork_space(void) {
   put_op(template, 0, SYS_clone, PROCESS_CLONE_FLAGS, 0, 0, 0, 0, (uint64_t)space->area * AREA_SIZE);
   int error = run_batch(template, 1);
   if (error == 0) {
-    space->pid = (pid_t)result_page(template)[0];
-    space->dead = false;
+    born(index, (pid_t)result_page(template)[0]);
     space->cpu = template->cpu;
     return index;
   }
@@ -231,8 +266,8 @@ void wait_dead(struct space *space) {
   while (!space->dead) {
     int status;
     pid_t pid = waitpid(space->pid, &status, __WALL);
-    if (pid == space->pid && (WIFEXITED(status) || WIFSIGNALED(status))) space->dead = true;
-    if (pid < 0 && errno != EINTR) space->dead = true;
+    bool ended = pid == space->pid && (WIFEXITED(status) || WIFSIGNALED(status));
+    if (ended || (pid < 0 && errno != EINTR)) died((int32_t)(space - P.spaces));
   }
 }
 

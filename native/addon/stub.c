@@ -30,10 +30,13 @@ uint64_t now_ns(void) {
 
 int futex_wake(uint32_t *word) { return (int)syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0); }
 
-static void on_sigchld(int signo) {
+static void on_sigchld(int signo, siginfo_t *info, void *context) {
   (void)signo;
+  (void)context;
   int saved = errno;
   uint64_t one = 1, changed = CHILD_CHANGED;
+  P.deaths[P.deaths_told % DEATHS] = info->si_pid;
+  P.deaths_told = P.deaths_told + 1;
   P.children_changed = 1;
   if (P.up) {
     if (write(P.wake_fd, &one, 8) < 0 || write(P.done_fd, &changed, 8) < 0) {
@@ -134,6 +137,7 @@ int run_batch(struct space *space, int count) {
     }
     if ((uint32_t)value != 0) return 1 - (int)(uint32_t)value;
     reap();
+    if (P.kind == SYSTRAP) reap_space(space);
     if (!space->dead) continue;
     /* It may have finished before it died. */
     value = CHILD_CHANGED;
@@ -187,8 +191,7 @@ static int start_template(int stub_fd, int stub_socket) {
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   P.socket_fd = saved_socket;
   if (pid < 0) return -errno;
-  space->pid = pid;
-  space->dead = false;
+  born(index, pid);
   if (error != 0) return -error;
   return run_batch(space, 0);
 }
@@ -233,6 +236,7 @@ int stub_start(enum kind kind, int stub_fd) {
   P.ops = ops;
   P.kind = kind;
   P.pinned = -1;
+  memset(P.by_pid, -1, sizeof(P.by_pid));
   P.interrupt_retry_ns = INTERRUPT_RETRY_NS;
   P.wake_fd = P.done_fd = P.control_fd = P.socket_fd = P.epoll_fd = -1;
   xstate_probe();
@@ -269,7 +273,7 @@ int stub_start(enum kind kind, int stub_fd) {
     error = poller_start();
   }
   if (error == 0) {
-    struct sigaction action = {.sa_handler = on_sigchld, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_sigaction = on_sigchld, .sa_flags = SA_RESTART | SA_SIGINFO};
     sigaction(SIGCHLD, &action, &P.old_sigchld);
     P.up = true;
     error = start_template(stub_fd, pair[1]);

@@ -52,7 +52,7 @@ bool batch_settle(struct space *space) {
     } else {
       struct timespec pause = {0, PAUSE_NS};
       nanosleep(&pause, NULL);
-      reap();
+      reap_space(space);
     }
   }
   space->batch = -1;

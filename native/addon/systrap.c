@@ -337,7 +337,7 @@ static int saved_fp(int32_t id) {
     } else {
       struct timespec pause = {0, 20000};
       nanosleep(&pause, NULL);
-      reap();
+      reap_space(space);
     }
     now = now_ns();
     if (now - start > SAVE_LIMIT_NS) doom(space);
@@ -363,7 +363,7 @@ int systrap_ready(int32_t id) {
       return -ESRCH;
     }
     nanosleep(&pause, NULL);
-    reap();
+    reap_space(space);
     if (space->dead) return -ESRCH;
   }
   if (!find_frame(c)) {
