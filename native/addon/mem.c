@@ -1,9 +1,12 @@
 /* Windows: a file mapped shared as one ArrayBuffer of up to 1 TiB. And what the process can do without. */
 #include "addon.h"
+#include "rest.h"
 
 #include <link.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 /* Largest window: 1 TiB. */
 #define WINDOW_MAX ((int64_t)1 << 40)
@@ -137,6 +140,50 @@ static int drop_segments(struct dl_phdr_info *object, size_t size, void *arg) {
     madvise((void *)start, end - start, MADV_DONTNEED);
   }
   return 0;
+}
+
+/* A process in which nothing happened for so long rests: until then it is looked once in that time. */
+#define REST_SECONDS 1
+
+static struct {
+  int fd; /* a timer, -1: none */
+  bool resting;
+  uint64_t seen; /* what had happened when the timer was started */
+} rest = {.fd = -1};
+
+static void rest_later(uint64_t happened) {
+  struct itimerspec when = {.it_value.tv_sec = REST_SECONDS};
+  rest.seen = happened;
+  timerfd_settime(rest.fd, 0, &when, NULL);
+}
+
+int rest_start(void) {
+  rest.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  rest.resting = false;
+  if (rest.fd < 0) return -errno;
+  rest_later(0);
+  return rest.fd;
+}
+
+void rest_stop(void) {
+  if (rest.fd >= 0) close(rest.fd);
+  rest.fd = -1;
+}
+
+void rest_look(uint64_t happened) {
+  uint64_t times;
+  if (read(rest.fd, &times, 8) != 8) return;
+  rest.resting = happened == rest.seen;
+  if (rest.resting)
+    dl_iterate_phdr(drop_segments, NULL);
+  else
+    rest_later(happened);
+}
+
+void rest_over(uint64_t happened) {
+  if (!rest.resting) return;
+  rest.resting = false;
+  rest_later(happened);
 }
 
 /*

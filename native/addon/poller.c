@@ -1,5 +1,6 @@
 /* Waiting: for contexts that stop and for host fds that become ready. */
 #include "platform.h"
+#include "rest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 
 /* Marks the wake-up eventfd among the tokens. */
 #define WAKE_DATA ((uint64_t)1 << 32)
+/* And the timer of rest.h. */
+#define REST_DATA ((uint64_t)2 << 32)
 
 /* While guest threads keep us busy, host fds are looked at this often. */
 #define POLL_EVERY_NS 100000
@@ -35,6 +38,8 @@ static struct {
 static uint64_t budget;
 
 static uint64_t last_poll_ns;
+/* Stops and ready fds so far. */
+static uint64_t happened;
 static uint64_t tsc_start, ns_start;
 static bool calibrated;
 
@@ -90,6 +95,9 @@ int poller_start(void) {
   if (P.epoll_fd < 0) return -errno;
   struct epoll_event event = {.events = EPOLLIN, .data.u64 = WAKE_DATA};
   if (epoll_ctl(P.epoll_fd, EPOLL_CTL_ADD, P.wake_fd, &event) != 0) return -errno;
+  int rest_fd = rest_start();
+  event.data.u64 = REST_DATA;
+  if (rest_fd < 0 || epoll_ctl(P.epoll_fd, EPOLL_CTL_ADD, rest_fd, &event) != 0) return rest_fd < 0 ? rest_fd : -errno;
   for (int i = 0; i < 8 && !sample_clock(&tsc_start, &ns_start); i++) continue;
   calibrated = false;
   placement_start();
@@ -116,6 +124,8 @@ static void poll_host(int64_t timeout) {
     if (events[i].data.u64 == WAKE_DATA) {
       uint64_t value;
       if (read(P.wake_fd, &value, 8) < 0) continue;
+    } else if (events[i].data.u64 == REST_DATA) {
+      rest_look(happened);
     } else {
       P.ready[2 * P.counts[1]] = (int32_t)events[i].data.u32;
       P.ready[2 * P.counts[1] + 1] = (int32_t)events[i].events;
@@ -144,6 +154,8 @@ static void deliver(uint64_t now) {
   P.counts[0] = P.pending_count;
   P.pending_count = 0;
   P.times[1] = (double)now;
+  happened += (uint64_t)(P.counts[0] + P.counts[1]);
+  rest_over(happened);
 }
 
 /* The same while guest threads keep us busy. */

@@ -1,5 +1,6 @@
 /* The platform's start and end, the template of all stub processes, batches of host calls for their helpers. */
 #include "platform.h"
+#include "rest.h"
 
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -209,6 +210,7 @@ void stub_stop(void) {
   else
     signal(SIGCHLD, SIG_DFL);
   placement_stop();
+  rest_stop();
   int fds[5] = {P.wake_fd, P.done_fd, P.control_fd, P.socket_fd, P.epoll_fd};
   for (int i = 0; i < 5; i++)
     if (fds[i] >= 0) close(fds[i]);

@@ -10,6 +10,7 @@ import { RUNTIME_CALLS } from "../host/runtime-policy.ts";
 /** Running guest threads. */
 const PLATFORM_CALLS: readonly AllowedCall[] = [
   { call: "epoll_pwait2", reason: "waiting for guest threads and host fds" },
+  { call: "timerfd_settime", reason: "noticing that nothing happens" },
   { call: "kill", reason: "ending a stub process" },
   { call: "wait4", reason: "reaping stub processes" },
   { call: "waitid", reason: "reaping stub processes" },

@@ -98,13 +98,20 @@ export class Connection {
   }
 }
 
+/** Who was not asked for so long rests. */
+const REST_MS = 1000;
+
 /** Serves until every connection is closed. */
 export function serve(host: Host, connections: readonly Connection[], channel: Channel | null = null): void {
   let live = connections;
   let pollSet = makePollSet(live);
+  let isResting = false;
   while (live.length > 0) {
-    const ready = host.poll(pollSet, live.length, -1);
+    const ready = host.poll(pollSet, live.length, isResting ? -1 : REST_MS);
     if (ready < 0 && ready !== -EINTR && ready !== -EAGAIN) break;
+    // The pages of the program that were used last are more than all else, and the host has them.
+    if (ready === 0) host.trim();
+    isResting = ready === 0;
     if (ready <= 0) continue;
     let hasEnded = false;
     for (let i = 0; i < live.length; i++) {
