@@ -95,23 +95,6 @@ test("strings: many short ones, again and again", () => {
   }
 });
 
-test("strings: pages of files that many are read from become memory", () => {
-  const w = new FakeWorld(64);
-  const mm = w.newMm();
-  const f = new FakeHostFile(3 * P);
-  f.backing.bytes.set(Buffer.from("name\0"), P + 8);
-  for (const shared of [false, true]) {
-    const a = mmap(mm, 0, 3 * P, M.PROT_READ, shared ? M.MAP_SHARED : M.MAP_PRIVATE, f);
-    for (let i = 0; i < 600; i++) assert.equal(mm.copyInString(a + P + 8, 100), "name");
-    const before = f.reads;
-    for (let i = 0; i < 10; i++) assert.equal(mm.copyInString(a + P + 8, 100), "name");
-    assert.equal(f.reads - before, shared ? 10 : 0);
-    assert.equal(read(mm, a + P + 8), 110);
-    assert.equal(write(mm, a + P + 8, 1), -EACCES);
-    checkMm(mm);
-  }
-});
-
 test("iovecs: rules of readv(2)", () => {
   const w = new FakeWorld(64);
   const mm = w.newMm();

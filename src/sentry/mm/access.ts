@@ -195,28 +195,14 @@ export function readPma(p: Pma, o: number, dst: Uint8Array, dstOff: number, len:
 const KNOWN_MAX = 64;
 const known = new KnownStrings(512, KNOWN_MAX);
 
-/** After so many strings from a mapping of a host file the page that the next one is in becomes the mapping's own. */
-const STRINGS_TO_COPY = 256;
-
-/**
- * The PMA to read a string at `at` from, where p shows pages of a host file: p, or one of memory with a copy of the page. Names that
- * are constants lie in such pages (every fstat(2) of the C library reads one), and reading them from the file is a host call each
- * time. Whether private mappings show later changes of the file is left open by mmap(2).
- */
-function stringSource(mm: MemoryManager, p: Pma, at: number): Pma {
-  if (++p.strings % STRINGS_TO_COPY !== 0 || !p.cow || isPatched(p)) return p;
-  return locateSlow(mm, at, true, 1, true) ?? p;
-}
-
 /** A string, latin1; -EFAULT; -ENAMETOOLONG when there is no NUL within maxLen bytes. @hot */
 export function copyInString(mm: MemoryManager, addr: number, maxLen: number): string | number {
   let text = "";
   let at = addr;
   let left = maxLen;
   while (left > 0) {
-    let p = locate(mm, at, false, 1);
+    const p = locate(mm, at, false, 1);
     if (p === null) return -EFAULT;
-    if (p.mem === null) p = stringSource(mm, p, at);
     let n = p.end - at < left ? p.end - at : left;
     const o = p.off + (at - p.start);
     let buf: Uint8Array = chars;

@@ -82,8 +82,6 @@ export class Pma extends AddrNode {
   hot = false;
   /** The host was asked for large pages here ({@link AddressSpace.adviseHuge}), as for all of it or for nothing. */
   huge = false;
-  /** Pages of a host file: how many strings the kernel has read from them. */
-  strings = 0;
 
   constructor(file: MappedFile, mem: MemoryFile | null) {
     super();
