@@ -7,6 +7,7 @@ import { EFAULT, ENAMETOOLONG } from "../../abi/errno.ts";
 import { PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
 import { KnownStrings, hashByte, latin1 } from "../../base/text.ts";
 import { copyBytes } from "../usermem/io.ts";
+import { PAGE_SIZE } from "../memmap/memmap.ts";
 import { faultIn } from "./fault.ts";
 import type { MemoryManager } from "./mm.ts";
 import { isPatched, type Pma } from "./vma.ts";
@@ -15,8 +16,9 @@ const TWO32 = 4294967296;
 /** For values that lie in a host file or across two PMAs. */
 export const small: Uint8Array = new Uint8Array(16);
 const smallView = new DataView(small.buffer);
-/** For strings. */
-const STRING_CHUNK = 256;
+/** Of a string in a host file so much is read at a time, first and then. */
+const STRING_BEGIN = 48;
+const STRING_CHUNK = 1024;
 const chars = new Uint8Array(STRING_CHUNK);
 
 /**
@@ -211,8 +213,8 @@ export function copyInString(mm: MemoryManager, addr: number, maxLen: number): s
       buf = p.mem.window;
       from = o;
     } else {
-      // Up to the end of the page: the file may end in it.
-      n = Math.min(n, STRING_CHUNK - (o & (STRING_CHUNK - 1)));
+      // Not beyond the page: the file may end in it.
+      n = Math.min(n, at === addr ? STRING_BEGIN : STRING_CHUNK, PAGE_SIZE - (o & (PAGE_SIZE - 1)));
       if (readPma(p, o, chars, 0, n) < 0) return -EFAULT;
     }
     const end = from + n;

@@ -3,6 +3,7 @@
  * program's file and are given to system calls from there. Without it each costs a call of the host.
  */
 import { PAGE_SIZE } from "../../memmap/memmap.ts";
+import { copyBytes } from "../../usermem/io.ts";
 
 /** Pages that are kept; each of a file's pages has one place. */
 const PAGES = 16;
@@ -44,8 +45,7 @@ export class PageCache {
     const left = this.filled[place]! - within;
     const n = len < left ? len : left;
     if (n <= 0) return 0;
-    const { bytes } = this;
-    for (let i = 0; i < n; i++) dst[dstOff + i] = bytes[start + within + i]!;
+    copyBytes(dst, dstOff, this.bytes, start + within, n);
     return n;
   }
 
