@@ -4,10 +4,9 @@
  * A file is reached by its fid (an open handle at the gofer), or, when it has none, by its *anchor*: the directory and
  * the name it was last seen under. A file without a name must keep its fid.
  */
-import { EIO, ENOENT, EPERM, ESTALE } from "../../../abi/errno.ts";
-import { DT_DIR, DT_REG } from "../../../abi/dirent.ts";
-import { AT_REMOVEDIR, O_PATH, O_RDONLY, O_RDWR, RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
-import { IN_ATTRIB, IN_CREATE, IN_DELETE, IN_MOVED_FROM, IN_MOVED_TO } from "../../../abi/inotify.ts";
+import { EIO, ENOENT, ESTALE } from "../../../abi/errno.ts";
+import { AT_REMOVEDIR, O_PATH, O_RDONLY, O_RDWR } from "../../../abi/fcntl.ts";
+import { IN_ATTRIB } from "../../../abi/inotify.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stat } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
 import * as c from "../../../p9/wire/constants.ts";
@@ -17,25 +16,19 @@ import { ATTR_SIZE, Inode } from "../../vfs/inode.ts";
 import type { SetAttr } from "../../vfs/inode.ts";
 import { turn } from "../../vfs/turn.ts";
 import { copyStat, statFd, toWire } from "./attributes.ts";
+import { create, link, make, remove, rename } from "./changes.ts";
 import { DirListing } from "./directory.ts";
 import { CONTENTS_MASK, DirWatch, FILE_MASK, NAMES_MASK } from "./events.ts";
 import { GoferDirectoryFile, GoferFile } from "./file.ts";
 import type { GoferFs } from "./gofer-fs.ts";
 import { GoferHandle } from "./handle.ts";
+import { lookup, revalidate, walkAhead } from "./lookup.ts";
 import { GoferMapping } from "./mapping.ts";
+import { accept, walkTo } from "./reach.ts";
 import { readWithNeighbours } from "./read-ahead.ts";
 import { getXattr, listXattr, removeXattr, setXattr } from "./xattr.ts";
 
 const wireSet: WireSetAttr = new WireSetAttr();
-const oneName: string[] = [""];
-/** Of getFid: inodes without fid on the way, from the bottom, and their names, from the top. */
-const chain: GoferInode[] = [];
-const chainNames: string[] = [];
-/** Attributes that a shared directory was read with are used for so long. */
-const LISTED_NS = 1_000_000_000;
-/** How many entries of a shared directory are worth reading when one was asked for; and bytes of a directory for each. */
-const ENTRIES_PER_MISS = 64;
-const BYTES_PER_ENTRY = 16;
 
 export class GoferInode extends Inode {
   readonly gofer: GoferFs;
@@ -44,14 +37,14 @@ export class GoferInode extends Inode {
   /** Something may have changed attributes since: look before they are shown. */
   isStale = false;
   /** In which attempt of a system call they were read. Shared mode only. */
-  private readAt = -1;
+  readAt = -1;
   /** Directory of a shared tree: how the host tells of changes; null: it does not. */
-  private watch: DirWatch | null = null;
+  watch: DirWatch | null = null;
   private isWatchRefused = false;
   /** Names may be cached that were looked up without a watch. */
-  private hasNames = false;
+  hasNames = false;
   /** Entries that were asked for one by one since the directory was read. */
-  private misses = 0;
+  misses = 0;
   /** A donated descriptor to read attributes from, or -1. Shared mode only. */
   private pathFd = -1;
   fid: number = c.NOFID;
@@ -63,9 +56,9 @@ export class GoferInode extends Inode {
   writer: GoferHandle | null = null;
   /** How mm sees it; null until first mapped. */
   mapping: GoferMapping | null = null;
-  private target: string | null = null;
+  target: string | null = null;
   /** Directory: all its entries, when it has been read whole. */
-  private listing: DirListing | null = null;
+  listing: DirListing | null = null;
   /** Values, and -ENODATA for attributes that are not there; null: none asked for. */
   xattrs: Map<string, Uint8Array | number> | null = null;
 
@@ -113,7 +106,7 @@ export class GoferInode extends Inode {
   }
 
   /** Makes the host tell of a shared directory's changes, with events of `mask` at least. null: it does not. */
-  private ensureWatch(mask: number): DirWatch | null {
+  ensureWatch(mask: number): DirWatch | null {
     const had = this.watch;
     if (had !== null && (mask & ~had.mask) === 0) return this.syncWatch(had);
     const { events, client, scratch } = this.gofer;
@@ -207,7 +200,7 @@ export class GoferInode extends Inode {
     if ((mask & IN_ATTRIB) !== 0 && this.watch !== null) this.watch.noteChanged(name);
   }
 
-  private get handle(): GoferHandle | null {
+  get handle(): GoferHandle | null {
     return this.writer ?? this.reader;
   }
 
@@ -252,57 +245,7 @@ export class GoferInode extends Inode {
 
   /** The file's fid, looked up again when it was given up; or -errno (-ESTALE: see {@link accept}). */
   getFid(): number {
-    if (this.fid !== c.NOFID) return this.fid;
-    // From the nearest directory above that has one, all in one request.
-    if (!this.isAnchored) return -ESTALE;
-    let count = 1;
-    chain[0] = this;
-    let base = this.parent;
-    while (base !== null && base.fid === c.NOFID && count < c.MAX_WALK) {
-      if (!base.isAnchored) return -ESTALE;
-      chain[count++] = base;
-      base = base.parent;
-    }
-    if (base === null) return -ESTALE;
-    if (base.fid === c.NOFID) {
-      const fid = base.getFid();
-      return fid < 0 ? fid : this.getFid();
-    }
-    const { client } = this.gofer;
-    for (let i = 0; i < count; i++) chainNames[i] = chain[count - 1 - i]!.name;
-    const found = client.walk(base.fid, chainNames, count);
-    if (found < 0) return found;
-    let err = found < count ? (client.walkStatus === 0 ? -ESTALE : -client.walkStatus) : 0;
-    for (let i = 0; i < found; i++) {
-      const fid = client.walkFids[i]!;
-      const node = chain[count - 1 - i]!;
-      if (err !== -ESTALE && node.accept(client.walkAttrs[i]!)) node.adoptFid(fid);
-      else {
-        err = -ESTALE;
-        client.clunk(fid);
-      }
-    }
-    return err < 0 ? err : this.fid;
-  }
-
-  /**
-   * Takes the attributes of the file that our name leads to. False: it is another file now, although nobody else should
-   * change the tree. One that nobody uses is simply replaced, as a new lookup would.
-   */
-  private accept(attr: Stat): boolean {
-    if (!this.isSameFile(attr)) {
-      const isFree = this.users === 0 && this.handle === null && this.fid === c.NOFID;
-      if (!isFree || this.isDir || ((this.mode ^ attr.mode) & S_IFMT) !== 0) return false;
-      this.gofer.forget(this);
-      this.target = null;
-      this.xattrs = null;
-      this.ino = this.gofer.guestIno(attr.dev, attr.ino);
-      this.setStat(attr);
-      this.gofer.remember(this);
-      return true;
-    }
-    this.setStat(attr);
-    return true;
+    return this.fid !== c.NOFID ? this.fid : walkTo(this);
   }
 
   override decUsers(): void {
@@ -499,7 +442,7 @@ export class GoferInode extends Inode {
       if (dirFid < 0) return dirFid;
       fd = client.openFd(dirFid, this.name, flags, false, scratch);
     }
-    if (fd < 0 || this.accept(scratch)) return fd;
+    if (fd < 0 || accept(this, scratch)) return fd;
     host.close(fd);
     return -ESTALE;
   }
@@ -535,151 +478,18 @@ export class GoferInode extends Inode {
     return target;
   }
 
-  // --- lookups ---
-
-  /** The inode for the i-th file of the client's last walk, found under `name` in this directory. */
-  private walked(i: number, name: string, dir: GoferInode): GoferInode {
-    const { client } = this.gofer;
-    const inode = this.gofer.inodeOf(client.walkAttrs[i]!, dir, name);
-    inode.adoptFid(client.walkFids[i]!);
-    if (dir.listing !== null) dir.listing.lookedUp(name);
-    return inode;
-  }
-
-  private takeTarget(inode: GoferInode): void {
-    const { walkTarget } = this.gofer.client;
-    if (walkTarget !== "" && inode.isSymlink) inode.target = walkTarget;
-  }
-
-  /** Prepares a lookup in a shared directory: who asks for many names one by one had better have it read whole. */
-  private prepareLookup(name: string): void {
-    const watch = this.ensureWatch(NAMES_MASK);
-    if (watch === null) {
-      this.hasNames = true;
-      return;
-    }
-    watch.confirm(name);
-    if (this.listing !== null) return;
-    this.misses++;
-    if (this.misses * ENTRIES_PER_MISS >= this.attr.size / BYTES_PER_ENTRY) this.readEntries();
-  }
-
-  /** The entry `name` is looked up in a listing without files' attributes: who asks for many of those gets all at once. */
-  private completeListing(listing: DirListing, name: string): void {
-    const record = listing.get(name);
-    if (record === null || record.type === DT_DIR || record.at >= 0) return;
-    this.gofer.fileWanted();
-    if (++this.misses * ENTRIES_PER_MISS < listing.size) return;
-    const complete = readWithNeighbours(this);
-    if (complete === null) return;
-    complete.follow(listing, name);
-    this.listing = complete;
-  }
+  // --- directories ---
 
   override lookup(name: string): Inode | number {
-    if (this.gofer.isShared) this.prepareLookup(name);
-    if (this.listing !== null && this.listing.isBare) this.completeListing(this.listing, name);
-    if (this.listing !== null) {
-      const record = this.listing.get(name);
-      if (record === null) return -ENOENT;
-      const { scratch } = this.gofer;
-      const { ahead } = record;
-      record.ahead = null;
-      if (this.gofer.isShared && record.type === DT_REG && !this.listing.isRecent(LISTED_NS)) record.at = -1;
-      // Attributes of a file with several names may have been changed through another one.
-      if (this.listing.takeAttr(record, scratch) && (scratch.nlink === 1 || (scratch.mode & S_IFMT) === S_IFDIR)) {
-        if (record.type !== DT_DIR) this.gofer.fileWanted();
-        const known = this.gofer.find(scratch);
-        if (known !== undefined) return known;
-        const inode = this.gofer.inodeOf(scratch, this, name);
-        inode.listing = ahead;
-        // What happens inside of a directory is not told where it is listed.
-        if (inode.isDir) inode.readAt = -1;
-        return inode;
-      }
-    }
-    const fid = this.getFid();
-    if (fid < 0) return fid;
-    const { client } = this.gofer;
-    oneName[0] = name;
-    const found = client.walk(fid, oneName, 1, true);
-    if (found < 0) return found;
-    if (found === 0) return -client.walkStatus;
-    const inode = this.walked(0, name, this);
-    this.takeTarget(inode);
-    return inode;
+    return lookup(this, name);
   }
 
   override walkAhead(names: readonly string[], count: number, out: (Inode | null)[]): number {
-    // A directory that has been read whole answers by itself. A shared one is watched before anything in it is believed.
-    if (this.listing !== null || (this.gofer.isShared && this.ensureWatch(NAMES_MASK) !== null)) return 0;
-    this.hasNames = true;
-    const fid = this.getFid();
-    if (fid < 0) return fid;
-    const { client } = this.gofer;
-    const found = client.walk(fid, names, count, true);
-    if (found < 0) return found;
-    if (found === 0) {
-      if (client.walkStatus !== ENOENT) return -client.walkStatus;
-      out[0] = null;
-      return 1;
-    }
-    let last: GoferInode = this.walked(0, names[0]!, this);
-    out[0] = last;
-    for (let i = 1; i < found; i++) {
-      last = this.walked(i, names[i]!, last);
-      out[i] = last;
-    }
-    this.takeTarget(last);
-    if (found < count && client.walkStatus === ENOENT && last.isDir) {
-      out[found] = null;
-      return found + 1;
-    }
-    return found;
+    return walkAhead(this, names, count, out);
   }
 
   override revalidate(name: string, cached: Inode | null): boolean {
-    const watch = this.ensureWatch(NAMES_MASK);
-    if (watch !== null) {
-      if (watch.isCertain(name)) {
-        if (cached === null) return true;
-        const node = cached as GoferInode;
-        if (!node.isAnchored) node.anchor(this, name);
-        if (this.isEntryCurrent(watch, name, node)) return true;
-      }
-      watch.confirm(name);
-    }
-    const fid = this.getFid();
-    if (fid < 0) return false;
-    const { client } = this.gofer;
-    oneName[0] = name;
-    const found = client.walk(fid, oneName, 1, true);
-    if (found <= 0) return found === 0 && client.walkStatus === ENOENT && cached === null;
-    const attr = client.walkAttrs[0]!;
-    if (!(cached instanceof GoferInode) || !cached.isSameFile(attr)) {
-      if (this.gofer.isShared) this.listing = null;
-      client.clunk(client.walkFids[0]!);
-      return false;
-    }
-    cached.anchor(this, name);
-    cached.setStat(attr);
-    cached.target = null;
-    this.takeTarget(cached);
-    cached.adoptFid(client.walkFids[0]!);
-    return true;
-  }
-
-  /** Makes mode and owner of an entry current, which is certainly the one of this name. False: ask for it. */
-  private isEntryCurrent(watch: DirWatch, name: string, node: GoferInode): boolean {
-    if (watch.takeChanged(name) || (node.attr.nlink > 1 && !node.isDir && node.readAt !== turn.now)) {
-      return node.refresh() === 0;
-    }
-    return true;
-  }
-
-  /** All entries, if they are in memory. */
-  get knownEntries(): DirListing | null {
-    return this.listing;
+    return revalidate(this, name, cached);
   }
 
   /** All entries; read from the gofer, or from memory when they are there. */
@@ -701,108 +511,57 @@ export class GoferInode extends Inode {
     return listing;
   }
 
-  // --- changes of directories ---
-
-  /** An entry appeared, of which the host tells with `event` (0: never mind). */
-  private added(name: string, inode: GoferInode, event: number): GoferInode {
-    this.isStale = true;
-    if (this.watch !== null && event !== 0) this.gofer.events!.expect(this.watch, event, name);
-    if (this.listing !== null) this.listing.put(name, inode);
-    return inode;
-  }
-
-  private removed(name: string, event: number): void {
-    this.isStale = true;
-    if (this.watch !== null && event !== 0) this.gofer.events!.expect(this.watch, event, name);
-    if (this.listing !== null) this.listing.remove(name);
-  }
-
   override create(name: string, mode: number, uid: number, gid: number): Inode | number {
-    const fid = this.getFid();
-    if (fid < 0) return fid;
-    const { client, scratch, host, keeper } = this.gofer;
-    const fd = client.createFd(fid, name, O_RDWR, mode, uid, gid, false, scratch);
-    if (fd < 0) return fd;
-    const inode = this.gofer.inodeOf(scratch, this, name);
-    inode.closeHandles();
-    inode.writer = new GoferHandle(host, keeper, fd, true);
-    return this.added(name, inode, IN_CREATE);
-  }
-
-  private make(name: string, mode: number, uid: number, gid: number, rdev: number, target: string): Inode | number {
-    const fid = this.getFid();
-    if (fid < 0) return fid;
-    const { client, scratch } = this.gofer;
-    const err = client.make(fid, name, mode, uid, gid, rdev, target, scratch);
-    if (err < 0) return err;
-    const inode = this.gofer.inodeOf(scratch, this, name);
-    inode.adoptFid(client.newFid);
-    if (inode.isSymlink) inode.target = target;
-    // A new directory is empty: what is not made in it does not exist.
-    if (inode.isDir && !this.gofer.isShared) inode.listing = new DirListing(this.gofer, true);
-    return this.added(name, inode, IN_CREATE);
+    return create(this, name, mode, uid, gid);
   }
 
   override mkdir(name: string, mode: number, uid: number, gid: number): Inode | number {
-    return this.make(name, S_IFDIR | mode, uid, gid, 0, "");
+    return make(this, name, S_IFDIR | mode, uid, gid, 0, "");
   }
 
   override symlink(name: string, target: string, uid: number, gid: number): Inode | number {
-    return this.make(name, S_IFLNK | 0o777, uid, gid, 0, target);
+    return make(this, name, S_IFLNK | 0o777, uid, gid, 0, target);
   }
 
   override mknod(name: string, mode: number, rdev: number, uid: number, gid: number): Inode | number {
-    if ((mode & S_IFMT) === S_IFREG) return this.create(name, mode & ~S_IFMT, uid, gid);
-    return this.make(name, mode, uid, gid, rdev, "");
+    if ((mode & S_IFMT) === S_IFREG) return create(this, name, mode & ~S_IFMT, uid, gid);
+    return make(this, name, mode, uid, gid, rdev, "");
   }
 
   override link(name: string, target: Inode): number {
-    if (!(target instanceof GoferInode)) return -EPERM;
-    const dirFid = this.getFid();
-    if (dirFid < 0) return dirFid;
-    const fid = target.getFid();
-    if (fid < 0) return fid;
-    const { client, scratch } = this.gofer;
-    const err = client.link(dirFid, fid, name, scratch);
-    if (err < 0) return err;
-    target.setStat(scratch);
-    target.anchor(this, name);
-    this.added(name, target, IN_CREATE);
-    return 0;
+    return link(this, name, target);
   }
 
   override unlink(name: string, victim: Inode): number {
-    return this.removeEntry(name, victim, 0);
+    return remove(this, name, victim, 0);
   }
 
   override rmdir(name: string, victim: Inode): number {
-    return this.removeEntry(name, victim, AT_REMOVEDIR);
+    return remove(this, name, victim, AT_REMOVEDIR);
   }
 
-  private removeEntry(name: string, victim: Inode, flags: number): number {
-    const dirFid = this.getFid();
-    if (dirFid < 0) return dirFid;
-    if (!(victim instanceof GoferInode)) return -EIO;
-    const held = victim.holdForUnlink();
-    if (held < 0) return held;
-    let fid: number = c.NOFID;
-    if (victim.users === 0 && (victim.isDir || victim.attr.nlink <= 1)) fid = victim.releaseForUnlink();
-    const err = this.gofer.client.unlink(dirFid, name, flags, fid);
-    if (err < 0) return err;
-    this.removed(name, IN_DELETE);
-    victim.lostName(this, name);
-    return 0;
+  override rename(
+    name: string,
+    child: Inode,
+    newDir: Inode,
+    newName: string,
+    replaced: Inode | null,
+    flags: number,
+  ): number {
+    return rename(this, name, child, newDir, newName, replaced, flags);
   }
+
+  // --- losing its name ---
 
   /** Its name is about to go: whoever still uses it needs another way to it. 0 or -errno. */
-  private holdForUnlink(): number {
+  holdForUnlink(): number {
     if (this.users === 0 && (this.isDir || this.attr.nlink <= 1)) return 0;
     const fid = this.getFid();
     return fid < 0 && fid !== -ESTALE && fid !== -ENOENT ? fid : 0;
   }
 
   /** Its last name is about to go, and nobody uses it: nothing is to keep it open. Its fid, to be given up. */
-  private releaseForUnlink(): number {
+  releaseForUnlink(): number {
     this.closeHandles();
     if (this.pathFd >= 0) {
       this.gofer.dropPathFd(this);
@@ -814,7 +573,7 @@ export class GoferInode extends Inode {
     return fid;
   }
 
-  private lostName(dir: GoferInode, name: string): void {
+  lostName(dir: GoferInode, name: string): void {
     if (this.parent === dir && this.name === name) this.isAnchored = false;
     this.isStale = true;
     if (this.isDir || this.attr.nlink <= 1) {
@@ -826,45 +585,5 @@ export class GoferInode extends Inode {
     } else {
       this.attr.nlink--;
     }
-  }
-
-  override rename(
-    name: string,
-    child: Inode,
-    newDir: Inode,
-    newName: string,
-    replaced: Inode | null,
-    flags: number,
-  ): number {
-    if (!(newDir instanceof GoferInode) || !(child instanceof GoferInode)) return -EIO;
-    const oldFid = this.getFid();
-    if (oldFid < 0) return oldFid;
-    const newFid = newDir.getFid();
-    if (newFid < 0) return newFid;
-    const victim = replaced instanceof GoferInode ? replaced : null;
-    const isExchange = (flags & RENAME_EXCHANGE) !== 0;
-    if (victim !== null && !isExchange) {
-      const held = victim.holdForUnlink();
-      if (held < 0) return held;
-    }
-    const { client, scratch } = this.gofer;
-    const err = client.rename(oldFid, name, newFid, newName, flags, scratch);
-    if (err < 0) return err;
-    if (victim !== null && !isExchange) victim.lostName(newDir, newName);
-    this.removed(name, isExchange ? 0 : IN_MOVED_FROM);
-    newDir.added(newName, child, isExchange ? 0 : IN_MOVED_TO);
-    child.anchor(newDir, newName);
-    if (child.isSameFile(scratch)) child.setStat(scratch);
-    else {
-      // The host may have merged its event with that of somebody else's rename to the same name.
-      if (newDir.watch !== null) newDir.watch.suspect(newName);
-      child.isStale = true;
-    }
-    if (victim !== null && isExchange) {
-      this.added(name, victim, 0);
-      victim.anchor(this, name);
-      victim.isStale = true;
-    }
-    return 0;
   }
 }

@@ -74,7 +74,7 @@ export function hasNoXattrs(inode: GoferInode): boolean {
   if (parent === null || !inode.isAnchored || parent.gofer.isShared) return false;
   // Attributes of a file with several names may be changed through another one.
   if (!inode.isDir && inode.attr.nlink !== 1) return false;
-  const listing = parent.knownEntries;
+  const listing = parent.listing;
   if (listing === null || listing.size > XATTR_ENTRIES) return false;
   if (listing.xattrNames === null) {
     if (++listing.xattrAsks < 2) return false;
@@ -94,7 +94,7 @@ export function readWithNeighbours(dir: GoferInode): DirListing | null {
   if (base === null) return null;
   const depth = pathLength;
   let count = depth;
-  const above = depth > 0 ? dir.parent!.knownEntries : null;
+  const above = depth > 0 ? dir.parent!.listing : null;
   if (above !== null && ++above.reads > 1) count = addNeighbours(dir.name, above, count);
   taker.dir = dir;
   taker.first = null;

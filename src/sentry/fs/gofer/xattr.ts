@@ -36,7 +36,7 @@ export function removeXattr(inode: GoferInode, name: string): number {
 
 function changed(inode: GoferInode, result: number): number {
   inode.xattrs = null;
-  const listing = inode.parent?.knownEntries ?? null;
+  const listing = inode.parent?.listing ?? null;
   if (listing !== null) listing.xattrNames = null;
   inode.isStale = true;
   return result;
