@@ -13,6 +13,7 @@ import {
   RENAME_EXCHANGE,
   RENAME_NOREPLACE,
 } from "../abi/fcntl.ts";
+import { IN_CREATE } from "../abi/inotify.ts";
 import * as m from "../abi/stat.ts";
 import { Stat } from "../abi/stat.ts";
 import { StatFs } from "../abi/statfs.ts";
@@ -418,5 +419,41 @@ describe("a read-only attach", () => {
     assert.ok(fd >= 0);
     rig.host.close(fd);
     assert.equal(list(rig, root).size, 1);
+  });
+});
+
+describe("watches", () => {
+  const rig = new Rig();
+  const { client, root, server } = rig;
+  const stat = new Stat();
+  const fd = client.notify();
+  /** inotify watches besides that of the server's mark: proc_pid_fdinfo(5). */
+  const watched = (): number => fs.readFileSync(`/proc/self/fdinfo/${fd}`, "utf8").split("inotify wd:").length - 2;
+  after(() => {
+    rig.host.close(fd);
+    rig.close();
+  });
+
+  test("end when they are given up, many at once", () => {
+    const wds: number[] = [];
+    for (let i = 0; i < 128; i++) {
+      fs.mkdirSync(join(rig.path, `d${i}`));
+      wds.push(client.watch(lookup(rig, `d${i}`), IN_CREATE, stat));
+    }
+    assert.equal(watched(), 128);
+    for (const wd of wds.slice(1)) client.unwatch(wd);
+    // One that is wanted again before the server has heard of it stays.
+    assert.equal(client.watch(lookup(rig, "d5"), IN_CREATE, stat), wds[5]);
+    client.unwatch(wds[0]!);
+    assert.equal(watched(), 128);
+    client.unwatch(9999);
+    assert.equal(watched(), 1);
+  });
+
+  test("are not left behind by a request that fails", () => {
+    const before = watched();
+    server.statFd = () => -e.EIO;
+    assert.equal(client.watch(root, IN_CREATE, stat), -e.EIO);
+    assert.equal(watched(), before);
   });
 });

@@ -10,7 +10,7 @@ import { S_IFDIR, S_IFLNK, Stat } from "../abi/stat.ts";
 import { Tattach, Twalk, Version } from "../p9/wire/base.ts";
 import * as c from "../p9/wire/constants.ts";
 import { Reader, Writer } from "../p9/wire/cursor.ts";
-import { Tclunkbatch, Topenat, Twalkattr } from "../p9/wire/extension.ts";
+import { Numbers, Topenat, Twalkattr } from "../p9/wire/extension.ts";
 import { Rlerror, Tlopen, Txattrcreate } from "../p9/wire/linux.ts";
 import { Empty, FidOnly } from "../p9/wire/message.ts";
 import type { Message } from "../p9/wire/message.ts";
@@ -136,9 +136,8 @@ test("fid numbers in use are not given twice", () => {
     openat.newFid = 20;
     openat.name = "file";
     assert.equal(send(rig, c.TOPENAT, openat), -e.EBADF);
-    const batch = new Tclunkbatch();
-    batch.count = 4;
-    batch.fids.push(20, 20, 99, c.NOFID);
+    const batch = new Numbers();
+    for (const fid of [20, 20, 99, c.NOFID]) batch.add(fid);
     assert.equal(send(rig, c.TCLUNKBATCH, batch), c.TCLUNKBATCH + 1);
     assert.equal(rig.server.fids.size, 1);
   });
@@ -277,12 +276,9 @@ test("random requests neither throw nor leak, and never touch what lies outside"
                 message.names.push(rng(() => names));
                 (message.newFids as number[] | undefined)?.push(rng(() => small));
               }
-            } else if (message.fids instanceof Array) {
+            } else if (message.numbers instanceof Array) {
               message.count = 1;
-              message.fids.push(rng(() => small));
-            } else if (message.wds instanceof Array) {
-              message.count = 1;
-              message.wds.push(rng(() => small));
+              message.numbers.push(rng(() => small));
             } else if ("buf" in message) message.count = 0;
             const result = send(rig, info.type, message as unknown as Message);
             assert.ok(result === info.type + 1 || (result < 0 && result > -200), `${info.name}: ${result}`);

@@ -7,22 +7,22 @@
  *
  * The server is trusted no more than the wire: every reply is checked for type, tag and length.
  */
-import { EIO, EOPNOTSUPP, EPROTONOSUPPORT } from "../../abi/errno.ts";
+import { EIO, EOPNOTSUPP } from "../../abi/errno.ts";
 import { Stat, isDirMode } from "../../abi/stat.ts";
 import { StatFs } from "../../abi/statfs.ts";
 import { XATTR_REPLACE } from "../../abi/xattr.ts";
-import { Data, QidOnly, Rwrite, Tattach, Tread, Twrite, Version } from "../wire/base.ts";
+import { Data, Rwrite, Tread, Twrite } from "../wire/base.ts";
 import * as c from "../wire/constants.ts";
-import { Reader, Writer } from "../wire/cursor.ts";
+import type { Reader } from "../wire/cursor.ts";
 import * as x from "../wire/extension.ts";
 import * as l from "../wire/linux.ts";
 import { Empty, FidOnly } from "../wire/message.ts";
 import type { Message } from "../wire/message.ts";
 import { DIRENT_ATTR_OVERHEAD, DirEntryAttr, decodeAttr, decodeStatFs } from "../wire/records.ts";
 import type { SetAttr } from "../wire/records.ts";
+import { BATCH, P9Connection } from "./connection.ts";
 import { isNameAt } from "./names.ts";
 import * as plain from "./plain.ts";
-import type { Transport } from "./transport.ts";
 
 /** Takes directories as the extension's messages have them, to decode what is needed. */
 export interface RecordSink {
@@ -44,14 +44,6 @@ export interface DirSink {
   entry(name: string, attr: Stat, isComplete: boolean): void;
 }
 
-const TAG = 1;
-/** Fids to give up are sent together when there are so many. */
-const CLUNK_BATCH = 128;
-
-const versionMsg = new Version();
-const attachMsg = new Tattach();
-const qidReply = new QidOnly();
-const rlerror = new l.Rlerror();
 const walkattrMsg = new x.Twalkattr();
 const walkattrReply = new x.Rwalkattr();
 const openatMsg = new x.Topenat();
@@ -63,7 +55,6 @@ const entryAttr = new DirEntryAttr();
 const readdirsMsg = new x.Treaddirs();
 const readdirsReply = new x.Rreaddirs();
 const dirAttr = new Stat();
-const clunkbatchMsg = new x.Tclunkbatch();
 const allocateMsg = new x.Tallocate();
 const setattrxMsg = new x.Tsetattrx();
 const rename2Msg = new x.Trename2();
@@ -81,21 +72,7 @@ const fidMsg = new FidOnly();
 const readlinkReply = new l.Rreadlink();
 const watchMsg = new x.Twatch();
 const watchReply = new x.Rwatch();
-const unwatchMsg = new x.Tunwatch();
-const channelReply = new x.Rchannel();
 const empty = new Empty();
-
-/** A reply whose attributes go straight to the caller's object. */
-class AttrInto implements Message {
-  out: Stat = new Stat();
-
-  encode(): void {}
-
-  decode(r: Reader): number {
-    decodeAttr(r, this.out);
-    return r.finish();
-  }
-}
 
 class StatFsInto implements Message {
   out: StatFs = new StatFs();
@@ -109,19 +86,9 @@ class StatFsInto implements Message {
 }
 
 const NO_BYTES = new Uint8Array(0);
-const attrInto = new AttrInto();
 const statfsInto = new StatFsInto();
 
-export class P9Client {
-  readonly transport: Transport;
-  readonly w: Writer = new Writer();
-  readonly r: Reader = new Reader();
-  /** Negotiated message size in bytes. */
-  msize = 0;
-  isExtended = false;
-  /** The connection failed: every call answers -EIO. */
-  isDead = false;
-
+export class P9Client extends P9Connection {
   /** What {@link P9Client.walk} found: fids (or NOFID) and attributes of the first `n` names. */
   readonly walkFids: number[] = [];
   readonly walkAttrs: Stat[] = [];
@@ -132,132 +99,13 @@ export class P9Client {
   /** The fid that open, create or make made, or NOFID. */
   newFid: number = c.NOFID;
 
-  #nextFid = 0;
-  #freeFids: number[] = [];
-  #clunks: number[] = [];
-  #unwatched: number[] = [];
+  readonly #unwatched: x.Numbers = new x.Numbers();
   /** Of giveRecords; made when needed. */
   #starts: Int32Array = new Int32Array(0);
 
-  constructor(transport: Transport) {
-    this.transport = transport;
-    this.w.attach(new Uint8Array(transport.reply.length));
-    this.r.attach(transport.reply);
-  }
-
-  // --- messages ---
-
-  /** Sends one request, waits, and decodes its reply. 0, or -errno. */
-  call(type: number, request: Message, reply: Message): number {
-    if (this.isDead) return -EIO;
-    const { w } = this;
-    w.begin(type, type === c.TVERSION ? c.NOTAG : TAG, 0, this.msize > 0 ? this.msize : w.buf.length);
-    request.encode(w);
-    const len = w.end();
-    if (len < 0) return len;
-    const n = this.transport.request(w.buf, len);
-    const { r } = this;
-    r.reset(0, n < 0 ? 0 : n);
-    const size = r.u32();
-    const got = r.u8();
-    const tag = r.u16();
-    if (size === n && tag === (type === c.TVERSION ? c.NOTAG : TAG)) {
-      if (got === type + 1) {
-        const result = reply.decode(r);
-        if (result === 0) return 0;
-      } else if (got === c.RLERROR && rlerror.decode(r) === 0) {
-        const code = rlerror.ecode;
-        return code > 0 && code < 4096 ? -code : -EIO;
-      }
-    }
-    // A server that does not keep to the protocol: nothing it says later can be relied on.
-    this.isDead = true;
-    return -EIO;
-  }
-
-  // --- session ---
-
-  /** Negotiates version and message size. 0, -EPROTONOSUPPORT, or -errno. */
-  negotiate(hasExtension: boolean): number {
-    this.msize = 0;
-    this.isExtended = false;
-    this.#nextFid = 0;
-    this.#freeFids = [];
-    this.#clunks = [];
-    this.#unwatched = [];
-    if (hasExtension && this.tryVersion(c.VERSION_TSVISOR)) return 0;
-    if (this.isDead) return -EIO;
-    return this.tryVersion(c.VERSION_L) ? 0 : this.isDead ? -EIO : -EPROTONOSUPPORT;
-  }
-
-  private tryVersion(version: string): boolean {
-    const offered = Math.min(c.DEFAULT_MSIZE, this.transport.reply.length);
-    versionMsg.msize = offered;
-    versionMsg.version = version;
-    if (this.call(c.TVERSION, versionMsg, versionMsg) < 0) return false;
-    const { msize, version: answer } = versionMsg;
-    if (answer !== c.VERSION_L && answer !== version) return false;
-    if (msize > offered || msize < c.MIN_MSIZE) return false;
-    this.msize = msize;
-    this.isExtended = answer === c.VERSION_TSVISOR;
-    return true;
-  }
-
-  /** Makes requests go through shared memory, where server and transport can do that. */
-  openChannel(): void {
-    const { transport } = this;
-    if (!this.isExtended || transport.useChannel === undefined) return;
-    if (this.call(c.TCHANNEL, empty, channelReply) < 0) return;
-    const fd = transport.takeFd();
-    if (fd >= 0) transport.useChannel(fd, channelReply.bytes, channelReply.connection);
-  }
-
-  /** Attaches to the tree `aname`. Its root's fid or -errno. */
-  attach(aname: string, uname: string, nUname: number): number {
-    attachMsg.fid = this.allocFid();
-    attachMsg.afid = c.NOFID;
-    attachMsg.uname = uname;
-    attachMsg.aname = aname;
-    attachMsg.nUname = nUname;
-    const { fid } = attachMsg;
-    const err = this.call(c.TATTACH, attachMsg, qidReply);
-    if (err === 0) return fid;
-    this.freeFid(fid);
-    return err;
-  }
-
-  allocFid(): number {
-    const fid = this.#freeFids.pop();
-    return fid === undefined ? this.#nextFid++ : fid;
-  }
-
-  /** Makes a number usable again: the server does not know it (any more). */
-  freeFid(fid: number): void {
-    if (fid !== c.NOFID) this.#freeFids.push(fid);
-  }
-
-  /** Gives up a fid; the server hears of it later, together with others. */
-  clunk(fid: number): void {
-    if (fid === c.NOFID) return;
-    this.#clunks.push(fid);
-    if (this.#clunks.length >= CLUNK_BATCH) this.flushClunks();
-  }
-
-  flushClunks(): void {
-    const { length } = this.#clunks;
-    if (length === 0) return;
-    if (this.isExtended) {
-      clunkbatchMsg.count = length;
-      for (let i = 0; i < length; i++) clunkbatchMsg.fids[i] = this.#clunks[i]!;
-      this.call(c.TCLUNKBATCH, clunkbatchMsg, empty);
-    } else {
-      for (let i = 0; i < length; i++) {
-        fidMsg.fid = this.#clunks[i]!;
-        this.call(c.TCLUNK, fidMsg, empty);
-      }
-    }
-    for (let i = 0; i < length; i++) this.#freeFids.push(this.#clunks[i]!);
-    this.#clunks.length = 0;
+  override negotiate(hasExtension: boolean): number {
+    this.#unwatched.count = 0;
+    return super.negotiate(hasExtension);
   }
 
   // --- lookups ---
@@ -431,12 +279,6 @@ export class P9Client {
     return this.callForData(c.TXATTRNAMES, m);
   }
 
-  /** The server does not keep to the protocol. */
-  private broken(): number {
-    this.isDead = true;
-    return -EIO;
-  }
-
   // --- changes ---
 
   /** Applies `set` and reads the attributes afterwards. */
@@ -445,11 +287,6 @@ export class P9Client {
     setattrxMsg.fid = fid;
     setattrxMsg.set = set;
     return this.callForAttr(c.TSETATTRX, setattrxMsg, out);
-  }
-
-  private callForAttr(type: number, request: Message, out: Stat): number {
-    attrInto.out = out;
-    return this.call(type, request, attrInto);
   }
 
   /** Makes a directory, symbolic link, FIFO, socket or device (by mode's type); its fid in newFid, attributes in `out`. */
@@ -646,19 +483,15 @@ export class P9Client {
     if (err < 0) return err;
     if (watchReply.wd > 0x7fffffff) return this.broken();
     // The server has not heard yet that an earlier one was given up: it is the same.
-    const at = this.#unwatched.indexOf(watchReply.wd);
-    if (at >= 0) this.#unwatched.splice(at, 1);
+    this.#unwatched.remove(watchReply.wd);
     return watchReply.wd;
   }
 
   /** Ends watches; the server hears of it later, together with others. */
   unwatch(wd: number): void {
-    this.#unwatched.push(wd);
-    if (this.#unwatched.length < CLUNK_BATCH) return;
-    unwatchMsg.count = this.#unwatched.length;
-    for (let i = 0; i < unwatchMsg.count; i++) unwatchMsg.wds[i] = this.#unwatched[i]!;
-    this.#unwatched.length = 0;
-    this.call(c.TUNWATCH, unwatchMsg, empty);
+    if (this.#unwatched.add(wd) < BATCH) return;
+    this.call(c.TUNWATCH, this.#unwatched, empty);
+    this.#unwatched.count = 0;
   }
 
   // --- extended attributes ---
@@ -676,11 +509,6 @@ export class P9Client {
     if (!this.isExtended) return plain.readXattr(this, fid, "");
     fidMsg.fid = fid;
     return this.callForData(c.TLISTXATTR, fidMsg);
-  }
-
-  private callForData(type: number, request: Message): Uint8Array | number {
-    const err = this.call(type, request, dataReply);
-    return err < 0 ? err : this.r.buf.slice(dataReply.off, dataReply.off + dataReply.count);
   }
 
   /** flags: XATTR_CREATE, XATTR_REPLACE. */

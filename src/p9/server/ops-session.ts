@@ -4,7 +4,7 @@ import { O_CLOEXEC, O_PATH } from "../../abi/fcntl.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT } from "../../abi/stat.ts";
 import { QidOnly, Rwalk, Tattach, Tauth, Tflush, Twalk, Version } from "../wire/base.ts";
 import * as c from "../wire/constants.ts";
-import { Rchannel, Rwalkattr, Tclunkbatch, Twalkattr } from "../wire/extension.ts";
+import { Numbers, Rchannel, Rwalkattr, Twalkattr } from "../wire/extension.ts";
 import { Empty, FidOnly } from "../wire/message.ts";
 import { readStat } from "./backend.ts";
 import { Fid, PathHandle, releaseFid, releaseHandle } from "./fid.ts";
@@ -20,7 +20,7 @@ const walkMsg = new Twalk();
 const walkReply = new Rwalk();
 const walkattrMsg = new Twalkattr();
 const walkattrReply = new Rwalkattr();
-const clunkbatchMsg = new Tclunkbatch();
+const clunkbatchMsg = new Numbers();
 const channelReply = new Rchannel();
 const fidMsg = new FidOnly();
 const qidReply = new QidOnly();
@@ -191,7 +191,7 @@ export function clunkbatch(s: P9Server): number {
   const err = clunkbatchMsg.decode(s.r);
   if (err < 0) return err;
   for (let i = 0; i < clunkbatchMsg.count; i++) {
-    const fid = s.fids.get(clunkbatchMsg.fids[i]!);
+    const fid = s.fids.get(clunkbatchMsg.numbers[i]!);
     if (fid !== undefined) dropFid(s, fid);
   }
   return 0;

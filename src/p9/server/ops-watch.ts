@@ -2,7 +2,7 @@
 import * as e from "../../abi/errno.ts";
 import { IN_ALL_EVENTS, IN_MODIFY } from "../../abi/inotify.ts";
 import { S_IFDIR, S_IFREG } from "../../abi/stat.ts";
-import { Rwatch, Tunwatch, Twatch } from "../wire/extension.ts";
+import { Numbers, Rwatch, Twatch } from "../wire/extension.ts";
 import { Empty } from "../wire/message.ts";
 import { readStat } from "./backend.ts";
 import type { P9Server } from "./server.ts";
@@ -10,7 +10,7 @@ import type { P9Server } from "./server.ts";
 const empty = new Empty();
 const watchMsg = new Twatch();
 const watchReply = new Rwatch();
-const unwatchMsg = new Tunwatch();
+const unwatchMsg = new Numbers();
 const statfsRaw = new Float64Array(16);
 
 /**
@@ -53,7 +53,11 @@ export function watch(s: P9Server): number {
   const wd = s.host.inotifyAddWatch(s.notifyFd, `${s.options.procPath}/${handle.fd}`, mask);
   if (wd < 0) return wd;
   const gone = s.statFd(handle.fd);
-  if (gone < 0) return gone;
+  if (gone < 0) {
+    // A client that has watched it before hears of that by IN_IGNORED.
+    s.host.inotifyRmWatch(s.notifyFd, wd);
+    return gone;
+  }
   watchReply.wd = wd;
   readStat(s.raw, watchReply.attr);
   watchReply.encode(s.w);
@@ -64,6 +68,6 @@ export function unwatch(s: P9Server): number {
   const err = unwatchMsg.decode(s.r);
   if (err < 0) return err;
   if (s.notifyFd < 0) return -e.EBADF;
-  for (let i = 0; i < unwatchMsg.count; i++) s.host.inotifyRmWatch(s.notifyFd, unwatchMsg.wds[i]! | 0);
+  for (let i = 0; i < unwatchMsg.count; i++) s.host.inotifyRmWatch(s.notifyFd, unwatchMsg.numbers[i]! | 0);
   return 0;
 }

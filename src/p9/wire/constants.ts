@@ -92,10 +92,8 @@ export const TARGET_MAX = 4095;
 export const XATTR_MAX = 65536;
 /** Most names in one {@link TREADDIRS}. */
 export const MAX_READDIRS = 128;
-/** Most fids in one {@link TCLUNKBATCH}. */
-export const MAX_CLUNKS = 512;
-/** Most watches in one {@link TUNWATCH}. */
-export const MAX_UNWATCH = 512;
+/** Most numbers in one {@link TCLUNKBATCH} or {@link TUNWATCH}. */
+export const MAX_NUMBERS = 512;
 
 /** qid.type: the high bits of a Plan 9 mode. */
 export const QT_DIR = 0x80;

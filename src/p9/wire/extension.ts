@@ -4,7 +4,7 @@
  */
 import { EBADMSG } from "../../abi/errno.ts";
 import { Stat } from "../../abi/stat.ts";
-import { MAX_CLUNKS, MAX_READDIRS, MAX_UNWATCH, MAX_WALK } from "./constants.ts";
+import { MAX_NUMBERS, MAX_READDIRS, MAX_WALK } from "./constants.ts";
 import type { Reader, Writer } from "./cursor.ts";
 import type { Message } from "./message.ts";
 import { SetAttr, decodeAttr, encodeAttr } from "./records.ts";
@@ -295,20 +295,35 @@ export class Rreaddirs implements Message {
   }
 }
 
-/** nfid[2] nfid*(fid[4]). Fids that are not there are passed over. */
-export class Tclunkbatch implements Message {
+/** n[2] n*(number[4]): fids (Tclunkbatch) or watches (Tunwatch) to give up; those that are not there are passed over. */
+export class Numbers implements Message {
   count = 0;
-  readonly fids: number[] = [];
+  readonly numbers: number[] = [];
+
+  /** Adds one more; how many there are then. */
+  add(number: number): number {
+    this.numbers[this.count] = number;
+    return ++this.count;
+  }
+
+  /** Takes one out again, if it is there. */
+  remove(number: number): void {
+    for (let i = 0; i < this.count; i++) {
+      if (this.numbers[i] !== number) continue;
+      this.numbers[i] = this.numbers[--this.count]!;
+      return;
+    }
+  }
 
   encode(w: Writer): void {
     w.u16(this.count);
-    for (let i = 0; i < this.count; i++) w.u32(this.fids[i]!);
+    for (let i = 0; i < this.count; i++) w.u32(this.numbers[i]!);
   }
 
   decode(r: Reader): number {
     this.count = r.u16();
-    if (this.count > MAX_CLUNKS) return -EBADMSG;
-    for (let i = 0; i < this.count; i++) this.fids[i] = r.u32();
+    if (this.count > MAX_NUMBERS) return -EBADMSG;
+    for (let i = 0; i < this.count; i++) this.numbers[i] = r.u32();
     return r.finish();
   }
 }
@@ -485,24 +500,6 @@ export class Rwatch implements Message {
   decode(r: Reader): number {
     this.wd = r.u32();
     decodeAttr(r, this.attr);
-    return r.finish();
-  }
-}
-
-/** nwd[2] nwd*(wd[4]). Watches that are not there are passed over. */
-export class Tunwatch implements Message {
-  count = 0;
-  readonly wds: number[] = [];
-
-  encode(w: Writer): void {
-    w.u16(this.count);
-    for (let i = 0; i < this.count; i++) w.u32(this.wds[i]!);
-  }
-
-  decode(r: Reader): number {
-    this.count = r.u16();
-    if (this.count > MAX_UNWATCH) return -EBADMSG;
-    for (let i = 0; i < this.count; i++) this.wds[i] = r.u32();
     return r.finish();
   }
 }

@@ -7,7 +7,7 @@ import { StatFs } from "../../abi/statfs.ts";
 import { Data, Rwalk, Tread, Twalk, Twrite } from "./base.ts";
 import { HEADER_SIZE, MAX_READDIRS, MAX_WALK, NOFID } from "./constants.ts";
 import { Reader, Writer, latin1 } from "./cursor.ts";
-import { Rwalkattr, Treaddirs, Twalkattr } from "./extension.ts";
+import { Numbers, Rwalkattr, Treaddirs, Twalkattr } from "./extension.ts";
 import { Rgetattr, Rstatfs, Tfsync } from "./linux.ts";
 import type { Message } from "./message.ts";
 import { ATTR_SIZE, DirEntry, DirEntryAttr, Qid, SetAttr } from "./records.ts";
@@ -92,14 +92,9 @@ function fill(target: object, where: string, rng: fc.GeneratorValue): void {
   } else if (target instanceof Treaddirs) {
     target.count = rng(() => fc.integer({ min: 0, max: MAX_READDIRS }));
     for (let i = 0; i < target.count; i++) target.names[i] = rng(() => text);
-  } else if ("fids" in target) {
-    const fids = rng(() => fc.array(u32, { maxLength: 512 }));
-    (target as unknown as { count: number }).count = fids.length;
-    (target.fids as number[]).push(...fids);
-  } else if ("wds" in target) {
-    const wds = rng(() => fc.array(u32, { maxLength: 512 }));
-    (target as unknown as { count: number }).count = wds.length;
-    (target.wds as number[]).push(...wds);
+  } else if (target instanceof Numbers) {
+    target.count = 0;
+    for (const number of rng(() => fc.array(u32, { maxLength: 512 }))) target.add(number);
   } else if ("buf" in target) {
     const data = rng(() => fc.uint8Array({ maxLength: 400 }));
     const message = target as Data;
