@@ -40,6 +40,7 @@ import {
   FUTEX_WAKE_OP,
   ROBUST_LIST_HEAD_SIZE,
 } from "../../abi/futex.ts";
+import { PROT_WRITE } from "../../abi/mman.ts";
 import { mayTrace } from "../kernel/ptrace-access.ts";
 import type { Task } from "../kernel/task.ts";
 import type { SyscallArgs } from "./args.ts";
@@ -192,6 +193,9 @@ function wakeOp(t: Task, a: SyscallArgs, addr: number, shared: boolean, nrWake: 
   const { mm } = t;
   const err = t.kernel.futexes.check(mm, addr, addr2, shared);
   if (err !== 0) return err;
+  // A word that others may share is looked for as one to be written.
+  const target = shared ? mm.vmas.find(addr2) : null;
+  if (target !== null && (target.prot & PROT_WRITE) === 0) return -EFAULT;
   if (op < FUTEX_OP_ADD - 1 || op > FUTEX_OP_XOR) return -ENOSYS;
   if (mm.atomicRmw32(addr2, op, oparg >>> 0) !== 0) return -EFAULT;
   const old = mm.value | 0;

@@ -15,7 +15,8 @@ import {
   EPIPE,
 } from "../../abi/errno.ts";
 import { O_NONBLOCK } from "../../abi/fcntl.ts";
-import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from "../../abi/capability.ts";
+import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
+import { RLIMIT_NOFILE } from "../../abi/resource.ts";
 import { SIGPIPE } from "../../abi/signal.ts";
 import {
   CMSGHDR_SIZE,
@@ -117,6 +118,12 @@ function readRights(t: Task, at: number, len: number): number {
     file.incRef();
     rights.push(file);
   }
+  const { creds } = t;
+  sendInfo.uid = creds.ruid;
+  sendInfo.isOverLimit =
+    t.kernel.unixNames.inFlight.of(creds.ruid) > t.group.limits.get(RLIMIT_NOFILE) &&
+    !creds.hasCap(CAP_SYS_RESOURCE) &&
+    !creds.hasCap(CAP_SYS_ADMIN);
   return 0;
 }
 

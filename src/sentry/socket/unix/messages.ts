@@ -30,8 +30,13 @@ export class SendInfo {
   readonly cred: PeerCred = new PeerCred();
   /** SCM_CREDENTIALS given explicitly. */
   explicitCred = false;
+  /** The user whose files they count as until they are received; see {@link UnixNames.inFlight}. */
+  uid = 0;
+  /** That user has too many under way already. */
+  isOverLimit = false;
 
   clear(): void {
+    this.isOverLimit = false;
     this.rights = null;
     this.explicitCred = false;
   }

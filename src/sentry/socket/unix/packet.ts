@@ -3,6 +3,7 @@
  * Stream sockets use the same queue; neighbouring packets without ancillary data are read as one.
  */
 import { WIDE } from "../../../base/wide.ts";
+import type { UserCounts } from "../../limits/user-counts.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import type { UnixAddress } from "./address.ts";
 
@@ -31,6 +32,9 @@ export class Packet {
   start = 0;
   end: number;
   rights: FileDescription[] | null = null;
+  /** Where `rights` are counted, as whose. */
+  private flight: UserCounts | null = null;
+  private flightUid = 0;
   readonly cred: PeerCred = new PeerCred();
   /** Credentials were sent explicitly, or either end had SO_PASSCRED. */
   hasCred = false;
@@ -48,10 +52,25 @@ export class Packet {
     return this.end - this.start;
   }
 
-  /** Drops the files that nobody received. */
-  dropRights(): void {
+  /** Sends files along, which count as user `uid`'s until they are taken. */
+  carry(rights: FileDescription[], flight: UserCounts, uid: number): void {
+    this.rights = rights;
+    this.flight = flight;
+    this.flightUid = uid;
+    flight.change(uid, rights.length);
+  }
+
+  /** The files, which are the caller's from now on. */
+  takeRights(): FileDescription[] | null {
     const rights = this.rights;
     this.rights = null;
+    if (rights !== null && this.flight !== null) this.flight.change(this.flightUid, -rights.length);
+    return rights;
+  }
+
+  /** Drops the files that nobody received. */
+  dropRights(): void {
+    const rights = this.takeRights();
     if (rights !== null) for (const f of rights) f.decRef();
   }
 

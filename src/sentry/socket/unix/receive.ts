@@ -122,7 +122,6 @@ function takeAncillary(p: Packet, flags: number, info: ReceiveInfo, passCred: bo
     for (const f of p.rights) f.incRef();
     info.rights = p.rights.slice();
   } else {
-    info.rights = p.rights;
-    p.rights = null;
+    info.rights = p.takeRights();
   }
 }

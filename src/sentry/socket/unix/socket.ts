@@ -18,6 +18,7 @@ import {
   EPERM,
   EPIPE,
   EPROTOTYPE,
+  ETOOMANYREFS,
 } from "../../../abi/errno.ts";
 import { O_NONBLOCK } from "../../../abi/fcntl.ts";
 import { FIONREAD, SIOCATMARK } from "../../../abi/ioctl.ts";
@@ -283,6 +284,7 @@ export class UnixSocket extends FileDescription {
       this.disconnect();
       return -ECONNREFUSED;
     }
+    if (info.isOverLimit && (this.type !== SOCK_STREAM || seq.remaining > 0)) return -ETOOMANYREFS;
     if (this.type === SOCK_DGRAM && !to.hears(this)) return -EPERM;
     if (to.readShut) return this.type === SOCK_DGRAM && target !== null ? -ECONNREFUSED : -EPIPE;
     if (this.type === SOCK_STREAM) return this.sendStream(seq, to, info);
@@ -290,8 +292,15 @@ export class UnixSocket extends FileDescription {
     if (!this.hasRoom(to, len)) return -EAGAIN;
     const data = new Uint8Array(len);
     seq.read(data, 0, len);
-    to.deliver(this.packet(data, len, to, info));
+    const p = this.packet(data, len, to, info);
+    this.load(p, info);
+    to.deliver(p);
     return len;
+  }
+
+  /** Puts the files of `info` into a packet. */
+  private load(p: Packet, info: SendInfo): void {
+    if (info.rights !== null) p.carry(info.rights, this.names.inFlight, info.uid);
   }
 
   private sendStream(seq: IoSequence, to: UnixSocket, info: SendInfo): number {
@@ -304,7 +313,7 @@ export class UnixSocket extends FileDescription {
       const data = new Uint8Array(len);
       seq.read(data, 0, len);
       const p = this.packet(data, len, to, info);
-      if (!first) p.rights = null;
+      if (first) this.load(p, info);
       first = false;
       to.packets.push(p);
       sent += len;
@@ -346,7 +355,6 @@ export class UnixSocket extends FileDescription {
 
   private packet(data: Uint8Array, len: number, to: UnixSocket, info: SendInfo): Packet {
     const p = new Packet(data, len);
-    p.rights = info.rights;
     p.cred.set(info.cred.pid, info.cred.uid, info.cred.gid);
     p.hasCred = info.explicitCred || this.passCred || to.passCred;
     p.sender = this;
