@@ -95,7 +95,7 @@ static int is_pidfd(int fd) {
 }
 // Whether descriptors of processes are files with positions, and what follows from that, depends on the version.
 static int is_open_of_pidfd(const struct op *op) {
-	static const char *const names[] = {"pread", "preadv2", "pwrite", "pwritev2", "lseek", "syncrange", "fallocate", "ftruncate", "fadvise", "readahead", "copyrange", "sendfile", "splice", "mpread", "mpwrite", "fsetxattr", "fgetxattr"};
+	static const char *const names[] = {"fstat", "mstat", "fchmod", "fchown", "pread", "preadv2", "pwrite", "pwritev2", "lseek", "syncrange", "fallocate", "ftruncate", "fadvise", "readahead", "copyrange", "sendfile", "splice", "mpread", "mpwrite", "fsetxattr", "fgetxattr"};
 	size_t i = 0;
 	while (i < COUNT(names) && strcmp(names[i], op->word[0]) != 0) i++;
 	return i < COUNT(names) && (is_pidfd((int)op->n[1]) || is_pidfd((int)op->n[2]));

@@ -92,17 +92,17 @@ static void op_mounts(struct op *op) {
 
 // Takes away what a sequence has mounted below a directory, whose path seen from outside this is.
 static void remove_mounts(const char *directory) {
-	for (int round = 0; round < 200; round++) {
-		static char line[8192];
-		char last[4096] = "";
-		FILE *file = fdopen(openat(FD_PROC, "self/mountinfo", O_RDONLY | O_CLOEXEC), "r");
-		while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-			char place[4096];
-			if (sscanf(line, "%*d %*d %*s %*s %4095s", place) != 1) continue;
+	static char line[8192], place[4096];
+	int removed = 1;
+	for (int round = 0; removed && round < 500; round++) {
+		// What covers the directory itself hides the rest.
+		removed = umount2(directory, MNT_DETACH | UMOUNT_NOFOLLOW) == 0;
+		FILE *file = removed ? NULL : fdopen(openat(FD_PROC, "self/mountinfo", O_RDONLY | O_CLOEXEC), "r");
+		while (file != NULL && !removed && fgets(line, sizeof line, file) != NULL) {
 			size_t length = strlen(directory);
-			if (strncmp(place, directory, length) == 0 && (place[length] == 0 || place[length] == '/')) strcpy(last, place);
+			if (sscanf(line, "%*d %*d %*s %*s %4095s", place) != 1 || strncmp(place, directory, length) != 0 || place[length] != '/') continue;
+			removed = umount2(place, MNT_DETACH | UMOUNT_NOFOLLOW) == 0;
 		}
 		if (file != NULL) fclose(file);
-		if (last[0] == 0 || umount2(last, MNT_DETACH | UMOUNT_NOFOLLOW) == -1) return;
 	}
 }

@@ -23,7 +23,8 @@ export class PendingSignals {
    */
   add(info: SigInfo, owner: number): boolean {
     const sig = info.signo;
-    if (sig < SIGRTMIN && this.has(sig)) return false;
+    // A timer's signal has a place of its own.
+    if (sig < SIGRTMIN && info.timer === null && this.has(sig)) return false;
     info.owner = owner;
     if (owner >= 0) this.counts.change(owner, 1);
     const q = this.queues[sig];

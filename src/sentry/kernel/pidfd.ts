@@ -1,7 +1,7 @@
 /** Process file descriptors: pidfd_open(2), clone(CLONE_PIDFD), waitid(P_PIDFD). */
 import { EAGAIN } from "../../abi/errno.ts";
 import { O_NONBLOCK, O_RDWR } from "../../abi/fcntl.ts";
-import { EV_IN, EV_RDNORM } from "../../base/waiter.ts";
+import { EV_HUP, EV_IN, EV_RDNORM } from "../../base/waiter.ts";
 import type { WaitQueue } from "../../base/waiter.ts";
 import { sharedAnonPath } from "../vfs/anon.ts";
 import { FileDescription, FMODE_READ, FMODE_WRITE } from "../vfs/file.ts";
@@ -18,7 +18,8 @@ export class PidFd extends FileDescription {
   }
 
   override readiness(): number {
-    return this.target.isZombie ? EV_IN | EV_RDNORM : 0;
+    const { isZombie, reaped } = this.target;
+    return reaped ? EV_IN | EV_RDNORM | EV_HUP : isZombie ? EV_IN | EV_RDNORM : 0;
   }
 
   override waitQueue(): WaitQueue {

@@ -63,16 +63,17 @@ export function mqOpen(t: Task, a: SyscallArgs): number {
   if (typeof name === "number") return name;
   if (!t.fds.canAlloc(1)) return -EMFILE;
   const fs = t.kernel.mqueues;
-  if ((flags & O_ACCMODE) === O_ACCMODE && (flags & O_EXCL) === 0) {
-    // Both modes at once are refused for queues that exist.
-    if (typeof fs.top.dentry.inode!.lookup(name, t.pathContext) !== "number") return -EINVAL;
-  }
+  const exists = typeof fs.top.dentry.inode!.lookup(name, t.pathContext) !== "number";
+  // Both modes at once are refused for queues that exist.
+  if (exists && (flags & O_ACCMODE) === O_ACCMODE && (flags & O_EXCL) === 0) return -EINVAL;
   fs.request = {
     attr,
     privileged: t.creds.hasCap(CAP_SYS_RESOURCE),
     limit: t.group.limits.get(RLIMIT_MSGQUEUE),
   };
-  const kept = flags & (O_ACCMODE | O_CREAT | O_EXCL | O_NONBLOCK);
+  let kept = flags & (O_ACCMODE | O_CREAT | O_EXCL | O_NONBLOCK);
+  // What is there is opened, without open(2)'s doubts about files in directories that everybody may write to.
+  if (exists && (flags & O_EXCL) === 0) kept &= ~O_CREAT;
   const file = openAt(t.pathContext, fs.top, name, kept, a.i32(2) & S_IALLUGO);
   fs.request = null;
   return typeof file === "number" ? file : t.fds.alloc(file, 0, true);

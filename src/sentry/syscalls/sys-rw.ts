@@ -430,7 +430,8 @@ function positionedWrite(t: Task, a: SyscallArgs, pos: number, flags: number): n
 function checkRwFlags(file: FileDescription, flags: number): number {
   if ((flags & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
   // Directories have no read with flags; without, they say EISDIR.
-  if ((flags & ~RWF_HIPRI) !== 0 && file.inode !== null && file.inode.isDir) return -EOPNOTSUPP;
+  const takesFlags = file.takesRwFlags && (file.inode === null || !file.inode.isDir);
+  if ((flags & ~RWF_HIPRI) !== 0 && !takesFlags) return -EOPNOTSUPP;
   if ((flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0) return -EINVAL;
   return 0;
 }

@@ -174,6 +174,10 @@ export abstract class FileDescription {
   takesWrite(_len: number): boolean {
     return this.hasWrite;
   }
+  /** Whether preadv2 and pwritev2 take flags: its reads and writes are not of the simplest kind. */
+  get takesRwFlags(): boolean {
+    return true;
+  }
   /** Whether splice and sendfile move its bytes. */
   get canSplice(): boolean {
     return true;

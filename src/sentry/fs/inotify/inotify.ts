@@ -163,6 +163,10 @@ export class InotifyFile extends FileDescription implements WatchOwner {
     return true;
   }
 
+  override get takesRwFlags(): boolean {
+    return false;
+  }
+
   override read(seq: IoSequence): number {
     let done = 0;
     this.askReporters();

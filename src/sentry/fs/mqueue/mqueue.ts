@@ -195,6 +195,10 @@ export class MqFile extends FileDescription {
     return -EINVAL;
   }
 
+  override get takesRwFlags(): boolean {
+    return false;
+  }
+
   override get canSplice(): boolean {
     return false;
   }

@@ -29,6 +29,7 @@ import {
   EV_HUP,
   EV_IN,
   EV_OUT,
+  EV_QUIET,
   EV_RDHUP,
   EV_RDNORM,
   EV_WRBAND,
@@ -500,9 +501,11 @@ export class UnixSocket extends FileDescription {
       // The other side sees the mirror image.
       if (how !== SHUT_RD) peer.readShut = true;
       if (how !== SHUT_WR) peer.writeShut = true;
-      peer.queue.notify(EV_IN | EV_OUT | EV_RDHUP | (how === SHUT_RDWR ? EV_HUP : 0));
+      // Only who has nothing more to read is signalled.
+      const quiet = how === SHUT_RD ? EV_QUIET : 0;
+      peer.queue.notify(EV_IN | EV_OUT | EV_RDHUP | (how === SHUT_RDWR ? EV_HUP : 0) | quiet);
     }
-    this.queue.notify(EV_IN | EV_OUT | EV_RDHUP | (how === SHUT_RDWR ? EV_HUP : 0));
+    this.queue.notify(EV_IN | EV_OUT | EV_RDHUP | (how === SHUT_RDWR ? EV_HUP : 0) | EV_QUIET);
     return 0;
   }
 
