@@ -281,7 +281,8 @@ function openFound(ctx: PathContext, m: Mount, d: Dentry, flags: number, created
     if (denied < 0) return denied;
   }
   if ((flags & O_NOATIME) !== 0 && !isOwnerOrCapable(inode, ctx.creds)) return -EPERM;
-  if (type === S_IFREG && wantsWrite) {
+  // Access mode 3 asks for both permissions and gives neither.
+  if (type === S_IFREG && wantsWrite && (acc !== O_ACCMODE || truncate)) {
     const ro = mayChange(m);
     if (ro < 0) return ro;
     if (inode.writers < 0) return -ETXTBSY;
@@ -304,7 +305,6 @@ function openFound(ctx: PathContext, m: Mount, d: Dentry, flags: number, created
     file = -ENXIO;
   }
   if (typeof file === "number") return file;
-  // Access mode 3 asks for both permissions and gives neither.
   const access = acc === 0 ? FMODE_READ : acc === 1 ? FMODE_WRITE : acc === 2 ? FMODE_READ | FMODE_WRITE : 0;
   finish(file, ctx, m, d, flags & ~OPEN_ONLY, access);
   if (watching.count !== 0) {
