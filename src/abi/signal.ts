@@ -224,6 +224,8 @@ export class SigInfo {
 /** Who wants to know that a signal is about to be delivered; may still change its `overrun`. */
 export interface SignalOrigin {
   delivered(info: SigInfo): void;
+  /** It was pending and is thrown away. */
+  dropped(info: SigInfo): void;
 }
 
 /** Writes `info` as a siginfo_t (128 bytes, zero padded) at `off`. Source: sigaction(2), <asm-generic/siginfo.h>. */

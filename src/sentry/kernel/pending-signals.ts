@@ -39,6 +39,11 @@ export class PendingSignals {
     return (this.lo & sigBitLo(sig)) !== 0 || (this.hi & sigBitHi(sig)) !== 0;
   }
 
+  /** Whether this very signal is among them. */
+  contains(info: SigInfo): boolean {
+    return this.queues[info.signo]?.includes(info) === true;
+  }
+
   get empty(): boolean {
     return (this.lo | this.hi) === 0;
   }
@@ -84,7 +89,10 @@ export class PendingSignals {
       const q = this.queues[sig];
       if (q !== undefined) {
         n += q.length;
-        for (const info of q) this.left(info);
+        for (const info of q) {
+          this.left(info);
+          info.timer?.dropped(info);
+        }
         q.length = 0;
       }
     }

@@ -161,7 +161,17 @@ export class PosixTimer implements TimerListener, SignalOrigin {
     this.queued = info;
     const toThread = this.notify === SIGEV_THREAD_ID && this.target !== null && !this.target.exited;
     const err = toThread ? sendToTask(this.target, info) : sendToGroup(this.group, info);
-    if (err !== 0) this.queued = null;
+    // An ignored one is not kept, and the next expiration is told again.
+    if (err !== 0 || !this.isPending(info)) this.queued = null;
+  }
+
+  private isPending(info: SigInfo): boolean {
+    return this.group.pending.contains(info) || (this.target !== null && this.target.pending.contains(info));
+  }
+
+  /** The signal is thrown away: it became an ignored one. */
+  dropped(info: SigInfo): void {
+    if (this.queued === info) this.queued = null;
   }
 
   /** The signal is being delivered: what its si_overrun says. */
