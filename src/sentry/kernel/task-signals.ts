@@ -238,9 +238,10 @@ function signalQueued(g: ThreadGroup): void {
 function enqueueSignal(t: Task, queue: PendingSignals, info: SigInfo): number {
   // A timer has had its place since it was made.
   const owner = info.timer === null ? t.creds.ruid : -1;
-  if (info.signo >= SIGRTMIN && owner >= 0 && mayNotQueue(t)) {
-    // kill(2) of a real-time signal is never refused; it is kept once, as standard ones are, and nothing is known of it.
-    if (info.code !== SI_USER && info.code !== SI_KERNEL) return -EAGAIN;
+  const isRealTime = info.signo >= SIGRTMIN;
+  if ((isRealTime || info.code < 0) && owner >= 0 && mayNotQueue(t)) {
+    // kill(2) of a real-time signal is never refused, standard ones neither: kept once, and nothing is known of it.
+    if (isRealTime && info.code !== SI_USER && info.code !== SI_KERNEL) return -EAGAIN;
     if (queue.has(info.signo)) return 0;
     const bare = new SigInfo();
     bare.signo = info.signo;
