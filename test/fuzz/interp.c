@@ -188,6 +188,8 @@ int main(int argc, char **argv) {
 	if (argc == 4 && strcmp(argv[1], "resume") == 0) {
 		output = mmap(NULL, sizeof *output, PROT_READ | PROT_WRITE, MAP_SHARED, FD_OUTPUT, 0);
 		if (output == MAP_FAILED) _exit(97);
+		// What a program that is executed by its descriptor is called depends on the version.
+		prctl(PR_SET_NAME, "again");
 		load_program();
 		first_line = atol(argv[2]);
 		while (first_line > 0 && program[lines[first_line - 1]] != '=') first_line--;
