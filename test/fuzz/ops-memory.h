@@ -217,7 +217,10 @@ static void op_mpread(struct op *op) {
 // Linux makes a file longer up to the position even if nothing could be written there.
 static void write_result(int fd, long value, const struct stat *before) {
 	result(value);
-	if (value == -1 && S_ISREG(before->st_mode)) (void)!ftruncate(fd, before->st_size);
+	if (value != -1 || !S_ISREG(before->st_mode)) return;
+	// Made shorter again in any case, which clears the rest of the last page.
+	(void)!ftruncate(fd, before->st_size + 1);
+	(void)!ftruncate(fd, before->st_size);
 }
 static void op_mwrite(struct op *op) {
 	struct stat st = {0};
