@@ -1,5 +1,6 @@
 // Processes, threads, signals, credentials, limits.
 #include "interp.h"
+#include <sys/fsuid.h>
 #include <linux/capability.h>
 
 static void run(long from, long to);
@@ -88,6 +89,11 @@ static long op_thread(struct op *op, long next, long end) {
 
 // exec: this program anew, from the next line on.
 static void op_exec(struct op *op, long next) {
+	// Whether a program starts in secure mode then depends on the version.
+	if (setfsgid((gid_t)-1) != (int)getegid()) {
+		say("group of files\n");
+		return;
+	}
 	if (is_thread) {
 		say("not in a thread\n");
 		return;
