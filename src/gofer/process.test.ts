@@ -137,3 +137,25 @@ test("the system call filter lets through all that the server does", () => {
     fs.rmSync(path, { recursive: true });
   }
 });
+
+test("a gofer that rests gives the pages of its program back, and serves on", () => {
+  const path = fs.mkdtempSync(join(tmpdir(), "tsvisor-gofer-"));
+  const gofer = startGofer(host, path);
+  try {
+    const client = new P9Client(gofer.transport);
+    assert.equal(client.negotiate(true), 0);
+    const root = client.attach("", "root", NOUID);
+    assert.ok(root >= 0);
+    const programPages = (): number =>
+      Number(/^RssFile:\s+(\d+) kB/m.exec(fs.readFileSync(`/proc/${gofer.pid}/status`, "latin1"))![1]);
+    const before = programPages();
+    const end = Date.now() + 20_000;
+    while (programPages() > before / 2 && Date.now() < end)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    assert.ok(programPages() <= before / 2, `${before} KiB before, ${programPages()} now`);
+    assert.equal(client.make(root, "dir", S_IFDIR | 0o755, NOUID, NOUID, 0, "", new Stat()), 0);
+  } finally {
+    assert.equal(gofer.stop(), 0);
+    fs.rmSync(path, { recursive: true });
+  }
+});

@@ -12,6 +12,7 @@ export const SOCK_SEQPACKET = 5;
 
 /** A gofer and this end of its connection. */
 export interface GoferProcess {
+  readonly pid: number;
   readonly transport: SocketTransport;
   /** Another one, for the same directory, when that was wanted. */
   readonly second: SocketTransport | null;
@@ -81,6 +82,7 @@ export function startGofer(host: Host, path: string, options: GoferOptions = {})
     return status[0]!;
   };
   return {
+    pid: spawned.pid,
     transport,
     second,
     stop(): number {
