@@ -512,6 +512,14 @@ static napi_value js_flistxattr(napi_env env, napi_callback_info info) {
   return ret(env, RETRY(flistxattr(fd, (char *)buf, buf_len)));
 }
 
+/* Follows the last component: for the magic links of /proc/self/fd. */
+static napi_value js_listxattr(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  ARG_PATH(path, 0);
+  ARG_U8S(buf, 1);
+  return ret(env, RETRY(listxattr(path, (char *)buf, buf_len)));
+}
+
 static napi_value js_fremovexattr(napi_env env, napi_callback_info info) {
   ARGS(2);
   ARG_I32(fd, 0);
@@ -592,7 +600,8 @@ void files_register(napi_env env, napi_value exports) {
       {"readlinkat", js_readlinkat}, {"getdents", js_getdents},     {"readdirAttrs", js_readdir_attrs}, {"mkdirat", js_mkdirat},
       {"mknodat", js_mknodat},       {"unlinkat", js_unlinkat},     {"symlinkat", js_symlinkat},
       {"linkat", js_linkat},         {"renameat2", js_renameat2},   {"fgetxattr", js_fgetxattr},
-      {"fsetxattr", js_fsetxattr},   {"flistxattr", js_flistxattr}, {"fremovexattr", js_fremovexattr},
+      {"fsetxattr", js_fsetxattr},   {"flistxattr", js_flistxattr}, {"listxattr", js_listxattr},
+      {"fremovexattr", js_fremovexattr},
       {"inotifyInit", js_inotify_init}, {"inotifyAddWatch", js_inotify_add_watch},
       {"inotifyRmWatch", js_inotify_rm_watch},
       {"flock", js_flock},           {"fcntlGetfl", js_fcntl_getfl}, {"fcntlSetfl", js_fcntl_setfl},

@@ -46,6 +46,7 @@ const FILE_CALLS: readonly AllowedCall[] = [
   { call: "fgetxattr", reason: "extended attributes" },
   { call: "fsetxattr", reason: "extended attributes" },
   { call: "flistxattr", reason: "extended attributes" },
+  { call: "listxattr", reason: "whether there are any, by /proc/self/fd/N" },
   { call: "fremovexattr", reason: "extended attributes" },
   { call: "memfd_create", reason: "a file whose changes keep events apart" },
   { call: "inotify_init1", reason: "a descriptor that tells the Sentry of changes" },

@@ -159,6 +159,7 @@ export interface Host {
   fgetxattr(fd: number, name: string, buf: Uint8Array): number;
   fsetxattr(fd: number, name: string, buf: Uint8Array, len: number, flags: number): number;
   flistxattr(fd: number, buf: Uint8Array): number;
+  listxattr(path: string, buf: Uint8Array): number;
   fremovexattr(fd: number, name: string): number;
   /** inotify_init1(IN_NONBLOCK | IN_CLOEXEC). */
   inotifyInit(): number;

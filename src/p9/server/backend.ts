@@ -72,6 +72,8 @@ export interface P9Backend {
   fgetxattr(fd: number, name: string, buf: Uint8Array): number;
   fsetxattr(fd: number, name: string, buf: Uint8Array, len: number, flags: number): number;
   flistxattr(fd: number, buf: Uint8Array): number;
+  /** Of what a path of /proc/self/fd leads to. */
+  listxattr(path: string, buf: Uint8Array): number;
   fremovexattr(fd: number, name: string): number;
   memfdCreate(name: string, flags: number): number;
   /** A notification descriptor that does not block. */

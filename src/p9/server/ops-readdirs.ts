@@ -1,7 +1,7 @@
 /** Treaddirs, Txattrnames: whole directories in one reply. Each decodes from `s.r`, replies to `s.w`, returns 0 or -errno. */
 import { DT_DIR, DT_REG, DT_UNKNOWN } from "../../abi/dirent.ts";
 import * as e from "../../abi/errno.ts";
-import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../../abi/fcntl.ts";
+import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY } from "../../abi/fcntl.ts";
 import { S_IFDIR } from "../../abi/stat.ts";
 import { READDIRS_BARE_FILES } from "../wire/constants.ts";
 import { Treaddirs } from "../wire/extension.ts";
@@ -71,15 +71,14 @@ function writeNames(s: P9Server, at: PathHandle, dir: DirStream): number {
     if (more === 0) break;
     const { name } = dir;
     if (name !== "." && name !== ".." && (dir.type === DT_REG || dir.type === DT_DIR || dir.type === DT_UNKNOWN)) {
-      const handle = s.lookup(at, name);
-      if (typeof handle !== "number") {
-        if (hasXattrs(s, handle)) {
-          const to = w.reserve(name.length + 1);
-          if (to < 0) return -e.EMSGSIZE;
-          for (let i = 0; i < name.length; i++) w.buf[to + i] = name.charCodeAt(i);
-          w.buf[to + name.length] = 0;
-        }
-        releaseHandle(s.host, handle);
+      const fd = s.host.openat(at.fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+      const isFound = fd >= 0 && hasXattrs(s, fd);
+      if (fd >= 0) s.host.close(fd);
+      if (isFound) {
+        const to = w.reserve(name.length + 1);
+        if (to < 0) return -e.EMSGSIZE;
+        for (let i = 0; i < name.length; i++) w.buf[to + i] = name.charCodeAt(i);
+        w.buf[to + name.length] = 0;
       }
     }
     dir.next();

@@ -35,12 +35,9 @@ function openForXattr(s: P9Server, handle: PathHandle): number {
   return type === S_IFREG ? s.reopen(fd, O_RDONLY | O_NONBLOCK) : -e.EPERM;
 }
 
-/** Whether a file has any extended attributes that can be seen. */
-export function hasXattrs(s: P9Server, handle: PathHandle): boolean {
-  const fd = openForXattr(s, handle);
-  if (fd < 0) return fd !== -e.EPERM;
-  const n = s.host.flistxattr(fd, NO_ROOM);
-  s.host.close(fd);
+/** Whether a file, as an O_PATH fd, has any extended attributes that can be seen. Its magic link saves opening it for reading. */
+export function hasXattrs(s: P9Server, fd: number): boolean {
+  const n = s.host.listxattr(`${s.options.procPath}/${fd}`, NO_ROOM);
   return n > 0 || (n < 0 && n !== -e.EOPNOTSUPP);
 }
 
