@@ -18,7 +18,8 @@ static void op_mount(struct op *op) {
 	}
 	long value = mount(PATH(0), PATH(1), "tmpfs", flags, NULL);
 	struct stat made;
-	if (value == 0 && (flags & ~15UL) == 0 && output->mounted < DEVICES_MAX && stat(PATH(1), &made) == 0) output->devices[output->mounted++] = made.st_dev;
+	unsigned long others = MS_BIND | MS_MOVE | MS_REMOUNT | MS_SHARED | MS_SLAVE | MS_PRIVATE | MS_UNBINDABLE;
+	if (value == 0 && (flags & others) == 0 && output->mounted < DEVICES_MAX && stat(PATH(1), &made) == 0) output->devices[output->mounted++] = made.st_dev;
 	result(value);
 }
 static void op_umount(struct op *op) { result(syscall(SYS_umount2, PATH(0), FD(1))); }
