@@ -145,7 +145,8 @@ answers by itself, \`pread\` on the gofer's files one that needs the host, and *
 A machine with few processors that others use as well gives figures that vary by tens of percent between runs; the
 ratios vary less. What is handed from one thread to another, and so every call that the Sentry answers, depends most on
 how far apart the processors are, which a virtual machine's host may change at any moment: a group of small rows is
-measured again when that changed while it ran, and the list below tells the distance. Run it on yours: \`RUNSC=/path/to/runsc npm run bench\`.
+measured again when that changed while it ran, and the list below tells the distance.
+[performance-limits.md](performance-limits.md) tells what stands behind the slower rows. Run it on yours: \`RUNSC=/path/to/runsc npm run bench\`.
 `;
 }
 
