@@ -94,6 +94,8 @@ export async function measure(ground: Ground, plan: Plan, progress: (text: strin
         outputs.set(target, ground.run(target, argv));
         seen.push(distance());
       }
+      // With `only` there may be no rows in it.
+      if ([...outputs.values()].every((output) => output === "")) return outputs;
       if (isOneState(seen) || repeats === MOST_REPEATS) {
         distances.push(...seen);
         return outputs;

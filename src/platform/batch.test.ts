@@ -13,7 +13,7 @@ import {
   PAGE,
   STORE_RAX_RSI,
   SYSCALL,
-  hostileScenario,
+  hostileScenarios,
   tryRun,
 } from "./conformance.testing.ts";
 import { EV_DIED, EV_FAULT, EV_SYSCALL } from "./platform.ts";
@@ -51,16 +51,10 @@ describe("batches", () => {
   });
   after(() => platform.shutdown());
 
-  function scenario(title: string, body: () => void): void {
-    hostileScenario(
-      title,
-      () => platform,
-      (made) => {
-        bench = made;
-        body();
-      },
-    );
-  }
+  const scenario = hostileScenarios(
+    () => platform,
+    (made) => (bench = made),
+  );
 
   /** An address space with a window onto the whole bench file, and a stopped context in it. */
   function windowed(code: readonly number[]): { as: Space; id: number; code: number; data: number } {

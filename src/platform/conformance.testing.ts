@@ -77,18 +77,27 @@ export function tryRun(bench: Bench, as: AddressSpace, id: number): number {
   return bench.event(id);
 }
 
-/** A test of hostile guests on a bench of its own: afterwards the Sentry and its other guests are well. */
-export function hostileScenario(title: string, platform: () => Platform, body: (bench: Bench) => void): void {
-  test(title, () => {
-    const bench = new Bench(platform());
-    try {
-      body(bench);
-      const { as } = bench.space(SYSCALL);
-      assert.equal(bench.run(bench.context(as)), EV_SYSCALL);
-    } finally {
-      bench.end();
-    }
-  });
+/**
+ * Makes tests of hostile guests, each on a bench of its own that `use` is given: afterwards the Sentry and its other guests are
+ * well.
+ */
+export function hostileScenarios(
+  platform: () => Platform,
+  use: (bench: Bench) => void,
+): (title: string, body: () => void) => void {
+  return (title, body) => {
+    test(title, () => {
+      const bench = new Bench(platform());
+      use(bench);
+      try {
+        body();
+        const { as } = bench.space(SYSCALL);
+        assert.equal(bench.run(bench.context(as)), EV_SYSCALL);
+      } finally {
+        bench.end();
+      }
+    });
+  };
 }
 
 /** A memory file with a window, and the address spaces of a test. */

@@ -25,7 +25,7 @@ import {
   JMP_SELF,
   PAGE,
   SYSCALL,
-  hostileScenario,
+  hostileScenarios,
   jmpBack,
   settles,
   tryRun,
@@ -70,16 +70,10 @@ for (const name of ["systrap", "ptrace"] as const) {
     });
     after(() => platform.shutdown());
 
-    function scenario(title: string, body: () => void): void {
-      hostileScenario(
-        title,
-        () => platform,
-        (made) => {
-          bench = made;
-          body();
-        },
-      );
-    }
+    const scenario = hostileScenarios(
+      () => platform,
+      (made) => (bench = made),
+    );
 
     const settle = (id: number, ms: number): boolean => settles(platform, id, ms);
 

@@ -10,7 +10,7 @@ import {
   LOAD_RAX_RSI,
   STORE_RAX_RSI,
   SYSCALL,
-  hostileScenario,
+  hostileScenarios,
   jmpBack,
   settles,
   tryRun,
@@ -39,16 +39,10 @@ describe("threads that are to wake others", () => {
   });
   after(() => platform.shutdown());
 
-  function scenario(title: string, body: () => void): void {
-    hostileScenario(
-      title,
-      () => platform,
-      (made) => {
-        bench = made;
-        body();
-      },
-    );
-  }
+  const scenario = hostileScenarios(
+    () => platform,
+    (made) => (bench = made),
+  );
 
   /** A thread in a process of its own that has stopped in a call. */
   function caller(code: readonly number[] = LOOP): { as: AddressSpace; id: number } {
