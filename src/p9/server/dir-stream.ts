@@ -3,7 +3,7 @@
  * use all 64 bits: a client that goes on where it stopped costs nothing, any other position is a rewind and a skip.
  */
 import { EINVAL } from "../../abi/errno.ts";
-import { latin1 } from "../wire/cursor.ts";
+import { nameText } from "../wire/cursor.ts";
 import type { P9Backend } from "./backend.ts";
 
 const BUFFER_SIZE = 32768;
@@ -87,7 +87,7 @@ export class DirStream {
     this.type = this.#buf[at + TYPE_OFFSET]!;
     let end = at + NAME_OFFSET;
     while (this.#buf[end] !== 0) end++;
-    this.name = latin1(this.#buf, at + NAME_OFFSET, end - at - NAME_OFFSET);
+    this.name = nameText(this.#buf, at + NAME_OFFSET, end - at - NAME_OFFSET);
     return 1;
   }
 

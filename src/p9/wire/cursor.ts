@@ -7,7 +7,7 @@
  * Integers are little-endian. 64-bit values are i53 numbers; strings are latin1 (one char per byte).
  */
 import { EBADMSG, EMSGSIZE, EOVERFLOW } from "../../abi/errno.ts";
-import { KnownStrings, hashByte, latin1 as text } from "../../base/text.ts";
+import { KnownStrings, hashByte, latin1 } from "../../base/text.ts";
 import { HEADER_SIZE } from "./constants.ts";
 
 const TWO32 = 0x100000000;
@@ -113,7 +113,7 @@ export class Reader {
   str(): string {
     const len = this.u16();
     const at = this.take(len);
-    return at < 0 ? "" : latin1(this.buf, at, len);
+    return at < 0 ? "" : nameText(this.buf, at, len);
   }
 
   /** 0 when the message was exactly as long as its fields, -EBADMSG, or -EOVERFLOW. */
@@ -231,10 +231,10 @@ export class Writer {
 const KNOWN_MAX = 64;
 const known = new KnownStrings(512, KNOWN_MAX);
 
-/** `len` bytes from `at` as a latin1 string. The range must lie in the buffer. @hot */
-export function latin1(buf: Uint8Array, at: number, len: number): string {
+/** `len` bytes from `at` as a latin1 string, which for names is there already mostly. The range must lie in the buffer. @hot */
+export function nameText(buf: Uint8Array, at: number, len: number): string {
   const end = at + len;
-  if (len > KNOWN_MAX) return text(buf, at, end);
+  if (len > KNOWN_MAX) return latin1(buf, at, end);
   let hash = 0;
   for (let i = at; i < end; i++) hash = hashByte(hash, buf[i]!);
   return known.get(buf, at, end, hash);

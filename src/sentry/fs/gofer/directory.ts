@@ -3,7 +3,7 @@ import { DT_DIR, modeToDirentType } from "../../../abi/dirent.ts";
 import type { Stat } from "../../../abi/stat.ts";
 import { hashByte } from "../../../base/text.ts";
 import type { RecordSink } from "../../../p9/client/client.ts";
-import { Reader, Writer, latin1 } from "../../../p9/wire/cursor.ts";
+import { Reader, Writer, nameText } from "../../../p9/wire/cursor.ts";
 import {
   ATTR_SIZE,
   DIRENT_ATTR_OVERHEAD,
@@ -160,7 +160,7 @@ export class DirListing implements RecordSink {
 
   private nameOf(i: number): string {
     const at = this.starts[i]! + DIRENT_ATTR_OVERHEAD;
-    return latin1(this.bytes, at, this.view.getUint16(at - 2, true));
+    return nameText(this.bytes, at, this.view.getUint16(at - 2, true));
   }
 
   private typeOf(i: number): number {

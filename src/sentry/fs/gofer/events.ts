@@ -22,7 +22,7 @@ import {
 } from "../../../abi/inotify.ts";
 import { EV_IN } from "../../../base/waiter.ts";
 import type { Host } from "../../../host/host.ts";
-import { latin1 } from "../../../p9/wire/cursor.ts";
+import { nameText } from "../../../p9/wire/cursor.ts";
 import { notifyLost, notifyOutside } from "../../vfs/notify.ts";
 import type { Reporter } from "../../vfs/notify.ts";
 import { turn } from "../../vfs/turn.ts";
@@ -188,7 +188,7 @@ export class HostEvents implements Reporter {
         let end = at + HEADER;
         const limit = end + length;
         while (end < limit && buffer[end] !== 0) end++;
-        const name = latin1(buffer, at + HEADER, end - at - HEADER);
+        const name = nameText(buffer, at + HEADER, end - at - HEADER);
         this.event(view.getInt32(at, true), view.getUint32(at + 4, true), view.getUint32(at + 8, true), name);
         at = limit;
       }

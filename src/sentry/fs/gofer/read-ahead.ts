@@ -4,7 +4,7 @@
  */
 import type { Stat } from "../../../abi/stat.ts";
 import type { DirsSink } from "../../../p9/client/client.ts";
-import { latin1 } from "../../../p9/wire/cursor.ts";
+import { latin1 } from "../../../base/text.ts";
 import { MAX_READDIRS, MAX_WALK, NOFID, READDIRS_BARE_FILES } from "../../../p9/wire/constants.ts";
 import { DirListing } from "./directory.ts";
 import type { DirRecord } from "./directory.ts";

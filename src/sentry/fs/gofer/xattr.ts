@@ -1,6 +1,6 @@
 /** Extended attributes of gofer files. */
 import { ENODATA, EOPNOTSUPP } from "../../../abi/errno.ts";
-import { latin1 } from "../../../p9/wire/cursor.ts";
+import { latin1 } from "../../../base/text.ts";
 import { hasNoXattrs } from "./read-ahead.ts";
 import type { GoferInode } from "./inode.ts";
 
