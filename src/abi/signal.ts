@@ -90,9 +90,11 @@ export const CLD_DUMPED = 3;
 export const CLD_TRAPPED = 4;
 export const CLD_STOPPED = 5;
 export const CLD_CONTINUED = 6;
-// SIGIO
+// SIGIO, and what F_SETSIG has in its place
 export const POLL_IN = 1;
 export const POLL_OUT = 2;
+export const POLL_ERR = 4;
+export const POLL_PRI = 5;
 export const POLL_HUP = 6;
 
 export const SIGEV_SIGNAL = 0;
@@ -228,6 +230,29 @@ export interface SignalOrigin {
   dropped(info: SigInfo): void;
 }
 
+/** Whether a signal's positive codes have meanings of its own. */
+export function hasOwnCodes(signo: number): boolean {
+  switch (signo) {
+    case SIGILL:
+    case SIGFPE:
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGTRAP:
+    case SIGCHLD:
+    case SIGIO:
+    case SIGSYS:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Whether what is known of a signal is a descriptor and its events (F_SETSIG). */
+export function isOfPoll(signo: number, code: number): boolean {
+  if (code === SI_SIGIO) return true;
+  return code > 0 && code <= POLL_HUP && (signo === SIGIO || !hasOwnCodes(signo));
+}
+
 /** Writes `info` as a siginfo_t (128 bytes, zero padded) at `off`. Source: sigaction(2), <asm-generic/siginfo.h>. */
 export function writeSigInfo(view: DataView, off: number, info: SigInfo): void {
   const raw = info.raw;
@@ -264,12 +289,13 @@ export function writeSigInfo(view: DataView, off: number, info: SigInfo): void {
         view.setInt32(off + 32, info.utime, true);
         view.setInt32(off + 40, info.stime, true);
         return;
-      case SIGIO:
-        view.setInt32(off + 16, info.band, true);
-        view.setInt32(off + 24, info.fd, true);
-        return;
       default:
     }
+  }
+  if (isOfPoll(info.signo, info.code)) {
+    view.setInt32(off + 16, info.band, true);
+    view.setInt32(off + 24, info.fd, true);
+    return;
   }
   view.setInt32(off + 16, info.pid, true);
   view.setUint32(off + 20, info.uid, true);

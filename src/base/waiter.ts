@@ -12,8 +12,10 @@ export const EV_OUT = 0x004;
 export const EV_ERR = 0x008;
 export const EV_HUP = 0x010;
 export const EV_RDNORM = 0x040;
+export const EV_RDBAND = 0x080;
 export const EV_WRNORM = 0x100;
 export const EV_WRBAND = 0x200;
+export const EV_MSG = 0x400;
 export const EV_RDHUP = 0x2000;
 /** With other bits: whoever sleeps is to look again, but nobody gets a signal (O_ASYNC). */
 export const EV_QUIET = 0x8000000;

@@ -75,6 +75,14 @@ async function runSide(bench: Bench, sequences: readonly Sequence[], isNative: b
   }
 }
 
+/** Whether Linux itself has several answers: the sequence's output natively is not always what it was when it differed. */
+export async function variesNatively(bench: Bench, difference: Difference): Promise<boolean> {
+  const { sequence } = difference;
+  const outputs = await runSide(bench, [sequence, sequence, sequence], true);
+  const expected = difference.native.join("\n");
+  return outputs.some((lines) => lines.join("\n") !== expected);
+}
+
 /** Runs sequences on both sides. Gives each one that differs, by its place; those that nobody has run are left out. */
 export async function compareBatch(bench: Bench, sequences: readonly Sequence[]): Promise<Map<number, Difference>> {
   const native = await runSide(bench, sequences, true);

@@ -227,10 +227,11 @@ int main(int argc, char **argv) {
 			start_sequence(directory, from, to);
 		}
 		setpgid(pid, pid);
-		struct timespec limit = {30, 0};
-		int status = 0, hung = 0;
+		// By the second, so that a machine that stands still for a while (or is suspended) counts once.
+		struct timespec second = {1, 0};
+		int status = 0, hung = 0, seconds = 0;
 		while (waitpid(pid, &status, WNOHANG) == 0) {
-			if (sigtimedwait(&child, NULL, &limit) >= 0 || errno != EAGAIN) continue;
+			if (sigtimedwait(&child, NULL, &second) >= 0 || errno != EAGAIN || ++seconds < 30) continue;
 			say("HUNG\n");
 			hung = 1;
 			kill(pid, SIGKILL);
@@ -251,7 +252,6 @@ int main(int argc, char **argv) {
 		remove_ipc();
 		output->pid_count = 0;
 		output->has_allocated = 0;
-		output->has_advised = 0;
 		output->has_spliced = 0;
 		output->has_other_root = 0;
 		output->mounted = 0;

@@ -80,8 +80,6 @@ struct output {
 	volatile pid_t pids[MAX_PIDS];
 	// The sequence has allocated space of a file that it has not written.
 	volatile int has_allocated;
-	// It has given advice that makes mappings out of one, or moved some.
-	volatile int has_advised;
 	// A pipe has pages of a file.
 	volatile int has_spliced;
 	// The platform does not see whether a fault was a read or a write.

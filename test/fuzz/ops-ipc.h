@@ -32,10 +32,14 @@ static void op_shmget(struct op *op) { ipc_got(0, ARG(0), shmget(key_of(ARG(1)),
 // shmat SLOT PAGE OFFSET FLAGS: always at a place of the arena.
 static void op_shmat(struct op *op) {
 	void *at = shmat(ipc_id(0, ARG(0)), arena(ARG(1), ARG(2)), FD(3));
+	unknown_mappings(ARG(1));
 	if (at == (void *)-1) result(-1);
 	else say("page %ld\n", ((char *)at - arena(0, 0)) / PAGE);
 }
-static void op_shmdt(struct op *op) { result(shmdt(arena(ARG(0), ARG(1)))); }
+static void op_shmdt(struct op *op) {
+	unknown_mappings(ARG(0));
+	result(shmdt(arena(ARG(0), ARG(1))));
+}
 // shmctl SLOT COMMAND MODE UID
 static void op_shmctl(struct op *op) {
 	struct shmid_ds ds = {.shm_perm = {.mode = (unsigned short)ARG(2), .uid = (uid_t)ARG(3), .gid = 0}};

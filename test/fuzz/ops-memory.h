@@ -25,55 +25,113 @@ static void say_fault(void) {
 	say("%s:%s", fault_signal == SIGSEGV ? "SEGV" : "BUS", code);
 }
 
+// Which pages are one mapping for certain: those that one call has made, until another one changes some of them. Whether neighbours
+// that are alike have become one is the kernel's affair.
+#define PLACES (4 * ARENA_PAGES)
+static int mapping_of[PLACES], mapping_count;
+
+static long within(long page) { return page < 0 ? 0 : page > PLACES ? PLACES : page; }
+// The pages are one mapping now.
+static void one_mapping(long page, long pages) {
+	mapping_count++;
+	for (long i = within(page); i < within(page + pages); i++) mapping_of[i] = mapping_count;
+}
+// Something was done to these pages: what they were part of may end where they begin.
+static void parted(long page, long pages) {
+	int last = -1;
+	for (long i = within(page); i < within(page + pages); i++) {
+		if (mapping_of[i] != last) mapping_count++;
+		last = mapping_of[i];
+		mapping_of[i] = mapping_count;
+	}
+}
+// Nothing is known of the pages from there on.
+static void unknown_mappings(long page) {
+	for (long i = within(page); i < PLACES; i++) mapping_of[i] = ++mapping_count;
+}
+static int is_one_mapping(long page, long pages) {
+	for (long i = within(page); i < within(page + pages); i++) {
+		if (mapping_of[i] != mapping_of[within(page)]) return 0;
+	}
+	return 1;
+}
+static long page_of(const void *at) { return ((long)at - (long)ARENA) / PAGE; }
+
 static void op_mmap(struct op *op) {
 	// page, pages, prot, flags, fd, offset in pages
 	long flags = ARG(3);
 	if (!(flags & MAP_FIXED_NOREPLACE)) flags |= MAP_FIXED;
 	flags &= ~(long)(MAP_HUGETLB | MAP_GROWSDOWN);
 	void *at = mmap(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2), (int)flags, FD(4), ARG(5) * PAGE);
-	if (at == MAP_FAILED) result(-1);
-	else say("page %ld\n", ((long)at - (long)ARENA) / PAGE);
+	parted(ARG(0), ARG(1));
+	if (at == MAP_FAILED) {
+		result(-1);
+		return;
+	}
+	one_mapping(page_of(at), ARG(1));
+	say("page %ld\n", page_of(at));
 }
-static void op_munmap(struct op *op) { result(munmap(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE))); }
-static void op_mprotect(struct op *op) { result(mprotect(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2))); }
-// Whether one line of /proc/self/maps has all of it.
-static int is_one_mapping(const char *at, long length) {
-	char line[512];
-	int found = 0, fd = openat(FD_PROC, "self/maps", O_RDONLY | O_CLOEXEC);
+static void op_munmap(struct op *op) {
+	parted(ARG(0), ARG(1));
+	result(munmap(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE)));
+}
+static void op_mprotect(struct op *op) {
+	parted(ARG(0), ARG(1));
+	result(mprotect(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2)));
+}
+// Whether the range is mapped throughout, with one protection, of one file or of none.
+static int is_alike(const char *at, long length) {
+	char line[512], first[8] = "";
+	unsigned long next = (unsigned long)at, last_inode = 0;
+	int fd = openat(FD_PROC, "self/maps", O_RDONLY | O_CLOEXEC);
 	FILE *maps = fd < 0 ? NULL : fdopen(fd, "r");
 	while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
-		unsigned long start, end;
-		if (sscanf(line, "%lx-%lx", &start, &end) == 2 && start <= (unsigned long)at && end >= (unsigned long)at + (unsigned long)length) found = 1;
+		unsigned long start, end, inode;
+		char prot[8];
+		if (sscanf(line, "%lx-%lx %7s %*s %*s %lu", &start, &end, prot, &inode) != 4 || end <= next) continue;
+		if (start > next || (first[0] != 0 && (strcmp(first, prot) != 0 || inode != last_inode))) break;
+		strcpy(first, prot);
+		last_inode = inode;
+		next = end;
+		if (next >= (unsigned long)at + (unsigned long)length) break;
 	}
 	if (maps != NULL) fclose(maps);
-	return found;
+	return next >= (unsigned long)at + (unsigned long)length;
 }
 static void op_mremap(struct op *op) {
 	// old page, old pages, new pages, flags, new page
 	char *old = arena(ARG(0), 0);
 	long pages = ARG(2);
-	// Several mappings can be moved at once since Linux 6.17; what has been moved may or may not be one with its neighbours.
-	if (ARG(1) > 1 && (output->has_advised || ((FD(3) & MREMAP_FIXED) && !is_one_mapping(old, ARG(1) * PAGE)))) {
+	int is_fixed = (FD(3) & (MREMAP_FIXED | MREMAP_DONTUNMAP)) != 0;
+	// Several mappings can be moved at once since Linux 6.17.
+	if (!is_one_mapping(ARG(0), ARG(1)) && (is_fixed || (pages > ARG(1) && is_alike(old, ARG(1) * PAGE)))) {
 		say("not one mapping\n");
 		return;
 	}
 	void *at = mremap(old, (size_t)(ARG(1) * PAGE), (size_t)(pages * PAGE), FD(3), arena(ARG(4), 0));
-	// What is moved may or may not join its new neighbours.
-	if (at != MAP_FAILED && at != (void *)old) output->has_advised = 1;
+	parted(ARG(0), ARG(1) > pages ? ARG(1) : pages);
+	if (FD(3) & MREMAP_FIXED) parted(ARG(4), pages);
+	if (at != MAP_FAILED && (at != (void *)old || pages > ARG(1))) one_mapping(page_of(at), pages);
 	if (at == MAP_FAILED) result(-1);
-	else if ((char *)at >= arena(0, 0) && (char *)at < arena(2 * ARENA_PAGES, 0)) say("page %ld\n", ((char *)at - arena(0, 0)) / PAGE);
+	else if ((char *)at >= arena(0, 0) && (char *)at < arena(2 * ARENA_PAGES, 0)) say("page %ld\n", page_of(at));
 	else {
 		say("moved\n");
 		munmap(at, (size_t)(pages * PAGE));
 	}
 }
 static void op_madvise(struct op *op) {
-	if (FD(2) < MADV_WILLNEED || (FD(2) >= MADV_DONTFORK && FD(2) <= MADV_KEEPONFORK)) output->has_advised = 1;
+	parted(ARG(0), ARG(1));
 	result(madvise(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2)));
 }
 static void op_msync(struct op *op) { result(msync(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2))); }
-static void op_mlock(struct op *op) { result(syscall(SYS_mlock2, arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2))); }
-static void op_munlock(struct op *op) { result(munlock(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE))); }
+static void op_mlock(struct op *op) {
+	parted(ARG(0), ARG(1));
+	result(syscall(SYS_mlock2, arena(ARG(0), 0), (size_t)(ARG(1) * PAGE), FD(2)));
+}
+static void op_munlock(struct op *op) {
+	parted(ARG(0), ARG(1));
+	result(munlock(arena(ARG(0), 0), (size_t)(ARG(1) * PAGE)));
+}
 static void op_mincore(struct op *op) {
 	size_t pages = clip(ARG(1));
 	done(mincore(arena(ARG(0), 0), pages * (size_t)PAGE, buffer));

@@ -1,21 +1,58 @@
 /** Signal-driven I/O: fcntl(2) F_SETOWN, F_SETSIG, O_ASYNC. */
 import { F_OWNER_PGRP, F_OWNER_TID, O_ASYNC } from "../../abi/fcntl.ts";
-import { SI_KERNEL, SigInfo, SIGIO } from "../../abi/signal.ts";
+import {
+  POLL_ERR,
+  POLL_HUP,
+  POLL_IN,
+  POLL_OUT,
+  POLL_PRI,
+  SI_KERNEL,
+  SI_SIGIO,
+  SIGIO,
+  SigInfo,
+  hasOwnCodes,
+} from "../../abi/signal.ts";
 import { S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from "../../abi/stat.ts";
-import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_PRI, EV_QUIET, EV_RDNORM, EV_WRNORM, WaitEntry } from "../../base/waiter.ts";
+import {
+  EV_ERR,
+  EV_HUP,
+  EV_IN,
+  EV_MSG,
+  EV_OUT,
+  EV_PRI,
+  EV_QUIET,
+  EV_RDBAND,
+  EV_RDNORM,
+  EV_WRBAND,
+  EV_WRNORM,
+  WaitEntry,
+} from "../../base/waiter.ts";
 import type { WaitListener } from "../../base/waiter.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { InotifyFile } from "../fs/inotify/inotify.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { Task } from "../kernel/task.ts";
 import { sendToGroup, sendToTask } from "../kernel/task-signals.ts";
+import type { ThreadGroup } from "../kernel/thread-group.ts";
 import type { AsyncOwner, FileDescription } from "../vfs/file.ts";
 
-/** si_code of SIGIO: POLL_IN, POLL_OUT, POLL_ERR, POLL_PRI, POLL_HUP. */
-const POLL_IN = 1;
-const POLL_OUT = 2;
-const POLL_ERR = 4;
-const POLL_PRI = 5;
-const POLL_HUP = 6;
+/** si_band by si_code, from POLL_IN (1) on: POLL_OUT, POLL_MSG, POLL_ERR, POLL_PRI, POLL_HUP. */
+const bands: readonly number[] = [
+  0,
+  EV_IN | EV_RDNORM,
+  EV_OUT | EV_WRNORM | EV_WRBAND,
+  EV_IN | EV_RDNORM | EV_MSG,
+  EV_ERR,
+  EV_PRI | EV_RDBAND,
+  EV_HUP | EV_ERR,
+];
+
+function codeOf(events: number): number {
+  if ((events & EV_HUP) !== 0) return POLL_HUP;
+  if ((events & EV_ERR) !== 0) return POLL_ERR;
+  if ((events & (EV_IN | EV_RDNORM)) !== 0) return POLL_IN;
+  return (events & (EV_OUT | EV_WRNORM)) !== 0 ? POLL_OUT : POLL_PRI;
+}
 
 /** Who gets a file's SIGIO, and the watch for readiness while O_ASYNC is on. */
 export class FileOwner implements AsyncOwner, WaitListener {
@@ -49,8 +86,8 @@ export class FileOwner implements AsyncOwner, WaitListener {
     if (!on) {
       if (queue !== null) queue.remove(this.entry);
     } else if (queue === null) {
-      const q = this.file.waitQueue();
-      if (q !== null) q.add(this.entry, EV_IN | EV_OUT | EV_PRI | EV_RDNORM | EV_WRNORM);
+      const q = this.file.asyncQueue();
+      if (q !== null) q.add(this.entry, this.file.asyncEvents());
     }
   }
 
@@ -64,15 +101,29 @@ export class FileOwner implements AsyncOwner, WaitListener {
     const k = this.kernel;
     if (this.type === F_OWNER_TID) {
       const t = k.tasks.get(id);
-      if (t !== undefined && this.may(t.creds)) sendToTask(t, this.makeInfo(events));
+      if (t !== undefined) this.send(t, null, events);
     } else if (this.type === F_OWNER_PGRP) {
       const pg = k.processGroups.get(id);
-      if (pg === undefined) return;
-      for (const g of pg.members) if (this.may(g.leader.creds)) sendToGroup(g, this.makeInfo(events));
+      if (pg !== undefined) for (const g of pg.members) this.send(g.leader, g, events);
     } else {
       const g = k.processes.get(id);
-      if (g !== undefined && this.may(g.leader.creds)) sendToGroup(g, this.makeInfo(events));
+      if (g !== undefined) this.send(g.leader, g, events);
     }
+  }
+
+  /** To thread `t`, or to all of the process `g` that it leads. */
+  private send(t: Task, g: ThreadGroup | null, events: number): void {
+    if (!this.may(t.creds)) return;
+    if (this.file.asyncSignal !== 0) {
+      const info = this.makeInfo(events);
+      if ((g === null ? sendToTask(t, info) : sendToGroup(g, info)) === 0) return;
+      // No more of them can wait.
+    }
+    const plain = new SigInfo();
+    plain.signo = SIGIO;
+    plain.code = SI_KERNEL;
+    if (g === null) sendToTask(t, plain);
+    else sendToGroup(g, plain);
   }
 
   /** sigio_perm: the owner's setter may signal such a process. */
@@ -82,25 +133,13 @@ export class FileOwner implements AsyncOwner, WaitListener {
     return c.euid === target.suid || c.euid === target.ruid || c.ruid === target.suid || c.ruid === target.ruid;
   }
 
+  /** The signal of F_SETSIG. */
   private makeInfo(events: number): SigInfo {
     const info = new SigInfo();
-    const sig = this.file.asyncSignal;
-    info.signo = sig === 0 ? SIGIO : sig;
-    if (sig === 0) {
-      info.code = SI_KERNEL;
-      return info;
-    }
-    info.code =
-      (events & EV_HUP) !== 0
-        ? POLL_HUP
-        : (events & EV_ERR) !== 0
-          ? POLL_ERR
-          : (events & (EV_IN | EV_RDNORM)) !== 0
-            ? POLL_IN
-            : (events & (EV_OUT | EV_WRNORM)) !== 0
-              ? POLL_OUT
-              : POLL_PRI;
-    info.band = events;
+    info.signo = this.file.asyncSignal;
+    const code = codeOf(events);
+    info.code = info.signo !== SIGIO && hasOwnCodes(info.signo) ? SI_SIGIO : code;
+    info.band = bands[code]!;
     info.fd = this.fd;
     return info;
   }

@@ -1,5 +1,5 @@
 /** The kernel's timers and pending signals as timerfd and signalfd want them. */
-import { SI_KERNEL, SI_TIMER, SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGIO, SIGSEGV, SIGTRAP } from "../../abi/signal.ts";
+import { SI_KERNEL, SI_TIMER, SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, isOfPoll } from "../../abi/signal.ts";
 import type { SigInfo } from "../../abi/signal.ts";
 import { WaitQueue } from "../../base/waiter.ts";
 import type { SignalSource } from "../fs/signalfd/signalfd.ts";
@@ -121,12 +121,13 @@ export function writeSignalfdInfo(v: DataView, off: number, info: SigInfo): void
         v.setUint32(off + 56, info.utime, true);
         v.setUint32(off + 64, info.stime, true);
         return;
-      case SIGIO:
-        v.setUint32(off + 28, info.band, true);
-        v.setInt32(off + 20, info.fd, true);
-        return;
       default:
     }
+  }
+  if (isOfPoll(info.signo, code)) {
+    v.setUint32(off + 28, info.band, true);
+    v.setInt32(off + 20, info.fd, true);
+    return;
   }
   v.setUint32(off + 12, info.pid, true);
   v.setUint32(off + 16, info.uid, true);

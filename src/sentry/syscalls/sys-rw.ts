@@ -107,7 +107,10 @@ function readFault(t: Task, file: FileDescription, len: number, pos: number): nu
   }
   if (file instanceof UnixSocket && file.hasPackets) return file.receivable(0, len);
   const isSocket = file instanceof UnixSocket;
-  if (inode === null || (!inode.isDir && !isSocket && (file.readiness() & (EV_IN | EV_RDNORM)) !== 0)) return -EFAULT;
+  if (inode === null || (!inode.isDir && !isSocket && (file.readiness() & (EV_IN | EV_RDNORM)) !== 0)) {
+    pipeOf(file)?.signalWriters();
+    return -EFAULT;
+  }
   // Nothing to be had: the answer does not depend on the buffer.
   seq.clear();
   seq.push(t.kernel.scratch, 0, len < t.kernel.scratch.length ? len : t.kernel.scratch.length);
@@ -217,7 +220,9 @@ function badMode(file: FileDescription): number {
 function placeable(file: FileDescription, room: number, wanted: number): number {
   if (file instanceof UnixSocket) return file.receivable(room, wanted);
   const pipe = pipeOf(file);
-  return pipe !== null && room < PIPE_BUF && room < pipe.length ? -EFAULT : room;
+  if (pipe === null || room >= PIPE_BUF || room >= pipe.length) return room;
+  pipe.signalWriters();
+  return -EFAULT;
 }
 
 function readBuffer(t: Task, file: FileDescription, addr: number, size: number, pos: number): number {
@@ -260,6 +265,7 @@ function takeWhole(t: Task, file: FileDescription, have: number, wanted: number,
       const most = mostToWrite(t, file, pos, false, wanted);
       if (most < 0) return most;
     }
+    if (pos === AT_POSITION && pipe !== null) pipe.signalReaders();
     return orNoPosition(file, pos, -EFAULT);
   }
   seq.truncate(have - (have % piece));

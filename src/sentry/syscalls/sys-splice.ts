@@ -75,17 +75,6 @@ function room(pipe: Pipe): number {
   return pipe.capacity - pipe.length;
 }
 
-/** Throws away `n` bytes of a pipe, which have been peeked at. */
-function consume(pipe: Pipe, n: number): void {
-  let left = n;
-  while (left > 0) {
-    useBuffer(left);
-    const got = pipe.read(seq);
-    if (got <= 0) return;
-    left -= got;
-  }
-}
-
 /** Waits for a pipe, unless `nonblock`. */
 function waitPipe(t: Task, pipe: Pipe, events: number, nonblock: boolean): number {
   return nonblock ? -EAGAIN : t.blockOn(pipe.queue, events, -ERESTARTSYS);
@@ -154,7 +143,7 @@ function pipeToFile(t: Task, pipe: Pipe, to: FileDescription, pos: number, len: 
       if (w !== -EAGAIN || nonblock) return w;
       return waitOr(t, to, EV_OUT | EV_WRNORM);
     }
-    consume(pipe, w);
+    pipe.consume(w);
     done += w;
     if (w < n) break;
   }
@@ -179,7 +168,7 @@ function pipeToPipe(
   const n = from.peek(buffer, 0, Math.min(len, room(toPipe), CHUNK));
   useBuffer(n);
   const w = to.write(seq);
-  if (w > 0 && !keep) consume(from, w);
+  if (w > 0 && !keep) from.consume(w);
   return w;
 }
 

@@ -5,7 +5,7 @@ import { O_APPEND, O_NOATIME, SEEK_CUR, SEEK_END, SEEK_SET, SETFL_MASK } from ".
 import { MAX_FILE_SIZE } from "../../abi/limits.ts";
 import { MS_NOATIME, MS_NODIRATIME, MS_RELATIME } from "../../abi/mount.ts";
 import { Stat } from "../../abi/stat.ts";
-import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../base/waiter.ts";
+import { EV_IN, EV_OUT, EV_PRI, EV_RDNORM, EV_WRNORM } from "../../base/waiter.ts";
 import type { WaitQueue } from "../../base/waiter.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { Mappable } from "../memmap/memmap.ts";
@@ -211,6 +211,14 @@ export abstract class FileDescription {
   /** Notified when readiness changes; null: never changes (epoll_ctl answers EPERM for such files when {@link canPoll} is false). */
   waitQueue(): WaitQueue | null {
     return null;
+  }
+  /** Notified when O_ASYNC sends a signal. */
+  asyncQueue(): WaitQueue | null {
+    return this.waitQueue();
+  }
+  /** The events of {@link asyncQueue} that concern this description. */
+  asyncEvents(): number {
+    return EV_IN | EV_OUT | EV_PRI | EV_RDNORM | EV_WRNORM;
   }
   /** Whether epoll accepts it: false for regular files and directories. */
   get canPoll(): boolean {

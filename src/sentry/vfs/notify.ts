@@ -194,12 +194,20 @@ export function notifyFile(file: FileDescription, mask: number): void {
 
 /** Data was read through `file`. */
 export function notifyAccess(file: FileDescription): void {
-  notifyFile(file, IN_ACCESS);
+  notifyData(file, IN_ACCESS);
 }
 
 /** Data was written through `file`. */
 export function notifyModify(file: FileDescription): void {
-  notifyFile(file, IN_MODIFY);
+  notifyData(file, IN_MODIFY);
+}
+
+/** What goes through pipes, devices and sockets concerns who watches them, not who watches their directory. */
+function notifyData(file: FileDescription, mask: number): void {
+  const { inode, path } = file;
+  if (path === null || inode === null || file.isPath) return;
+  if (inode.isRegular || inode.isDir) notify(path.dentry, mask, path.dentry);
+  else tell(inode, mask, 0, "", path.dentry);
 }
 
 /** The last reference to a description goes; it is still on its inode. */

@@ -62,6 +62,7 @@ import {
   WALK_FOLLOW,
   WALK_PARENT,
   WALK_RESOLVE_SHIFT,
+  WALK_ROOTED,
   lookupChild,
   walk,
   walkFrom,
@@ -213,11 +214,13 @@ function openCreate(
     if (typeof target === "number") return target;
     if (typeof target !== "string") {
       if ((resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0) return -EXDEV;
+      if ((resolve & RESOLVE_NO_XDEV) !== 0 && target.mount !== m) return -EXDEV;
       if (target.dentry.inode!.isDir) return -EISDIR;
       return openFound(ctx, target.mount, target.dentry, flags, false);
     }
     if (target.length === 0) return -ENOENT;
-    r = walkFrom(ctx, m, d, target, how | WALK_PARENT, walked.links + 1, start ?? ctx.cwd);
+    const rooted = walked.rooted ? WALK_ROOTED : 0;
+    r = walkFrom(ctx, m, d, target, how | WALK_PARENT | rooted, walked.links + 1, start ?? ctx.cwd);
   }
 }
 

@@ -30,6 +30,8 @@ export const WALK_PARENT = 2;
 export const WALK_DIRECTORY = 4;
 /** An empty path means the start itself (AT_EMPTY_PATH). */
 export const WALK_EMPTY = 8;
+/** The walk goes on after one that was {@link Walked.rooted}. */
+export const WALK_ROOTED = 16;
 /** openat2's RESOLVE_* bits are given shifted by this. */
 export const WALK_RESOLVE_SHIFT = 8;
 
@@ -84,6 +86,11 @@ export class Walked {
   trailing = false;
   /** Links followed, so that a walk that goes on counts on. */
   links = 0;
+  /**
+   * It has been at the root or looked upwards, or is confined. With RESOLVE_NO_XDEV only such a walk follows absolute links: for
+   * others the root is across a mount, wherever it is.
+   */
+  rooted = false;
 }
 
 /** See {@link Walked}. */
@@ -125,6 +132,7 @@ export function walkFrom(
     rootMount = base === null ? startMount : base.mount;
     rootDentry = base === null ? startDentry : base.dentry;
   }
+  let rooted = (flags & WALK_ROOTED) !== 0 || (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0;
   const creds = ctx.creds;
   let path = fullPath;
   let parts = partsOf(path);
@@ -135,7 +143,9 @@ export function walkFrom(
   if (path.charCodeAt(0) === SLASH) {
     if ((resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
     if (!rootDentry.inode!.isDir) return -ENOTDIR;
-    if ((resolve & RESOLVE_NO_XDEV) !== 0 && rootMount !== m) return -EXDEV;
+    // What the caller names may be anywhere; what a link names, not.
+    if (links > 0 && (resolve & RESOLVE_NO_XDEV) !== 0 && (!rooted || rootMount !== m)) return -EXDEV;
+    rooted = true;
     m = rootMount;
     d = rootDentry;
   }
@@ -174,6 +184,7 @@ export function walkFrom(
       continue;
     }
     if (isDot && len === 2 && name.charCodeAt(1) === DOT) {
+      rooted = true;
       for (;;) {
         if (d === rootDentry && m === rootMount) {
           if ((resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
@@ -236,7 +247,7 @@ export function walkFrom(
         at = 0;
         if (target.charCodeAt(0) === SLASH) {
           if ((resolve & RESOLVE_BENEATH) !== 0) return -EXDEV;
-          if ((resolve & RESOLVE_NO_XDEV) !== 0 && rootMount !== m) return -EXDEV;
+          if ((resolve & RESOLVE_NO_XDEV) !== 0 && (!rooted || rootMount !== m)) return -EXDEV;
           m = rootMount;
           d = rootDentry;
         }
@@ -268,6 +279,7 @@ export function walkFrom(
   walked.mount = m;
   walked.dentry = d;
   walked.links = links;
+  walked.rooted = rooted;
   return 0;
 }
 

@@ -1,8 +1,9 @@
 /** File descriptions of pipes and FIFOs; pipe2(2), fifo(7). */
-import { EINVAL, ENXIO } from "../../../abi/errno.ts";
+import { EAGAIN, EINVAL, ENXIO } from "../../../abi/errno.ts";
 import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../../../abi/fcntl.ts";
 import { FIONREAD } from "../../../abi/ioctl.ts";
 import { S_IFIFO } from "../../../abi/stat.ts";
+import { EV_IN, EV_OUT } from "../../../base/waiter.ts";
 import type { WaitQueue } from "../../../base/waiter.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import type { IoSequence } from "../../usermem/io.ts";
@@ -37,8 +38,7 @@ export class PipeFile extends FileDescription {
   }
 
   protected override release(): void {
-    if ((this.ends & FMODE_READ) !== 0) this.pipe.closeReader();
-    if ((this.ends & FMODE_WRITE) !== 0) this.pipe.closeWriter();
+    this.pipe.close(this.ends);
   }
 
   /** The open of a FIFO's reading end: waits for a writer unless `nonblock`. */
@@ -69,11 +69,14 @@ export class PipeFile extends FileDescription {
   override read(seq: IoSequence): number {
     const n = this.pipe.read(seq);
     if (n > 0) this.accessed();
+    else if (n === -EAGAIN && (this.statusFlags & O_NONBLOCK) !== 0) this.pipe.signalWriters();
     return n;
   }
 
   override write(seq: IoSequence): number {
-    return this.pipe.write(seq, (this.statusFlags & O_DIRECT) !== 0);
+    const n = this.pipe.write(seq, (this.statusFlags & O_DIRECT) !== 0);
+    if (n === -EAGAIN && (this.statusFlags & O_NONBLOCK) !== 0) this.pipe.signalReaders();
+    return n;
   }
 
   override readiness(): number {
@@ -85,6 +88,14 @@ export class PipeFile extends FileDescription {
 
   override waitQueue(): WaitQueue {
     return this.pipe.queue;
+  }
+
+  override asyncQueue(): WaitQueue {
+    return this.pipe.signals();
+  }
+
+  override asyncEvents(): number {
+    return ((this.ends & FMODE_READ) !== 0 ? EV_IN : 0) | ((this.ends & FMODE_WRITE) !== 0 ? EV_OUT : 0);
   }
 
   override bytesReadable(): number {

@@ -2,9 +2,10 @@
 import { EAGAIN, EBUSY, EINVAL, EPERM, EPIPE } from "../../../abi/errno.ts";
 import { CAP_SYS_RESOURCE } from "../../../abi/capability.ts";
 import { PIPE_BUF } from "../../../abi/limits.ts";
-import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_QUIET, EV_RDNORM, EV_WRNORM, WaitQueue } from "../../../base/waiter.ts";
+import { EV_ERR, EV_HUP, EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM, WaitQueue } from "../../../base/waiter.ts";
 import type { Credentials } from "../../auth/credentials.ts";
 import type { IoSequence } from "../../usermem/io.ts";
+import { FMODE_READ, FMODE_WRITE } from "../../vfs/file.ts";
 import { WIDE } from "../../../base/wide.ts";
 
 /** Capacity of a new pipe, bytes. */
@@ -40,6 +41,8 @@ export class Pipe {
   writerOpens = 0;
   /** For both ends: readers wait for EV_IN, writers for EV_OUT. */
   readonly queue: WaitQueue = new WaitQueue();
+  /** Ends that send signals (O_ASYNC): reading ones listen for EV_IN, writing ones for EV_OUT; null: there was none so far. */
+  private signalled: WaitQueue | null = null;
 
   /** Reads into `seq`. Bytes, 0: no writers left, -EAGAIN: empty. @hot */
   read(seq: IoSequence): number {
@@ -49,6 +52,7 @@ export class Pipe {
     if (this.segments !== null) return this.readSegments(seq);
     n = this.take(seq, n);
     this.queue.notify(EV_WRITABLE);
+    this.signalWriters();
     return n;
   }
 
@@ -69,7 +73,25 @@ export class Pipe {
     }
     if (s.length === 0) this.segments = null;
     this.queue.notify(EV_WRITABLE);
+    this.signalWriters();
     return done;
+  }
+
+  /** Throws away the next `n` bytes, which are there: somebody has peeked at them. */
+  consume(n: number): void {
+    const s = this.segments;
+    for (let left = n; s !== null && left > 0;) {
+      const first = s[0]!;
+      const size = first < 0 ? -first : first;
+      if (size > left) s[0] = first < 0 ? first + left : first - left;
+      else s.shift();
+      left -= size;
+    }
+    if (s !== null && s.length === 0) this.segments = null;
+    this.skip(n);
+    this.queue.notify(EV_WRITABLE);
+    // Who takes part of a page says nothing.
+    if (n >= PAGE || this.length === 0) this.signalWriters();
   }
 
   /** Writes from `seq`. Bytes, -EPIPE: no readers, -EAGAIN: no room. Up to PIPE_BUF bytes go whole or not at all. @hot */
@@ -83,6 +105,7 @@ export class Pipe {
     const n = want < room ? want : room;
     this.put(seq, n);
     this.queue.notify(EV_READABLE);
+    this.signalReaders();
     return n;
   }
 
@@ -106,7 +129,24 @@ export class Pipe {
     }
     if (done === 0) return -EAGAIN;
     this.queue.notify(EV_READABLE);
+    this.signalReaders();
     return done;
+  }
+
+  /** Where the ends that send signals listen. */
+  signals(): WaitQueue {
+    this.signalled ??= new WaitQueue();
+    return this.signalled;
+  }
+
+  /** Somebody has written, or has tried to without having to wait. */
+  signalReaders(): void {
+    if (this.signalled !== null) this.signalled.notify(EV_READABLE);
+  }
+
+  /** Somebody has read, or has tried to without having to wait. */
+  signalWriters(): void {
+    if (this.signalled !== null) this.signalled.notify(EV_WRITABLE);
   }
 
   /** Copies up to `n` bytes out without consuming them (tee(2)). Returns the bytes copied. */
@@ -188,34 +228,35 @@ export class Pipe {
       this.ring = smaller;
       this.head = 0;
     }
-    this.queue.notify(EV_WRITABLE | EV_QUIET);
+    this.queue.notify(EV_WRITABLE);
     return size;
   }
 
   openReader(): void {
     this.readers++;
     this.readerOpens++;
-    this.queue.notify(EV_IN | EV_OUT | EV_QUIET);
+    this.queue.notify(EV_IN | EV_OUT);
   }
 
   openWriter(): void {
     this.writers++;
     this.writerOpens++;
-    this.queue.notify(EV_IN | EV_OUT | EV_QUIET);
+    this.queue.notify(EV_IN | EV_OUT);
   }
 
-  closeReader(): void {
-    if (--this.readers === 0) {
-      this.queue.notify(EV_ERR | EV_WRITABLE);
-      if (this.writers === 0) this.discard();
+  /** Takes one opening of `ends` (FMODE_READ, FMODE_WRITE) away. */
+  close(ends: number): void {
+    if ((ends & FMODE_READ) !== 0) this.readers--;
+    if ((ends & FMODE_WRITE) !== 0) this.writers--;
+    if (this.readers > 0 && this.writers > 0) return;
+    if (this.readers === 0 && this.writers === 0) {
+      this.discard();
+      return;
     }
-  }
-
-  closeWriter(): void {
-    if (--this.writers === 0) {
-      this.queue.notify(EV_HUP | EV_READABLE);
-      if (this.readers === 0) this.discard();
-    }
+    // Every end that goes is told to those on the one side that is left.
+    this.queue.notify(this.readers === 0 ? EV_ERR | EV_WRITABLE : EV_HUP | EV_READABLE);
+    this.signalReaders();
+    this.signalWriters();
   }
 
   /** Nobody has it open any more. */
