@@ -6,6 +6,7 @@ import { after, before, describe } from "node:test";
 import { R_RAX, R_RDI, R_RDX, R_RIP, R_RSI } from "../arch/amd64/registers.ts";
 import type { Bench } from "./conformance.testing.ts";
 import {
+  CERTAINLY_MS,
   CODE,
   LOAD_RAX_RSI,
   STORE_RAX_RSI,
@@ -116,10 +117,10 @@ describe("threads that are to wake others", () => {
           /\) T /.test(readFileSync(`/proc/${pid}/task/${tid}/stat`, "latin1"));
         bench.until(() => readdirSync(`/proc/${pid}/task`).every(isStopped));
         resumeBoth(sleeper.id, awake.id);
-        const wasWoken = settles(platform, sleeper.id, 2000);
+        const wasWoken = settles(platform, sleeper.id, CERTAINLY_MS);
         process.kill(pid, "SIGCONT");
         assert.ok(wasWoken);
-        assert.ok(settles(platform, awake.id, 2000));
+        assert.ok(settles(platform, awake.id, CERTAINLY_MS));
       }
     } finally {
       platform.native.platformTune(TUNE_GUEST_SPIN, 20000);
@@ -158,7 +159,7 @@ describe("threads that are to wake others", () => {
       platform.resume(id);
       settles(platform, id, 2);
       platform.resume(victim.id);
-      assert.ok(settles(platform, victim.id, 2000));
+      assert.ok(settles(platform, victim.id, CERTAINLY_MS));
       if (!settles(platform, id, 1)) tryRun(bench, thief.as, id);
     }
   });

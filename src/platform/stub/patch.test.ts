@@ -32,6 +32,7 @@ import {
   setReg,
 } from "../../arch/amd64/registers.ts";
 import {
+  CERTAINLY_MS,
   Bench,
   CODE,
   DATA,
@@ -471,7 +472,7 @@ describe("systrap", () => {
           platform.interrupt(id);
           if (!settle(20)) {
             process.kill(platform.pidOf(as), "SIGKILL");
-            assert.ok(settle(2000));
+            assert.ok(settle(CERTAINLY_MS));
           }
         }
         if (bench.event(id) !== EV_DIED) continue;
