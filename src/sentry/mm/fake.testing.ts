@@ -271,6 +271,25 @@ export class FakeStore implements MemoryStore {
   }
 }
 
+/** One that tells which pages have something in them. */
+export class SparseFakeStore extends FakeStore {
+  nextData(offset: number): number {
+    return this.next(offset, true);
+  }
+  nextHole(offset: number): number {
+    return this.next(offset, false);
+  }
+  private next(offset: number, isData: boolean): number {
+    const words = new Int32Array(this.window.buffer);
+    for (let at = offset; at < this.window.length; at += PAGE_SIZE) {
+      let all = 0;
+      for (let i = at / 4; i < (at + PAGE_SIZE) / 4; i++) all |= words[i]!;
+      if ((all !== 0) === isData) return at;
+    }
+    return Infinity;
+  }
+}
+
 /** A host file: no window; mapped by its own fd. Also a Mappable of itself and the file that VMAs keep. */
 export class FakeHostFile implements MappedFile, Mappable, VmaFile {
   readonly backing: FakeBacking;
@@ -361,8 +380,8 @@ export class FakeWorld {
   readonly env: MmEnv;
   readonly limits: LimitSet = defaultLimits();
 
-  constructor(pages: number, aslr = false, hugeSize = 0) {
-    this.store = new FakeStore(pages, hugeSize);
+  constructor(pages: number, aslr = false, hugeSize = 0, isSparse = false) {
+    this.store = isSparse ? new SparseFakeStore(pages, hugeSize) : new FakeStore(pages, hugeSize);
     this.memory = new MemoryFile(this.store);
     this.platform.windowChunk = this.memory.chunkPages * PAGE_SIZE;
     let seed = 12345;

@@ -5,7 +5,7 @@ import { RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_STACK } from "../../abi/resource.ts";
 import { PAGE_SIZE, Translation } from "../memmap/memmap.ts";
 import { MEM_ANON } from "../pgalloc/memory-file.ts";
 import type { MemoryManager } from "./mm.ts";
-import { addPages, dropPages, heat, heatShared, isolate, linkPages, takePma } from "./pmas.ts";
+import { addPages, dropPages, heat, heatShared, isolate, linkPages, mergePages, reprotect, takePma } from "./pmas.ts";
 import { hostProt, isPatched, type Pma, STACK_GUARD, VMF_GROWSDOWN, VMF_LOCKED, VMF_NOHUGE, type Vma } from "./vma.ts";
 import { growVma } from "./vmas.ts";
 
@@ -56,6 +56,7 @@ export function faultIn(mm: MemoryManager, addr: number, access: number, wish: n
     mm.patches?.restore(page, page + PAGE_SIZE);
     p = mm.pmas.find(page);
   }
+  if (p !== null && p.prot === 0) p = wakePages(mm, vma, p, page);
   if (p === null) {
     if (mm.origin !== null && vma.mappable !== null) {
       const same = mm.origin.vmas.find(page);
@@ -75,6 +76,17 @@ export function faultIn(mm: MemoryManager, addr: number, access: number, wish: n
     }
   }
   return 0;
+}
+
+/** The first access to pages that the host was not to show before (unless it is a debugger's): the PMA of `page` then. */
+function wakePages(mm: MemoryManager, vma: Vma, p: Pma, page: number): Pma | null {
+  if (p.untouched) mm.spares.noteTouch();
+  p.untouched = false;
+  if (vma.prot === 0) return p;
+  const { start, end } = p;
+  reprotect(mm, vma, start, end);
+  mergePages(mm, vma, start, end);
+  return mm.pmas.find(page);
 }
 
 /** A fault of the guest on a page that was there already: another thread's fault brought it in; or the host lost it. */

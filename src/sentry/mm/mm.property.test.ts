@@ -87,7 +87,7 @@ class Model {
 
   /** `hugeSize`: of a large page; 0: there are none. */
   constructor(hugeSize: number) {
-    this.world = new FakeWorld(1024, false, hugeSize);
+    this.world = new FakeWorld(1024, false, hugeSize, true);
     for (let i = 0; i < FILE_PAGES; i++) this.fileCells.push(this.file.backing.bytes.slice(i * P, i * P + W));
     this.procs.push({ mm: this.world.newMm(), pages: new Array<Page | null>(N).fill(null) });
   }

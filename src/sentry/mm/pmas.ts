@@ -54,12 +54,14 @@ export function linkPages(
     prev !== null &&
     prev.end === start &&
     start > vma.start &&
+    !prev.untouched &&
     alike(prev, file, prot, shared, cow, anon, maxProt, hot, huge) &&
     follows(prev, off);
   const joinsNext =
     next !== null &&
     next.start === end &&
     end < vma.end &&
+    !next.untouched &&
     alike(next, file, prot, shared, cow, anon, maxProt, hot, huge) &&
     off + len === next.off &&
     (next.mem === null || next.mem.joins(next.off));
@@ -150,6 +152,7 @@ export function splitPma(mm: MemoryManager, p: Pma, addr: number): Pma {
   q.maxProt = p.maxProt;
   q.hot = p.hot;
   q.huge = p.huge;
+  q.untouched = p.untouched;
   mm.pmas.resize(p, p.start, addr);
   mm.pmas.insert(q);
   return q;
@@ -208,6 +211,7 @@ export function reprotect(mm: MemoryManager, vma: Vma, start: number, end: numbe
     const want = hostProt(vma.prot, p.cow, p.maxProt);
     if (want === p.prot) continue;
     p.prot = want;
+    p.untouched = false;
     if (!p.shared && (want & PROT_WRITE) !== 0) {
       showShared(mm, p);
       continue;
@@ -241,6 +245,8 @@ export function mergePages(mm: MemoryManager, vma: Vma, start: number, end: numb
       next !== null &&
       next.start === p.end &&
       next.start < vma.end &&
+      !p.untouched &&
+      !next.untouched &&
       follows(p, next.off) &&
       alike(p, next.file, next.prot, next.shared, next.cow, next.anon, next.maxProt, next.hot, next.huge)
     ) {

@@ -1,7 +1,7 @@
 /** Memory that is unmapped and mapped again: what is kept for it, and that nobody can tell. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EFAULT } from "../../abi/errno.ts";
+import { EACCES, EFAULT } from "../../abi/errno.ts";
 import * as M from "../../abi/mman.ts";
 import { ANON, mmap, P, RW } from "./calls.testing.ts";
 import { checkMm, FakeWorld, guestAccess, hostOf } from "./fake.testing.ts";
@@ -130,4 +130,105 @@ test("bytes in memory of longer pieces are limited", () => {
   }
   mm.decUsers();
   assert.equal(w.memory.totalUsage(), 0);
+});
+
+test("what nobody touched is shown at its first use only, the next time", () => {
+  const w = new FakeWorld(4096, false, 0, true);
+  const mm = w.newMm();
+  const host = hostOf(mm);
+  const a = map(mm, 0, 32 * P);
+  mm.munmap(a, 32 * P);
+  checkMm(mm);
+  const ops = host.ops;
+  for (let i = 0; i < 3; i++) {
+    assert.equal(map(mm, 0, 32 * P), a);
+    assert.equal(mm.munmap(a, 32 * P), 0);
+  }
+  checkMm(mm);
+  assert.equal(host.ops, ops, "the host was told nothing");
+  assert.equal(map(mm, 0, 32 * P), a);
+  assert.equal(guestAccess(mm, a + 5 * P, false, 0), 0);
+  assert.equal(guestAccess(mm, a + 6 * P, true, 4), 4);
+  checkMm(mm);
+  mm.munmap(a, 32 * P);
+  assert.equal(map(mm, 0, 32 * P), a);
+  mm.flush();
+  assert.ok(host.access(a + 6 * P, 3) !== null, "this time at once");
+  assert.equal(guestAccess(mm, a + 6 * P, false, 0), 0);
+  mm.decUsers();
+  assert.equal(w.memory.totalUsage(), 0);
+});
+
+test("what was shown without access is what it was, however it is accessed", () => {
+  const one = Uint8Array.of(1);
+  const cases: [string, (mm: MemoryManager, a: number) => void][] = [
+    ["the kernel", (mm, a) => assert.equal(mm.copyOut(a, one, 0, 1), 1)],
+    ["a debugger", (mm, a) => assert.equal(mm.forceWrite(a, one, 0, 1), 1)],
+    [
+      "a debugger, without access",
+      (mm, a) => {
+        assert.equal(mm.mprotect(a, 32 * P, 0), 0);
+        assert.equal(mm.forceWrite(a, one, 0, 1), 1);
+      },
+    ],
+    [
+      "the guest, after a change of protection",
+      (mm, a) => {
+        assert.equal(mm.mprotect(a, P, 1), 0);
+        assert.equal(mm.mprotect(a, P, 3), 0);
+        assert.equal(guestAccess(mm, a, true, 1), 1);
+      },
+    ],
+    [
+      "the guest, after a fork",
+      (mm, a) => {
+        const child = mm.fork(mm.platform.newAddressSpace() as never, mm.limits);
+        assert.ok(typeof child !== "number");
+        assert.equal(guestAccess(child, a, true, 7), 7);
+        checkMm(child);
+        assert.equal(guestAccess(mm, a, true, 1), 1);
+        child.decUsers();
+      },
+    ],
+    [
+      "the guest, after it was moved",
+      (mm, a) => {
+        const b = a + 64 * P;
+        assert.equal(mm.mremap(a, 32 * P, 40 * P, M.MREMAP_MAYMOVE | M.MREMAP_FIXED, b), b);
+        assert.equal(guestAccess(mm, b, true, 1), 1);
+        assert.equal(mm.mremap(b, 40 * P, 32 * P, M.MREMAP_MAYMOVE | M.MREMAP_FIXED, a), a);
+      },
+    ],
+    [
+      "the guest, beside a mapping without access",
+      (mm, a) => {
+        assert.equal(mm.mprotect(a + 16 * P, 16 * P, 0), 0);
+        assert.equal(guestAccess(mm, a, true, 1), 1);
+        assert.equal(guestAccess(mm, a + 16 * P, true, 1), -EACCES);
+      },
+    ],
+  ];
+  for (const [who, access] of cases) {
+    const w = new FakeWorld(4096, false, 0, true);
+    const mm = w.newMm();
+    const at = 0x20000000;
+    for (let i = 0; i < 2; i++) {
+      map(mm, at, 32 * P, 3, M.MAP_FIXED);
+      mm.munmap(at, 32 * P);
+    }
+    map(mm, at, 32 * P, 3, M.MAP_FIXED);
+    checkMm(mm);
+    assert.ok(hostOf(mm).access(at, 1) === null, "no access at first");
+    access(mm, at);
+    checkMm(mm);
+    const found = new Uint8Array(1);
+    assert.equal(mm.forceRead(at, found, 0, 1), 1);
+    assert.equal(found[0], 1, who);
+    mm.munmap(at, 32 * P);
+    map(mm, at, 32 * P, 3, M.MAP_FIXED);
+    assert.equal(guestAccess(mm, at, false, 0), 0, who);
+    checkMm(mm);
+    mm.decUsers();
+    assert.equal(w.memory.totalUsage(), 0);
+  }
 });

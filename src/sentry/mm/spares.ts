@@ -6,6 +6,9 @@
  * mapping it again are two changes of protection, its page tables stay, and a touch costs no fault. For the guest nothing is
  * there: no VMA, no PMA, nothing counts, every access faults.
  *
+ * One that nobody touched while it was mapped will hardly be touched the next time: it stays without access when it is mapped
+ * again, until the first fault. Then the host need not be told of either.
+ *
  * A spare range never overlaps a VMA: whatever is mapped there drops it, or takes it over if it is exactly the same range.
  * The pages are the address space's own (`PagePool`), so that nothing rests on the guest's not reaching them.
  */
@@ -25,6 +28,8 @@ const MAX_BYTES: number = 1024 * 1024;
 const MAX_CREDIT = 16;
 const FIRST_CREDIT = 8;
 const PROBE = 64;
+/** So often a range may be touched that was shown without access, until what the host tells is not believed any more. */
+const MAX_HOPE = 8;
 
 /** A spare range. */
 export interface Spare {
@@ -34,6 +39,8 @@ export interface Spare {
   readonly off: number;
   /** Bytes in memory that count for MAX_BYTES. */
   readonly bytes: number;
+  /** Nobody touched it while it was mapped: it is known to be empty. */
+  readonly untouched: boolean;
 }
 
 /** Those of one address space, oldest first. */
@@ -42,6 +49,8 @@ export class SpareRanges {
   private bytes = 0;
   private credit: number = FIRST_CREDIT;
   private refused = 0;
+  private hope: number = MAX_HOPE;
+  private shown = 0;
 
   /** [start, end) is being unmapped, its VMAs are gone: keeps it if it is such a piece. False: its pages are to be dropped. @hot */
   keep(mm: MemoryManager, start: number, end: number): boolean {
@@ -54,6 +63,8 @@ export class SpareRanges {
     const off = p.off + (start - p.start);
     if (mem === null || mem !== mm.memory || mem.poolOf(off) !== mm.pool) return false;
     if (mem.exclusiveBytes(off, len) < len || !this.mayKeep()) return false;
+    const { untouched } = p;
+    if (untouched) this.hope = MAX_HOPE;
     const bytes = len <= FREE_LEN ? 0 : mem.committedBytes(off, len);
     if (bytes > MAX_BYTES) return false;
     while (this.list.length >= MAX_COUNT || this.bytes + bytes > MAX_BYTES) this.dropAt(mm, 0, true);
@@ -61,7 +72,7 @@ export class SpareRanges {
     const { prot } = q;
     takePma(mm, q);
     if (prot !== 0) mm.as.protect(start, len, 0);
-    this.list.push({ start, end, off, bytes });
+    this.list.push({ start, end, off, bytes, untouched });
     this.bytes += bytes;
     return true;
   }
@@ -89,12 +100,26 @@ export class SpareRanges {
   }
 
   /** The new mapping `vma` of its range takes over what was claimed; it reads as zeros. @hot */
-  show(mm: MemoryManager, vma: Vma, { start, end, off }: Spare): void {
+  show(mm: MemoryManager, vma: Vma, { start, end, off, untouched }: Spare): void {
     const len = end - start;
-    mm.memory.zero(off, len);
+    if (untouched || this.empty(mm, off, len)) {
+      linkPages(mm, vma, start, len, mm.memory, off, 0, true, false, true, 7).untouched = true;
+      return;
+    }
     const prot = hostProt(vma.prot, false, 7);
     mm.as.protect(start, len, prot);
     linkPages(mm, vma, start, len, mm.memory, off, prot, true, false, true, 7);
+  }
+
+  /** Empties pages; whether nobody is expected to touch them: nobody did so the last time, or that is to be tried. */
+  private empty(mm: MemoryManager, off: number, len: number): boolean {
+    const wasEmpty = !mm.memory.zero(off, len);
+    return (wasEmpty && this.hope > 0) || ++this.shown % PROBE === 0;
+  }
+
+  /** A range that was shown without access is accessed. */
+  noteTouch(): void {
+    if (this.hope > 0) this.hope--;
   }
 
   /**

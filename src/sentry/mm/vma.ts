@@ -65,7 +65,7 @@ export class Pma extends AddrNode {
   /** `file` when it is memory that the Sentry can touch, else null (a host file). */
   mem: MemoryFile | null;
   off: number = WIDE;
-  /** Protection of the host mapping: what the guest can do without a fault. 0 also for PROT_NONE. */
+  /** Protection of the host mapping: what the guest can do without a fault. 0 also for PROT_NONE, and before the first use. */
   prot = 0;
   /** A write must copy first (or find that nobody else has the page). */
   cow = false;
@@ -82,6 +82,8 @@ export class Pma extends AddrNode {
   hot = false;
   /** The host was asked for large pages here ({@link AddressSpace.adviseHuge}), as for all of it or for nothing. */
   huge = false;
+  /** Nobody has accessed these pages, which are zeros, and the host does not show them yet: prot is 0. */
+  untouched = false;
 
   constructor(file: MappedFile, mem: MemoryFile | null) {
     super();

@@ -209,19 +209,23 @@ export class MemoryFile implements MappedFile {
     if (len <= ZERO_RUN * PAGE_SIZE || this.store.punch(offset, len) < 0) this.window.fill(0, offset, offset + len);
   }
 
-  /** Makes a range in use read as zeros; what is in memory stays there. */
-  zero(offset: number, len: number): void {
+  /** Makes a range in use read as zeros; what is in memory stays there. False: it is long, and nothing of it was there. */
+  zero(offset: number, len: number): boolean {
     const { store, window } = this;
     const end = offset + len;
     if (len <= ZERO_RUN * PAGE_SIZE || store.nextData === undefined || store.nextHole === undefined) {
       window.fill(0, offset, end);
-      return;
+      return true;
     }
+    let isThere = false;
     for (let at = store.nextData(offset); at < end; at = store.nextData(at)) {
       const to = Math.min(store.nextHole(at), end);
       window.fill(0, at, to);
+      isThere = true;
       at = to;
+      if (at === end) break;
     }
+    return isThere;
   }
 
   /** Gives the host's memory of a range in use back. */
