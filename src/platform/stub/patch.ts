@@ -21,8 +21,10 @@
 import type { CodePatcher, PatchPlan } from "../platform.ts";
 
 const SYS_RT_SIGRETURN = 15;
-/** Calls that are not worth it, or whose return address somebody knows (clone). */
-const UNPATCHED = new Set([56, 57, 58, 59, 60, 231, 322, 435]);
+/** Calls that are not worth it: execve, exit_group, execveat. */
+const UNPATCHED = new Set([59, 231, 322]);
+/** clone, fork, vfork, clone3: the child begins behind the syscall instruction, where the guest's own code should be. */
+const RETURNS_TWICE = new Set([56, 57, 58, 435]);
 /** Bytes that begin no instruction in 64-bit mode. */
 const INVALID = new Set([0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0xce]);
 /** How far back the instruction that sets eax is looked for. */
@@ -220,7 +222,8 @@ export class SystrapPatcher implements CodePatcher {
   plan(code: Uint8Array, at: number, nr: number): PatchPlan | null {
     if (code[at] !== 0x0f || code[at + 1] !== 0x05 || UNPATCHED.has(nr)) return null;
     if (nr === SYS_RT_SIGRETURN && !this.#isHidden) return null;
-    return planAfter(code, at) ?? planBefore(code, at, nr);
+    const after = RETURNS_TWICE.has(nr) ? null : planAfter(code, at);
+    return after ?? planBefore(code, at, nr);
   }
 
   suits(plan: PatchPlan, callAddr: number, slotAddr: number): boolean {

@@ -19,6 +19,8 @@ const smallView = new DataView(small.buffer);
 /** Of a string in a host file so much is read at a time, first and then. */
 const STRING_BEGIN = 48;
 const STRING_CHUNK = 1024;
+/** Longest read that may make a page one that is read often. */
+const SMALL_READ = 1024;
 const chars = new Uint8Array(STRING_CHUNK);
 
 /**
@@ -107,6 +109,7 @@ export function copyIn(mm: MemoryManager, addr: number, dst: Uint8Array, off: nu
     if (p === null) break;
     const n = p.end - at < len - done ? p.end - at : len - done;
     if (readPma(p, p.off + (at - p.start), dst, off + done, n) < 0) break;
+    if (p.mem === null && n <= SMALL_READ) mm.readOften.note(mm, at);
     done += n;
   }
   return done > 0 || len === 0 ? done : -EFAULT;
@@ -216,6 +219,7 @@ export function copyInString(mm: MemoryManager, addr: number, maxLen: number): s
       // Not beyond the page: the file may end in it.
       n = Math.min(n, at === addr ? STRING_BEGIN : STRING_CHUNK, PAGE_SIZE - (o & (PAGE_SIZE - 1)));
       if (readPma(p, o, chars, 0, n) < 0) return -EFAULT;
+      mm.readOften.note(mm, at);
     }
     const end = from + n;
     let i = from;

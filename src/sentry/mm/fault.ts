@@ -364,7 +364,7 @@ function cowWindow(mm: MemoryManager, vma: Vma, p: Pma, page: number): number {
 }
 
 /** Whether the mapping lies beside another one of the same file, as the segments of a loaded ELF file do. */
-function isSegment(vma: Vma): boolean {
+export function isSegment(vma: Vma): boolean {
   const { prev, next } = vma;
   return (prev !== null && prev.mappable === vma.mappable) || (next !== null && next.mappable === vma.mappable);
 }

@@ -6,6 +6,7 @@
  * - `map.ts` mmap, munmap, mprotect, brk; `remap.ts` mremap; `advise.ts` madvise, msync, mlock, mincore
  * - `fault.ts` bringing pages in, copy-on-write, stack growth
  * - `access.ts`, `io-seq.ts`, `atomic.ts` the kernel's own access
+ * - `read-often.ts` file pages that the kernel reads again and again
  * - `host-changes.ts` host mappings and freed pages; `spares.ts` what was unmapped a moment ago
  * - `life.ts` fork and the end; `patches.ts` patched call sites
  *
@@ -46,6 +47,7 @@ import * as map from "./map.ts";
 import { PendingSpace } from "./pending-space.ts";
 import { CodePatches } from "./patches.ts";
 import { mremap } from "./remap.ts";
+import { ReadOften } from "./read-often.ts";
 import { SpareRanges } from "./spares.ts";
 import { type Pma, STACK_GUARD, type Vma } from "./vma.ts";
 import { WIDE } from "../../base/wide.ts";
@@ -120,6 +122,8 @@ export class MemoryManager implements MappingOwner {
   readonly oldPools: PagePool[] = [];
   /** What was unmapped a moment ago. */
   readonly spares: SpareRanges = new SpareRanges();
+  /** Pages of files that system calls take names and tables from. */
+  readonly readOften: ReadOften = new ReadOften();
   /** It has been forked, so that others may have pages of its pool. */
   sharesPool = false;
   readonly taskSize: number = TASK_SIZE;
