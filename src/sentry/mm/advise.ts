@@ -25,6 +25,8 @@ const HUGE = 2 ** 52;
 const LAST_PAGE = 2 ** 64 - 4096;
 /** Largest vector piece that mincore writes at once. */
 const CORE_CHUNK = 4096;
+/** Of more than so many bytes the host is asked whether there is anything to be emptied. */
+const ASK_MIN: number = 4 * PAGE_SIZE;
 const coreBytes = new Uint8Array(CORE_CHUNK);
 
 /** madvise(2). */
@@ -151,6 +153,8 @@ function discard(mm: MemoryManager, v: Vma, start: number, end: number): void {
 function discardAnon(mm: MemoryManager, p: Pma): boolean {
   const mem = p.mem!;
   const { start, end, off } = p;
+  // Stacks of threads that end are emptied, and were never touched for the most part: asking costs less than looking at each page.
+  if (end - start > ASK_MIN && mem.isHole(off, end - start)) return false;
   let dropped = false;
   let pos = start;
   while (pos < end) {

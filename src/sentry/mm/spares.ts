@@ -62,8 +62,9 @@ export class SpareRanges {
     const mem = p.mem;
     const off = p.off + (start - p.start);
     if (mem === null || mem !== mm.memory || mem.poolOf(off) !== mm.pool) return false;
-    if (mem.exclusiveBytes(off, len) < len || !this.mayKeep()) return false;
     const { untouched } = p;
+    if (!untouched && mem.exclusiveBytes(off, len) < len) return false;
+    if (!this.mayKeep()) return false;
     if (untouched) this.hope = MAX_HOPE;
     const bytes = len <= FREE_LEN ? 0 : mem.committedBytes(off, len);
     if (bytes > MAX_BYTES) return false;

@@ -204,8 +204,6 @@ export class MemoryFile implements MappedFile {
 
   /** Makes a range in use read as zeros, giving its memory back to the host. */
   decommit(offset: number, len: number): void {
-    // Stacks of threads that end are emptied, and were never touched for the most part: asking costs less than punching.
-    if (len > ZERO_RUN * PAGE_SIZE && this.store.isHole?.(offset, len) === true) return;
     if (len <= ZERO_RUN * PAGE_SIZE || this.store.punch(offset, len) < 0) this.window.fill(0, offset, offset + len);
   }
 
@@ -315,6 +313,11 @@ export class MemoryFile implements MappedFile {
     return this.store.committed === undefined ? len : this.store.committed(offset, len);
   }
 
+  /** Whether the host has nothing of a range: all zeros. */
+  isHole(offset: number, len: number): boolean {
+    return this.store.isHole !== undefined && this.store.isHole(offset, len);
+  }
+
   /** Has the host bring a range in use into memory now, unless the limit is in the way. */
   commit(offset: number, len: number): void {
     if (len > this.room()) return;
@@ -415,15 +418,11 @@ export class MemoryFile implements MappedFile {
     this.store.adviseHuge?.(offset, len);
   }
 
-  /** Whether the host has none of these pages. */
-  isHole(p: number, n: number): boolean {
-    return this.store.isHole !== undefined && this.store.isHole(p * PAGE_SIZE, n * PAGE_SIZE);
-  }
-
   punchPages(p: number, n: number): void {
     const off = p * PAGE_SIZE;
-    if (this.isHole(p, n)) return;
-    if (this.store.punch(off, n * PAGE_SIZE) < 0) this.window.fill(0, off, off + n * PAGE_SIZE);
+    const len = n * PAGE_SIZE;
+    if (this.isHole(off, len)) return;
+    if (this.store.punch(off, len) < 0) this.window.fill(0, off, off + len);
   }
 
   /** Chunks of `n` pages together for a pool: the first page, or -1. */

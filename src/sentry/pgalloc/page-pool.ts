@@ -111,7 +111,7 @@ export class PagePool extends FreeRuns {
       return;
     }
     // What nobody ever touched is as good as new.
-    if (n > ASK_RUN && this.file.isHole(p, n)) {
+    if (n > ASK_RUN && this.file.isHole(p * PAGE_SIZE, n * PAGE_SIZE)) {
       this.free(p, n);
       return;
     }
