@@ -99,11 +99,11 @@ function readTimed(t: Task, file: FileDescription): number {
 function readFault(t: Task, file: FileDescription, len: number, pos: number): number {
   const inode = file.inode;
   if (pos === AT_POSITION && !file.hasRead) return -EINVAL;
-  if (inode !== null && inode.isRegular && file.stat(sizeStat) === 0) {
-    const at = pos === AT_POSITION ? file.offset : pos;
-    if (at < sizeStat.size) return -EFAULT;
-    // Files of /proc have content and no size; what can be mapped has as much as it says.
-    return sizeStat.size > 0 || typeof file.mappable() !== "number" ? 0 : -EFAULT;
+  if (inode !== null && inode.isRegular) {
+    seq.clear();
+    seq.push(t.kernel.scratch, 0, 1);
+    const n = file.pread(seq, pos === AT_POSITION ? file.offset : pos);
+    if (n !== -ESPIPE) return n > 0 ? -EFAULT : n;
   }
   if (file instanceof UnixSocket && file.hasPackets) return file.receivable(0, len);
   const isSocket = file instanceof UnixSocket;
