@@ -156,6 +156,18 @@ static void run_sequence(long from, long to) {
 	op_mounts(&none);
 }
 
+// SigQ of /proc/self/status: how many signals and timers of this user are waiting.
+static long signals_queued(void) {
+	static char text[8192];
+	int fd = openat(FD_PROC, "self/status", O_RDONLY);
+	long length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	if (length < 0) _exit(94);
+	close(fd);
+	text[length] = 0;
+	const char *line = strstr(text, "\nSigQ:");
+	return line == NULL ? 0 : atol(line + 6);
+}
+
 // A sequence's process: a fixed state, a root of its own.
 static void start_sequence(const char *directory, long from, long to) {
 	setpgid(0, 0);
@@ -171,6 +183,7 @@ static void start_sequence(const char *directory, long from, long to) {
 	umask(022);
 	setpriority(PRIO_PROCESS, 0, 0);
 	syscall(SYS_setgroups, 0, NULL);
+	output->queued_elsewhere = signals_queued();
 	run_sequence(from, to);
 	syscall(SYS_exit_group, 0);
 }
@@ -221,6 +234,9 @@ int main(int argc, char **argv) {
 		say("%.*s", (int)line_length(line), program + lines[line]);
 		first_line = from;
 		sigprocmask(SIG_BLOCK, &child, NULL);
+		// None of earlier sequences is left to count, and to be taken away while this one runs.
+		struct timespec none = {0, 0};
+		while (sigtimedwait(&child, NULL, &none) > 0) continue;
 		pid_t pid = fork();
 		if (pid == 0) {
 			sigprocmask(SIG_UNBLOCK, &child, NULL);

@@ -89,6 +89,8 @@ struct output {
 	// The file systems that the sequence has mounted.
 	int mounted;
 	dev_t devices[DEVICES_MAX];
+	// Signals and timers that the user has waiting elsewhere.
+	long queued_elsewhere;
 	// The numbers of shared memory, semaphores and queues, plus one.
 	volatile int ipc[3][IPC_SLOTS];
 	char text[OUTPUT_SIZE];

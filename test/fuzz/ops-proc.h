@@ -163,12 +163,20 @@ static void op_prlimit(struct op *op) {
 	struct rlimit new = {(rlim_t)ARG(1), (rlim_t)ARG(2)}, old = {7, 7};
 	// Who may raise them is the container's business.
 	syscall(SYS_prlimit64, 0, limit, NULL, &old);
-	if (new.rlim_max > old.rlim_max) new.rlim_max = old.rlim_max;
+	// Signals of the same user elsewhere count as well.
+	rlim_t more = limit == RLIMIT_SIGPENDING ? (rlim_t)output->queued_elsewhere : 0;
+	if (new.rlim_cur != RLIM_INFINITY) new.rlim_cur += more;
+	if (new.rlim_max != RLIM_INFINITY) new.rlim_max += more;
+	rlim_t more_max = more;
+	if (new.rlim_max > old.rlim_max) {
+		new.rlim_max = old.rlim_max;
+		more_max = 0;
+	}
 	long value = syscall(SYS_prlimit64, 0, limit, &new, NULL);
 	result(value);
 	if (value == -1) return;
 	syscall(SYS_prlimit64, 0, limit, NULL, &old);
-	say("%d limits %ld %ld\n", op->line, (long)old.rlim_cur, (long)old.rlim_max);
+	say("%d limits %ld %ld\n", op->line, (long)(old.rlim_cur - more), (long)(old.rlim_max - more_max));
 }
 static void op_setgid(struct op *op) {
 	// which call, ids

@@ -183,7 +183,6 @@ export class UnixSocket extends FileDescription {
     if (target.type !== this.type) return -EPROTOTYPE;
     if (!this.isConnectionBased) {
       if (!target.hears(this)) return -EPERM;
-      if (target.readShut) return -ECONNREFUSED;
       if (this.peer !== target) this.disconnect();
       this.peer = target;
       target.senders.add(this);
@@ -287,7 +286,7 @@ export class UnixSocket extends FileDescription {
     }
     if (info.isOverLimit && (this.type !== SOCK_STREAM || seq.remaining > 0)) return -ETOOMANYREFS;
     if (this.type === SOCK_DGRAM && !to.hears(this)) return -EPERM;
-    if (to.readShut) return this.type === SOCK_DGRAM && target !== null ? -ECONNREFUSED : -EPIPE;
+    if (to.readShut) return -EPIPE;
     if (this.type === SOCK_STREAM) return this.sendStream(seq, to, info);
     const len = seq.remaining;
     if (!this.hasRoom(to, len)) return -EAGAIN;
