@@ -141,7 +141,7 @@ function bind(t: Task, a: SyscallArgs): number {
     unlinkAt(t.pathContext, null, address.path);
     return -EINVAL;
   }
-  s.bindInode(address, made.dentry.inode!);
+  s.bindPath(address, made);
   return 0;
 }
 

@@ -1,6 +1,7 @@
 /** Dentries: the cache of names. */
 import type { FileSystem } from "./filesystem.ts";
 import type { Inode } from "./inode.ts";
+import { notifyLeft, watching } from "./notify.ts";
 
 /**
  * A name in a directory, as far as the VFS has seen it. `inode === null`: known not to exist (negative). Several
@@ -18,6 +19,12 @@ export class Dentry {
   children: Map<string, Dentry> | null = null;
   /** References that keep it cached: see VfsPath.incRef. */
   pins = 0;
+  /** Those of {@link pins} that are watches: they do not keep a removed file. */
+  watches = 0;
+  /** Children that are held and no longer found. */
+  private lost = 0;
+  /** It is one of its parent's {@link lost}. */
+  private holdsParent = false;
   /** How many mounts have it as their mount point. */
   mountCount = 0;
   /** Its name was removed (unlink, rmdir, replaced by rename). */
@@ -39,7 +46,12 @@ export class Dentry {
 
   /** Nobody holds it, nothing hangs below it. */
   get isEvictable(): boolean {
-    return this.pins === 0 && this.mountCount === 0 && (this.children === null || this.children.size === 0);
+    return !this.isHeld && this.watches === 0 && (this.children === null || this.children.size === 0);
+  }
+
+  /** Somebody has it: an open file, a working directory, a mount, a removed file in it. */
+  get isHeld(): boolean {
+    return this.pins > this.watches || this.lost > 0 || this.mountCount > 0;
   }
 
   /** Puts a dentry made for this directory into the cache. */
@@ -54,7 +66,25 @@ export class Dentry {
   /** Takes it out of its parent; tells the inode when it has no other name left here. */
   drop(): void {
     this.unhash();
+    if (this.isHeld) this.holdParent();
     this.releaseInode();
+  }
+
+  /** It is held and cannot be found: so is its parent, then. */
+  holdParent(): void {
+    if (this.holdsParent || this.parent === null) return;
+    this.holdsParent = true;
+    this.parent.lost++;
+  }
+
+  /** Somebody has let go of what cannot be found. */
+  private leave(): void {
+    if (this.cached || this.isHeld) return;
+    if (this.deleted && watching.count !== 0) notifyLeft(this);
+    if (!this.holdsParent) return;
+    this.holdsParent = false;
+    this.parent!.lost--;
+    this.parent!.leave();
   }
 
   /** Takes it out of its parent and the eviction ring, keeping the inode (rename). */
@@ -67,7 +97,10 @@ export class Dentry {
   }
 
   unpin(): void {
-    if (--this.pins === 0 && !this.cached) this.releaseInode();
+    this.pins--;
+    if (this.cached) return;
+    this.leave();
+    if (this.pins === 0) this.releaseInode();
   }
 
   /** Gives up the inode's dentry reference, once nobody can reach the inode through here any more. */

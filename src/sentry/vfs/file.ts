@@ -13,7 +13,7 @@ import type { IoSequence } from "../usermem/io.ts";
 import type { DirentList, DirentSink } from "./dirent.ts";
 import type { EpollItem } from "./epoll.ts";
 import type { Inode } from "./inode.ts";
-import { notifyClose, notifyReleased, watching } from "./notify.ts";
+import { notifyClose, watching } from "./notify.ts";
 import type { PathContext, VfsPath } from "./path.ts";
 
 /** Bits of {@link FileDescription.accessMode}. */
@@ -103,7 +103,6 @@ export abstract class FileDescription {
       inode.decUsers();
     }
     if (this.path !== null) this.path.decRef();
-    if (inode !== null && inode.watches !== null) notifyReleased(inode);
   }
 
   /** Set by the VFS for regular files. */

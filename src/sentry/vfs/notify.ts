@@ -77,6 +77,7 @@ export class Watch {
   attach(): void {
     const { inode, dentry } = this;
     dentry.pins++;
+    dentry.watches++;
     let list = inode.watches as WatchList | null;
     if (list === null) inode.watches = list = new WatchList();
     list.items.push(this);
@@ -101,6 +102,7 @@ export class Watch {
       inode.watches = null;
       inode.onWatched(false);
     }
+    dentry.watches--;
     dentry.unpin();
   }
 }
@@ -108,8 +110,6 @@ export class Watch {
 /** All watches of one inode. */
 class WatchList {
   items: Watch[] = [];
-  /** The last name is gone: IN_DELETE_SELF is due when the last open file goes. */
-  doomed = false;
 }
 
 let lastCookie = 0;
@@ -215,12 +215,6 @@ export function notifyClose(file: FileDescription): void {
   notifyFile(file, file.writable ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 }
 
-/** A description has left its inode: an unlinked file nobody has open any more is gone. */
-export function notifyReleased(inode: Inode): void {
-  const list = inode.watches as WatchList | null;
-  if (list !== null && list.doomed && inode.users === 0) notifyGone(inode);
-}
-
 /** Attributes were set: which event utimensat(2) and the like make. ATTR_ATIME, ATTR_MTIME alone mean access and change. */
 export function attributeEvent(atime: boolean, mtime: boolean): number {
   return atime && mtime ? IN_ATTRIB : atime ? IN_ACCESS : IN_MODIFY;
@@ -236,10 +230,11 @@ export function notifyCreated(dir: Inode, name: string, child: Inode): void {
   notifyName(dir, IN_CREATE, name, child);
 }
 
-/** The entry `name` of `dir` was removed; `inode` was behind it. */
-export function notifyUnlinked(dir: Inode, name: string, inode: Inode): void {
+/** The entry `name` of `dir` was removed; `removed` was it. */
+export function notifyUnlinked(dir: Inode, name: string, removed: Dentry): void {
+  const inode = removed.inode!;
   if (!inode.isDir) notifyInode(inode, IN_ATTRIB);
-  notifyDropped(inode);
+  if (!removed.isHeld) notifyLeft(removed);
   notifyName(dir, IN_DELETE, name, inode);
 }
 
@@ -250,27 +245,22 @@ export function notifyMoved(
   newDir: Inode,
   newName: string,
   moved: Inode,
-  replaced: Inode | null,
+  replaced: Dentry | null,
 ): void {
   const bit = dirBit(moved);
   const cookie = (lastCookie = (lastCookie + 1) >>> 0);
   tell(oldDir, IN_MOVED_FROM | bit, cookie, oldName, null);
   tell(newDir, IN_MOVED_TO | bit, cookie, newName, null);
-  if (replaced !== null) notifyInode(replaced, IN_ATTRIB);
+  if (replaced !== null) notifyInode(replaced.inode!, IN_ATTRIB);
   tell(moved, IN_MOVE_SELF, 0, "", null);
-  if (replaced !== null) notifyDropped(replaced);
+  if (replaced !== null && !replaced.isHeld) notifyLeft(replaced);
 }
 
-/** One name of the inode is gone: if it was the last, so is the file, at once or with the last open description. */
-function notifyDropped(inode: Inode): void {
-  const list = inode.watches as WatchList | null;
-  if (list === null || inode.reporter !== null) return;
+/** A removed name is gone and nobody holds it: if it was the last one, so is the file. */
+export function notifyLeft(removed: Dentry): void {
+  const inode = removed.inode;
+  if (inode === null || inode.watches === null || inode.reporter !== null) return;
   if (!inode.isDir && inode.getStat(stat) === 0 && stat.nlink > 0) return;
-  if (inode.users === 0) notifyGone(inode);
-  else list.doomed = true;
-}
-
-function notifyGone(inode: Inode): void {
   tell(inode, IN_DELETE_SELF, 0, "", null);
   const list = inode.watches as WatchList | null;
   if (list !== null) for (const w of list.items) remove(w);

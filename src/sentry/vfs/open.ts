@@ -153,7 +153,10 @@ function openTmpfile(
   const file = openFound(ctx, m, dentry, flags & ~(O_DIRECTORY | __O_TMPFILE | O_TRUNC), true);
   // The dentry is not cached: only the file holds the inode from here on.
   if (typeof file === "number") inode.decDentry();
-  else file.statusFlags |= flags & O_TMPFILE;
+  else {
+    dentry.holdParent();
+    file.statusFlags |= flags & O_TMPFILE;
+  }
   return file;
 }
 

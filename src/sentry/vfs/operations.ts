@@ -207,7 +207,7 @@ export function unlinkAt(ctx: PathContext, start: VfsPath | null, path: string):
   r = d.inode!.unlink(name, inode);
   if (r < 0) return r;
   forget(child);
-  if (watching.count !== 0) notifyUnlinked(d.inode!, name, inode);
+  if (watching.count !== 0) notifyUnlinked(d.inode!, name, child);
   return 0;
 }
 
@@ -232,7 +232,7 @@ export function rmdirAt(ctx: PathContext, start: VfsPath | null, path: string): 
   if (r < 0) return r;
   dropChildren(child);
   forget(child);
-  if (watching.count !== 0) notifyUnlinked(d.inode!, name, inode);
+  if (watching.count !== 0) notifyUnlinked(d.inode!, name, child);
   return 0;
 }
 
@@ -317,7 +317,7 @@ export function renameAt2(
   if (r < 0) return r;
   moveDentry(source, target, oldDir, oldName, newDir, newName, exchange);
   if (watching.count !== 0) {
-    notifyMoved(oldDir.inode!, oldName, newDir.inode!, newName, inode, exchange ? null : replaced);
+    notifyMoved(oldDir.inode!, oldName, newDir.inode!, newName, inode, exchange ? null : target);
     if (exchange) notifyMoved(newDir.inode!, newName, oldDir.inode!, oldName, replaced!, null);
   }
   return 0;

@@ -92,7 +92,7 @@ test("inotify: one shot, deletion with open files, unmount", () => {
 
   assert.equal(f.addWatch(child, IN_DELETE_SELF), 2);
   (child.inode as AnonInode).nlink = 0;
-  notifyUnlinked(dir.inode!, "child", child.inode!);
+  notifyUnlinked(dir.inode!, "child", child);
   assert.deepEqual(readAll(f), [
     { wd: 2, mask: IN_DELETE_SELF, name: "" },
     { wd: 2, mask: IN_IGNORED, name: "" },

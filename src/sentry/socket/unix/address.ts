@@ -98,8 +98,8 @@ export class UnixNames {
     this.byInode.set(inode, socket);
   }
 
-  releaseInode(inode: object): void {
-    this.byInode.delete(inode);
+  releaseInode(inode: object, socket: UnixSocket): void {
+    if (this.byInode.get(inode) === socket) this.byInode.delete(inode);
   }
 
   findInode(inode: object): UnixSocket | undefined {

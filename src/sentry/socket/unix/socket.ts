@@ -39,6 +39,7 @@ import {
 import type { IoSequence } from "../../usermem/io.ts";
 import { FileDescription } from "../../vfs/file.ts";
 import type { IoctlContext } from "../../vfs/file.ts";
+import type { VfsPath } from "../../vfs/path.ts";
 import { interfaceIoctl } from "../netlink/interface.ts";
 import type { SocketName, UnixAddress, UnixNames } from "./address.ts";
 import { ReceiveInfo, SendInfo } from "./messages.ts";
@@ -81,8 +82,8 @@ export class UnixSocket extends FileDescription {
   address: UnixAddress | null = null;
   /** Accepted sockets and connecting clients share their listener's address. */
   private ownsAddress = false;
-  /** The file that was made for it when it was bound to a path. */
-  private boundInode: object | null = null;
+  /** The file that was made when it, or the listener that it comes from, was bound to a path; one reference. */
+  private boundPath: VfsPath | null = null;
   listening = false;
   private backlog = 0;
   /** Connections not yet accepted: server-side sockets. */
@@ -158,11 +159,12 @@ export class UnixSocket extends FileDescription {
     return 0;
   }
 
-  /** Binds to a socket inode that the caller just made at `address.path`. */
-  bindInode(address: UnixAddress, inode: object): void {
+  /** Binds to a socket file that the caller just made. */
+  bindPath(address: UnixAddress, made: VfsPath): void {
     this.address = address;
-    this.boundInode = inode;
-    this.names.bindInode(inode, this);
+    this.boundPath = made;
+    made.incRef();
+    this.names.bindInode(made.dentry.inode!, this);
   }
 
   /** listen(2). */
@@ -195,6 +197,8 @@ export class UnixSocket extends FileDescription {
     if (this.peer !== null || this.peerGone) return -EISCONN;
     const server = new UnixSocket(this.type, this.names);
     server.address = target.address;
+    server.boundPath = target.boundPath;
+    server.boundPath?.incRef();
     server.ownCred.set(target.ownCred.pid, target.ownCred.uid, target.ownCred.gid, target.ownCred.groups);
     server.passCred = target.passCred;
     UnixSocket.pair(this, server);
@@ -519,7 +523,7 @@ export class UnixSocket extends FileDescription {
     if (this.ownsAddress && this.address !== null && this.address.isAbstract) {
       this.names.releaseAbstract(this.address.path, this);
     }
-    if (this.boundInode !== null) this.names.releaseInode(this.boundInode);
+    this.leavePath();
     const unread = this.packets.count > 0;
     this.packets.clear();
     for (const s of this.incoming) s.abandon();
@@ -547,8 +551,17 @@ export class UnixSocket extends FileDescription {
     this.senders.clear();
   }
 
+  private leavePath(): void {
+    const bound = this.boundPath;
+    if (bound === null) return;
+    this.boundPath = null;
+    this.names.releaseInode(bound.dentry.inode!, this);
+    bound.decRef();
+  }
+
   /** A connection that nobody accepted: its listener is gone. */
   private abandon(): void {
+    this.leavePath();
     const client = this.peer;
     this.peer = null;
     if (client !== null) {
