@@ -340,17 +340,19 @@ function xattrAllowed(ctx: PathContext, m: Mount, inode: Inode, name: string, wr
   return inode.permission(creds, write ? MAY_WRITE : MAY_READ);
 }
 
-/** A name space without a name in it. */
-function isPrefix(name: string): boolean {
-  return name === XATTR_USER_PREFIX || name === XATTR_TRUSTED_PREFIX || name === XATTR_SECURITY_PREFIX;
+/** -errno for a name space without a name in it, else 0. Files without attributes say that first. */
+function checkName(inode: Inode, name: string): number {
+  const isPrefix = name === XATTR_USER_PREFIX || name === XATTR_TRUSTED_PREFIX || name === XATTR_SECURITY_PREFIX;
+  if (!isPrefix) return 0;
+  return inode.getXattr(name) === -EOPNOTSUPP ? -EOPNOTSUPP : -EINVAL;
 }
 
 /** getxattr(2): the value, or -errno. The caller checks its buffer (ERANGE). */
 export function getXattr(ctx: PathContext, path: VfsPath, name: string): Uint8Array | number {
   const inode = path.dentry.inode!;
-  const r = xattrAllowed(ctx, path.mount, inode, name, false);
-  if (r < 0) return r;
-  return isPrefix(name) ? -EINVAL : inode.getXattr(name);
+  let r = xattrAllowed(ctx, path.mount, inode, name, false);
+  if (r === 0) r = checkName(inode, name);
+  return r < 0 ? r : inode.getXattr(name);
 }
 
 /** setxattr(2). `value` is kept. */
@@ -359,17 +361,17 @@ export function setXattr(ctx: PathContext, path: VfsPath, name: string, value: U
   if (value.length > XATTR_SIZE_MAX) return -E2BIG;
   if (name === XATTR_CAPABILITY && value.length > 0 && !mayBeFileCaps(value)) return -EINVAL;
   const inode = path.dentry.inode!;
-  const r = xattrAllowed(ctx, path.mount, inode, name, true);
-  if (r < 0) return r;
-  return isPrefix(name) ? -EINVAL : changed(path.dentry, inode.setXattr(name, value, flags), IN_ATTRIB);
+  let r = xattrAllowed(ctx, path.mount, inode, name, true);
+  if (r === 0) r = checkName(inode, name);
+  return r < 0 ? r : changed(path.dentry, inode.setXattr(name, value, flags), IN_ATTRIB);
 }
 
 /** removexattr(2). */
 export function removeXattr(ctx: PathContext, path: VfsPath, name: string): number {
   const inode = path.dentry.inode!;
-  const r = xattrAllowed(ctx, path.mount, inode, name, true);
-  if (r < 0) return r;
-  return isPrefix(name) ? -EINVAL : changed(path.dentry, inode.removeXattr(name), IN_ATTRIB);
+  let r = xattrAllowed(ctx, path.mount, inode, name, true);
+  if (r === 0) r = checkName(inode, name);
+  return r < 0 ? r : changed(path.dentry, inode.removeXattr(name), IN_ATTRIB);
 }
 
 /** listxattr(2): the names the caller may see, or -errno (E2BIG). */

@@ -229,7 +229,7 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
       this.touchModified();
       return 0;
     }
-    if ((mode & FALLOC_FL_KEEP_SIZE) === 0 && end > this.size && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
+    if (end > this.size && (this.seals & F_SEAL_GROW) !== 0) return -EPERM;
     const first = Math.floor(off / PAGE_SIZE);
     const last = Math.floor((end + PAGE_SIZE - 1) / PAGE_SIZE);
     const r = this.pages.reserve(first, last);
