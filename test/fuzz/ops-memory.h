@@ -204,7 +204,7 @@ static int is_own_mapping(int fd, const char *at, size_t length) {
 	char line[512];
 	struct stat st;
 	int found = 0;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) return 0;
+	if (length == 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) return 0;
 	int maps = openat(FD_PROC, "self/maps", O_RDONLY | O_CLOEXEC);
 	FILE *file = maps < 0 ? NULL : fdopen(maps, "r");
 	while (file != NULL && fgets(line, sizeof line, file) != NULL) {

@@ -180,6 +180,7 @@ function moveRange(
   if (keepOld) {
     // Still mapped, but empty; pages of a file may come back at the next fault. What was locked is so no longer, all of it.
     if ((oldFlags & VMF_LOCKED) !== 0) unlock(mm, wholeStart, wholeEnd);
+    else mergeAround(mm, mm.vmas.find(addr)!);
   } else removeRange(mm, addr, addr + oldLen, true);
   if (newLen > oldLen && prot !== PROT_NONE) {
     const grown = mm.vmas.find(to)!;

@@ -91,6 +91,14 @@ export class FileOwner implements AsyncOwner, WaitListener {
     }
   }
 
+  /** F_GETOWN: the thread, process or group, if there still is one; else 0. */
+  living(): number {
+    const { kernel, id } = this;
+    const all =
+      this.type === F_OWNER_TID ? kernel.tasks : this.type === F_OWNER_PGRP ? kernel.processGroups : kernel.processes;
+    return all.has(id) ? id : 0;
+  }
+
   release(): void {
     this.watch(false);
   }

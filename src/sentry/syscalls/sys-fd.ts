@@ -178,7 +178,7 @@ function fcntlFile(t: Task, file: FileDescription, fd: number, cmd: number, a: S
     case F_GETOWN: {
       const owner = file.asyncOwner;
       if (!(owner instanceof FileOwner)) return 0;
-      return owner.type === F_OWNER_PGRP ? -owner.id : owner.id;
+      return owner.type === F_OWNER_PGRP ? 0 - owner.living() : owner.living();
     }
     case F_SETOWN:
       return setOwner(t, file, a.i32(2));
@@ -281,7 +281,7 @@ function getOwnerEx(t: Task, file: FileDescription, addr: number): number {
   const v = t.kernel.scratchView;
   const owner = file.asyncOwner;
   v.setInt32(0, owner instanceof FileOwner ? owner.type : F_OWNER_TID, true);
-  v.setInt32(4, owner instanceof FileOwner ? owner.id : 0, true);
+  v.setInt32(4, owner instanceof FileOwner ? owner.living() : 0, true);
   return t.copyOutStruct(addr, 8) < 0 ? -EFAULT : 0;
 }
 

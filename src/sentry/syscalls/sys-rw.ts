@@ -101,7 +101,7 @@ function readFault(t: Task, file: FileDescription, len: number, pos: number): nu
   if (pos === AT_POSITION && !file.hasRead) return -EINVAL;
   if (inode !== null && inode.isRegular) {
     seq.clear();
-    seq.push(t.kernel.scratch, 0, 1);
+    seq.push(t.kernel.scratch, 0, Math.min(len, t.kernel.scratch.length));
     const n = file.pread(seq, pos === AT_POSITION ? file.offset : pos);
     if (n !== -ESPIPE) return n > 0 ? -EFAULT : n;
   }

@@ -130,7 +130,7 @@ function bind(t: Task, a: SyscallArgs): number {
   if (typeof address === "number") return address;
   if (address === null) {
     if (s.address !== null) return 0;
-    return s.bindAbstract(new UnixAddress(true, t.kernel.unixNames.autoName(s.type)));
+    return s.autobind();
   }
   if (address.isAbstract) return s.bindAbstract(address);
   const own = s.inode === null ? 0o777 : s.inode.mode & S_IALLUGO;
@@ -169,12 +169,6 @@ export function findSocket(t: Task, address: UnixAddress, type: number): UnixSoc
   return found.type === type ? found : -EPROTOTYPE;
 }
 
-/** A socket with SO_PASSCRED gets a name when it connects or sends, so that it can be answered. */
-export function nameSender(t: Task, s: UnixSocket): void {
-  if (!s.passCred || s.address !== null || s.foreign !== null) return;
-  s.bindAbstract(new UnixAddress(true, t.kernel.unixNames.autoName(s.type)));
-}
-
 function connect(t: Task, a: SyscallArgs): number {
   const s = socketOf(t, a.i32(0));
   if (typeof s === "number") return s;
@@ -189,7 +183,7 @@ function connect(t: Task, a: SyscallArgs): number {
   const address = parseUnixAddress(addressBuf, len);
   if (typeof address === "number") return address;
   if (address === null) return -EINVAL;
-  nameSender(t, s);
+  s.nameSender();
   const target = findSocket(t, address, s.type);
   if (typeof target === "number") return target;
   s.ownCred.set(t.group.id, t.creds.euid, t.creds.egid, t.creds.groups);

@@ -57,7 +57,7 @@ import { full } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
 import { isUserRange } from "./file-util.ts";
 import { addressBuf, addressIn, addressOut, encodeAddress, socketOf, waitSocket } from "./socket-util.ts";
-import { findSocket, nameSender } from "./sys-socket.ts";
+import { findSocket } from "./sys-socket.ts";
 
 /** Longest control buffer (net.core.optmem_max). */
 const CONTROL_MAX = 20480;
@@ -207,7 +207,7 @@ function sendOrWait(t: Task, s: UnixSocket, nameLen: number, flags: number): num
     if (typeof found === "number") return found;
     target = found;
   }
-  if (s.type !== SOCK_STREAM) nameSender(t, s);
+  if (s.type !== SOCK_STREAM) s.nameSender();
   if (t.progress > 0) seq.advance(t.progress);
   const r = s.send(seq, target, sendInfo);
   if (r < 0 && r !== -EAGAIN) return t.progress > 0 ? t.progress : r;

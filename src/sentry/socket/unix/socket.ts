@@ -41,7 +41,8 @@ import { FileDescription } from "../../vfs/file.ts";
 import type { IoctlContext } from "../../vfs/file.ts";
 import type { VfsPath } from "../../vfs/path.ts";
 import { interfaceIoctl } from "../netlink/interface.ts";
-import type { SocketName, UnixAddress, UnixNames } from "./address.ts";
+import { UnixAddress } from "./address.ts";
+import type { SocketName, UnixNames } from "./address.ts";
 import { ReceiveInfo, SendInfo } from "./messages.ts";
 import { Packet, PacketQueue, PeerCred } from "./packet.ts";
 import { nobody, receivableBytes, receiveMessage, receiveStream } from "./receive.ts";
@@ -157,6 +158,16 @@ export class UnixSocket extends FileDescription {
     this.address = address;
     this.ownsAddress = true;
     return 0;
+  }
+
+  /** Binds to a free abstract name. 0 or -errno. */
+  autobind(): number {
+    return this.bindAbstract(new UnixAddress(true, this.names.autoName(this.type)));
+  }
+
+  /** With SO_PASSCRED it gets a name when it connects or sends messages, so that it can be answered. */
+  nameSender(): void {
+    if (this.passCred && this.address === null && this.foreign === null) this.autobind();
   }
 
   /** Binds to a socket file that the caller just made. */
@@ -443,6 +454,7 @@ export class UnixSocket extends FileDescription {
   override write(seq: IoSequence): number {
     plainSend.clear();
     plainSend.cred.set(this.ownCred.pid, this.ownCred.uid, this.ownCred.gid);
+    if (this.type !== SOCK_STREAM) this.nameSender();
     return this.send(seq, null, plainSend);
   }
 
