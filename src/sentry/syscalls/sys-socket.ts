@@ -35,7 +35,8 @@ import {
 import { S_IALLUGO, S_IFMT, S_IFSOCK } from "../../abi/stat.ts";
 import { EV_IN, EV_OUT } from "../../base/waiter.ts";
 import type { Task } from "../kernel/task.ts";
-import { parseUnixAddress, UnixAddress } from "../socket/unix/address.ts";
+import { parseUnixAddress } from "../socket/unix/address.ts";
+import type { UnixAddress } from "../socket/unix/address.ts";
 import { NetlinkSocket } from "../socket/netlink/netlink.ts";
 import { UnixSocket } from "../socket/unix/socket.ts";
 import { MAY_WRITE } from "../vfs/inode.ts";
