@@ -4,7 +4,7 @@ import { O_RDONLY, RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
 import { S_IALLUGO, S_IFCHR, S_IFMT, Stat } from "../../../abi/stat.ts";
 import { latin1 } from "../../../base/text.ts";
 import { DirentList } from "../../vfs/dirent.ts";
-import type { DirentSink } from "../../vfs/dirent.ts";
+import type { DirentRecords, DirentSink } from "../../vfs/dirent.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
 import { OverlayDirFile, UpperDirFile, WHITEOUT_TYPE, isWhiteout, openReal, readLayer } from "./file.ts";
@@ -36,6 +36,10 @@ class AnyEntry implements DirentSink {
 
   emitBytes(buf: Uint8Array, at: number, len: number, ino: number, type: number, nextOffset: number): boolean {
     return this.emit(latin1(buf, at, at + len), ino, type, nextOffset);
+  }
+
+  emitRecords(records: DirentRecords, first: number): number {
+    return records.emitEach(this, first);
   }
 }
 

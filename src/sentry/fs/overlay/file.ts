@@ -7,7 +7,7 @@ import type { Mappable } from "../../memmap/memmap.ts";
 import type { IoSequence } from "../../usermem/io.ts";
 import { latin1 } from "../../../base/text.ts";
 import { DirentList } from "../../vfs/dirent.ts";
-import type { DirentSink } from "../../vfs/dirent.ts";
+import type { DirentRecords, DirentSink } from "../../vfs/dirent.ts";
 import { DirectoryFile, FMODE_READ, FMODE_WRITE, SeekableFile } from "../../vfs/file.ts";
 import type { FileDescription, IoctlContext } from "../../vfs/file.ts";
 import type { Inode } from "../../vfs/inode.ts";
@@ -201,6 +201,10 @@ class UpperSink implements DirentSink {
 
   emitBytes(buf: Uint8Array, at: number, len: number, ino: number, type: number, nextOffset: number): boolean {
     return this.emit(latin1(buf, at, at + len), ino, type, nextOffset);
+  }
+
+  emitRecords(records: DirentRecords, first: number): number {
+    return records.emitEach(this, first);
   }
 }
 

@@ -1,9 +1,10 @@
 /** Directories of tmpfs. */
 import { EMLINK, ENOENT, ENOSPC, ENOTEMPTY } from "../../../abi/errno.ts";
-import { modeToDirentType } from "../../../abi/dirent.ts";
+import { dirent64Size, modeToDirentType } from "../../../abi/dirent.ts";
 import { RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
 import { LINK_MAX } from "../../../abi/limits.ts";
 import { S_IFDIR } from "../../../abi/stat.ts";
+import { DirentBuffer, DirentRecords } from "../../vfs/dirent.ts";
 import type { DirentSink } from "../../vfs/dirent.ts";
 import { DirectoryFile } from "../../vfs/file.ts";
 import type { FileDescription } from "../../vfs/file.ts";
@@ -22,6 +23,11 @@ export class TmpfsEntry {
     this.inode = inode;
     this.cookie = cookie;
   }
+
+  /** False: no room. */
+  emit(sink: DirentSink): boolean {
+    return sink.emit(this.name, this.inode.ino, modeToDirentType(this.inode.mode), this.cookie);
+  }
 }
 
 /** First cookies: 1 is behind ".", 2 behind "..". */
@@ -29,9 +35,18 @@ const FIRST_COOKIE = 3;
 /** Bytes a name adds to the size of a directory, as in Linux. */
 const ENTRY_SIZE = 20;
 
+/** Directories with fewer entries are not worth keeping as bytes, those with more would take too long in one call. */
+const FEW_ENTRIES = 32;
+const MANY_ENTRIES = 65536;
+
 /** A directory: names in the order of their making. */
 export class TmpfsDir extends TmpfsInode {
   readonly entries: Map<string, TmpfsEntry> = new Map();
+  /** All entries as getdents64(2) gives them, while nothing changes; null: not put together. */
+  private records: DirentRecords | null = null;
+  /** How often entries have changed, and that when somebody last saw all of them unchanged. */
+  changes = 0;
+  private listedAt = -1;
   private nextCookie = FIRST_COOKIE;
   /** For "..". */
   parent: TmpfsDir;
@@ -59,12 +74,42 @@ export class TmpfsDir extends TmpfsInode {
 
   private add(name: string, inode: TmpfsInode): void {
     this.entries.set(name, new TmpfsEntry(name, inode, this.nextCookie++));
+    this.changed();
     this.touchModified();
   }
 
   private remove(name: string): void {
     this.entries.delete(name);
+    this.changed();
     this.touchModified();
+  }
+
+  private changed(): void {
+    this.changes++;
+    this.records = null;
+  }
+
+  /** Somebody has listed all entries, which were the same since the number of changes was `changes`. */
+  listed(changes: number): void {
+    if (changes === this.changes) this.listedAt = changes;
+  }
+
+  /** The entries as bytes, for whoever lists them for the second time; or null. */
+  getRecords(): DirentRecords | null {
+    const { entries } = this;
+    if (this.records !== null || this.listedAt !== this.changes) return this.records;
+    if (entries.size < FEW_ENTRIES || entries.size > MANY_ENTRIES) return null;
+    let size = 0;
+    for (const e of entries.values()) size += dirent64Size(e.name.length);
+    const sink = new DirentBuffer(new Uint8Array(size), false);
+    sink.reset(size);
+    const starts = new Int32Array(entries.size + 1);
+    let i = 0;
+    for (const e of entries.values()) {
+      e.emit(sink);
+      starts[++i] = sink.len;
+    }
+    return (this.records = new DirentRecords(sink.buf, starts));
   }
 
   override create(name: string, mode: number, uid: number, gid: number): TmpfsInode | number {
@@ -151,6 +196,8 @@ export class TmpfsDir extends TmpfsInode {
       const other = replaced as TmpfsInode;
       this.entries.get(name)!.inode = other;
       to.entries.get(newName)!.inode = moved;
+      this.changed();
+      to.changed();
       if (this !== to) {
         this.reparent(moved, to);
         to.reparent(other, this);
@@ -196,6 +243,8 @@ class TmpfsDirFile extends DirectoryFile {
   private iterator: Iterator<TmpfsEntry> | null = null;
   /** Fetched from the iterator, not yet taken by a sink. */
   private pending: TmpfsEntry | null = null;
+  /** The directory's number of changes when the iterator began with its first entry; -1: it began with another one. */
+  private changes = -1;
 
   constructor(dir: TmpfsDir) {
     super();
@@ -214,7 +263,18 @@ class TmpfsDirFile extends DirectoryFile {
       if (!this.emitDots(sink, dir.ino, up)) return 0;
     }
     let it = this.iterator;
-    if (it === null) it = this.iterator = dir.entries.values();
+    if (it === null) {
+      const records = dir.getRecords();
+      if (records !== null) {
+        const first = records.behind(this.offset);
+        const next = sink.emitRecords(records, first);
+        if (next > first) this.offset = records.nextOffset(next - 1);
+        this.accessed();
+        return 0;
+      }
+      it = this.iterator = dir.entries.values();
+      this.changes = this.offset === 2 ? dir.changes : -1;
+    }
     for (;;) {
       let e = this.pending;
       if (e === null) {
@@ -222,6 +282,7 @@ class TmpfsDirFile extends DirectoryFile {
         if (next.done === true) {
           // A map iterator that reached the end stays there: entries made later are found by a fresh one.
           this.iterator = null;
+          dir.listed(this.changes);
           break;
         }
         e = next.value;
@@ -230,7 +291,7 @@ class TmpfsDirFile extends DirectoryFile {
         this.pending = null;
         continue;
       }
-      if (!sink.emit(e.name, e.inode.ino, modeToDirentType(e.inode.mode), e.cookie)) {
+      if (!e.emit(sink)) {
         this.pending = e;
         break;
       }
