@@ -16,8 +16,15 @@ export function latin1(buf: Uint8Array, from: number, to: number): string {
       buf[i + 7]!,
     );
   }
-  for (; i < to; i++) s += String.fromCharCode(buf[i]!);
-  return s;
+  if (i + 4 <= to) {
+    s += String.fromCharCode(buf[i]!, buf[i + 1]!, buf[i + 2]!, buf[i + 3]!);
+    i += 4;
+  }
+  if (i + 2 <= to) {
+    s += String.fromCharCode(buf[i]!, buf[i + 1]!);
+    i += 2;
+  }
+  return i < to ? s + String.fromCharCode(buf[i]!) : s;
 }
 
 /**

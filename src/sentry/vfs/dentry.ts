@@ -27,6 +27,8 @@ export class Dentry {
   private holdsParent = false;
   /** How many mounts have it as their mount point. */
   mountCount = 0;
+  /** And how many its children are. */
+  mountsBelow = 0;
   /** Its name was removed (unlink, rmdir, replaced by rename). */
   deleted = false;
   /** In its parent's `children`. */

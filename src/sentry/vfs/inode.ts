@@ -112,6 +112,10 @@ export abstract class Inode {
   }
   /** No dentry and no user left: free what it holds (if it has no links, for ever). It may be looked up again. */
   onUnused(): void {}
+  /** Directory: it is known, without much ado, that there is no entry `name`. */
+  lacks(_name: string): boolean {
+    return false;
+  }
   /** The first inotify watch came, or the last one went: time to find, or dismiss, a {@link reporter}. */
   onWatched(_isWatched: boolean): void {}
 

@@ -67,6 +67,7 @@ export class Mount {
     child.parent = this;
     child.mountpoint = at;
     at.mountCount++;
+    if (at.parent !== null) at.parent.mountsBelow++;
     at.pins++;
   }
 
@@ -77,6 +78,7 @@ export class Mount {
     if (parent === null || at === null) return;
     parent.children!.delete(at);
     at.mountCount--;
+    if (at.parent !== null) at.parent.mountsBelow--;
     at.unpin();
     this.parent = null;
     this.mountpoint = null;

@@ -40,40 +40,87 @@ const DOT = 46;
 
 /** A path taken apart: for each component its name, where it ends, and where the next one begins. */
 class PathParts {
-  readonly names: string[] = [];
-  readonly ends: number[] = [];
-  readonly nexts: number[] = [];
+  readonly path: string;
+  readonly names: readonly string[];
+  readonly ends: readonly number[];
+  readonly nexts: readonly number[];
+  /** The path up to its last component. */
+  readonly directory: string;
+  /** From which component on nobody has looked for the names yet: strings without a hash. */
+  newFrom: number;
 
-  constructor(path: string) {
-    const n = path.length;
-    let i = 0;
-    while (i < n && path.charCodeAt(i) === SLASH) i++;
-    while (i < n) {
-      let j = path.indexOf("/", i);
-      if (j < 0) j = n;
-      this.names.push(path.slice(i, j));
-      this.ends.push(j);
-      i = j;
-      while (i < n && path.charCodeAt(i) === SLASH) i++;
-      this.nexts.push(i);
-    }
+  constructor(path: string, count: number, newFrom: number) {
+    this.path = path;
+    this.newFrom = newFrom;
+    this.names = partNames.slice(0, count);
+    this.ends = partEnds.slice(0, count);
+    this.nexts = partNexts.slice(0, count);
+    this.directory = count < 2 ? "" : path.slice(0, this.nexts[count - 2]!);
   }
 }
 
-/** Paths that were asked for lately; names in here have their hashes. */
-const knownParts: Map<string, PathParts> = new Map();
+/** What {@link takeApart} has found. */
+const partNames: string[] = [];
+const partEnds: number[] = [];
+const partNexts: number[] = [];
+
+/** Paths that were asked for lately, and the last one; names in here have their hashes. */
 const KNOWN_PATHS = 512;
 const KNOWN_LENGTH = 128;
+let lastParts: PathParts = new PathParts("", 0, 0);
+const knownParts: PathParts[] = Array.from({ length: KNOWN_PATHS }, () => lastParts);
+
+/** Which of the known paths this one would be: paths that differ, do so at their ends. */
+function slotOf(path: string, n: number): number {
+  if (n < 4) return n;
+  const end = path.charCodeAt(n - 1) + 5 * path.charCodeAt(n - 2) + 25 * path.charCodeAt(n - 3);
+  return (end + 125 * path.charCodeAt(n >> 1) + 7 * n) & (KNOWN_PATHS - 1);
+}
 
 function partsOf(path: string): PathParts {
-  let parts = knownParts.get(path);
-  if (parts !== undefined) return parts;
-  parts = new PathParts(path);
-  if (path.length <= KNOWN_LENGTH) {
-    if (knownParts.size >= KNOWN_PATHS) knownParts.clear();
-    knownParts.set(path, parts);
+  const n = path.length;
+  const slot = slotOf(path, n);
+  const known = knownParts[slot]!;
+  if (known.path === path) {
+    known.newFrom = KNOWN_LENGTH;
+    return known;
+  }
+  const parts = takeApart(path, n);
+  if (n <= KNOWN_LENGTH) {
+    knownParts[slot] = parts;
+    lastParts = parts;
   }
   return parts;
+}
+
+function takeApart(path: string, n: number): PathParts {
+  let count = 0;
+  let i = 0;
+  const { directory } = lastParts;
+  if (directory !== "" && path.startsWith(directory)) {
+    // Its names are strings that have been looked up before.
+    const { names, ends, nexts } = lastParts;
+    for (; count < names.length - 1; count++) {
+      partNames[count] = names[count]!;
+      partEnds[count] = ends[count]!;
+      partNexts[count] = nexts[count]!;
+    }
+    i = directory.length;
+  }
+  const newFrom = count;
+  while (i < n && path.charCodeAt(i) === SLASH) i++;
+  // More slashes than there were.
+  if (count > 0) partNexts[count - 1] = i;
+  while (i < n) {
+    let j = path.indexOf("/", i);
+    if (j < 0) j = n;
+    partNames[count] = path.slice(i, j);
+    partEnds[count] = j;
+    i = j;
+    while (i < n && path.charCodeAt(i) === SLASH) i++;
+    partNexts[count++] = i;
+  }
+  return new PathParts(path, count, newFrom);
 }
 
 /** Where the last walk ended. */
@@ -215,6 +262,8 @@ export function walkFrom(
       }
       continue;
     }
+    // To look for a new string among the cached ones costs more than to ask.
+    if (at >= parts.newFrom && dir.lacks(name) && d.mountsBelow === 0) return -ENOENT;
     const child = lookupChild(ctx, d, name, path, k);
     if (typeof child === "number") return child;
     let cm = m;
@@ -313,7 +362,8 @@ export function lookupChild(ctx: PathContext, dir: Dentry, name: string, path: s
   }
   const found = inode.lookup(name, ctx);
   if (typeof found === "number") {
-    if (found === -ENOENT && inode.fs.cachesNegative) dir.insert(new Dentry(dir.fs, dir, name, null));
+    if (found === -ENOENT && inode.fs.cachesNegative && !inode.lacks(name))
+      dir.insert(new Dentry(dir.fs, dir, name, null));
     return found;
   }
   const child = new Dentry(dir.fs, dir, name, found);

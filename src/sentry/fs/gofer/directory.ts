@@ -68,6 +68,8 @@ export class DirListing implements RecordSink {
   private table: Int32Array | null = null;
   /** By name; null: removed. */
   private readonly known: Map<string, DirRecord | null> = new Map();
+  /** How many of those were not there when it was read. */
+  private added = 0;
   /** Entries came or went since it was read. */
   private hasChanged = false;
   private readonly gofer: GoferFs;
@@ -197,6 +199,11 @@ export class DirListing implements RecordSink {
     return i < 0 ? null : this.know(i, name);
   }
 
+  /** There is certainly no entry `name`; one that has gone may be taken for one that is there. */
+  lacks(name: string): boolean {
+    return this.find(name) < 0 && (this.added === 0 || !this.known.has(name));
+  }
+
   private know(i: number, name: string): DirRecord {
     const at = this.starts[i]!;
     const record = new DirRecord(this.inoOf(i), this.typeOf(i), this.keepsAttrs ? at : -1);
@@ -252,7 +259,10 @@ export class DirListing implements RecordSink {
 
   /** An entry was made or replaced. */
   put(name: string, inode: GoferInode): void {
-    if (this.get(name) === null) this.size++;
+    if (this.get(name) === null) {
+      this.size++;
+      if (this.find(name) < 0) this.added++;
+    }
     this.xattrNames = null;
     this.hasChanged = true;
     this.known.set(name, new DirRecord(inode.ino, modeToDirentType(inode.mode), -1));
@@ -262,8 +272,10 @@ export class DirListing implements RecordSink {
     if (this.get(name) === null) return;
     this.size--;
     this.hasChanged = true;
-    if (this.find(name) < 0) this.known.delete(name);
-    else this.known.set(name, null);
+    if (this.find(name) < 0) {
+      this.known.delete(name);
+      this.added--;
+    } else this.known.set(name, null);
   }
 
   // --- all entries ---

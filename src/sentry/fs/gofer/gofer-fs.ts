@@ -128,6 +128,11 @@ export class GoferFs extends FileSystem {
       known.setStat(attr);
       return known;
     }
+    return this.addInode(attr, parent, name);
+  }
+
+  /** A new inode for a file that is not known. */
+  addInode(attr: Stat, parent: GoferInode | null, name: string): GoferInode {
     const inode = new GoferInode(this, attr, parent, name);
     this.remember(inode);
     return inode;

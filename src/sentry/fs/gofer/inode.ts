@@ -480,6 +480,11 @@ export class GoferInode extends Inode {
 
   // --- directories ---
 
+  override lacks(name: string): boolean {
+    if (this.listing === null || (this.gofer.isShared && this.ensureWatch(NAMES_MASK) === null)) return false;
+    return this.listing !== null && this.listing.lacks(name);
+  }
+
   override lookup(name: string): Inode | number {
     return lookup(this, name);
   }

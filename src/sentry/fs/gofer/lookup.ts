@@ -71,7 +71,7 @@ function lookupListed(dir: GoferInode, listing: DirListing, name: string): Gofer
   if (record.type !== DT_DIR) gofer.fileWanted();
   const known = gofer.find(scratch);
   if (known !== undefined) return known;
-  const inode = gofer.inodeOf(scratch, dir, name);
+  const inode = gofer.addInode(scratch, dir, name);
   inode.listing = ahead;
   // What happens inside of a directory is not told where it is listed.
   if (inode.isDir) inode.readAt = -1;

@@ -7,9 +7,11 @@ import { AT_SYMLINK_NOFOLLOW, O_RDONLY } from "../../../abi/fcntl.ts";
 import { S_IFLNK, S_IFMT, S_IFREG, Stat } from "../../../abi/stat.ts";
 import { chmodAt, statAt } from "../../vfs/attributes.ts";
 import { openAt } from "../../vfs/open.ts";
-import { linkAt, readlinkAt, renameAt2, symlinkAt, unlinkAt } from "../../vfs/operations.ts";
+import { linkAt, mkdirAt, readlinkAt, renameAt2, symlinkAt, unlinkAt } from "../../vfs/operations.ts";
+import { mountFileSystem } from "../../vfs/mounting.ts";
+import { resolvePath } from "../../vfs/walk.ts";
 import { turn } from "../../vfs/turn.ts";
-import { readText } from "../tmpfs/harness.testing.ts";
+import { newTmpfs, readText } from "../tmpfs/harness.testing.ts";
 import { inWorld } from "./world.testing.ts";
 
 describe("shared with others", () => {
@@ -42,6 +44,48 @@ describe("shared with others", () => {
       fs.unlinkSync(w.host("link"));
       fs.symlinkSync("/nowhere", w.host("link"));
       assert.equal(openAt(ctx, null, "/link", O_RDONLY, 0), -e.ENOENT);
+    },
+    shared,
+  );
+
+  inWorld(
+    "names that nobody has asked for before, in a directory that has been read",
+    (w) => {
+      const { ctx } = w;
+      const stat = new Stat();
+      fs.mkdirSync(w.host("dir"));
+      fs.writeFileSync(w.host("dir/old"), "");
+      assert.deepEqual(ctx.list("/dir"), ["old"]);
+      const cost = w.cost(() => {
+        for (let i = 0; i < 9; i++) assert.equal(statAt(ctx, null, `/dir/none${i}`, 0, stat), -e.ENOENT);
+      });
+      assert.equal(cost, 0);
+      fs.writeFileSync(w.host("dir/outside"), "");
+      assert.equal(statAt(ctx, null, "/dir/outside", 0, stat), 0);
+      ctx.put("/dir/inside", "");
+      assert.equal(statAt(ctx, null, "/dir//inside", 0, stat), 0);
+      assert.equal(unlinkAt(ctx, null, "/dir/inside"), 0);
+      assert.equal(statAt(ctx, null, "/dir///inside", 0, stat), -e.ENOENT);
+      ctx.put("/dir/inside", "");
+      assert.equal(statAt(ctx, null, "//dir/inside", 0, stat), 0);
+    },
+    shared,
+  );
+
+  inWorld(
+    "what is mounted on a directory that was removed outside can be reached",
+    (w) => {
+      const { ctx } = w;
+      assert.equal(mkdirAt(ctx, null, "/dir", 0o755), 0);
+      assert.equal(mkdirAt(ctx, null, "/dir/on", 0o755), 0);
+      const at = resolvePath(ctx, null, "/dir/on", 0);
+      if (typeof at === "number") throw new Error(`resolve: ${at}`);
+      assert.equal(mountFileSystem(ctx.vfs, newTmpfs(ctx.vfs, ctx.mem), at, 0, "none"), 0);
+      ctx.put("/dir/on/file", "in memory");
+      fs.rmdirSync(w.host("dir/on"));
+      assert.deepEqual(ctx.list("/dir"), []);
+      assert.equal(ctx.text("/dir/on/file"), "in memory");
+      assert.equal(ctx.text("/dir//on/file"), "in memory");
     },
     shared,
   );

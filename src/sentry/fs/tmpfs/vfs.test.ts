@@ -106,6 +106,31 @@ test("paths: dots, slashes, limits", () => {
   assert.equal(rmdirAt(c, null, "/a/f"), -ENOTDIR);
   assert.equal(rmdirAt(c, null, "/a"), -ENOTEMPTY);
   assert.equal(unlinkAt(c, null, "/a/f/"), -ENOTDIR);
+  // What a path has in common with the one before it is not taken apart again.
+  c.put("/a/b/f", "f");
+  c.put("/a/b/other", "other");
+  for (const path of [
+    "/a/b/f",
+    "/a/b/other",
+    "/a/b//other",
+    "/a/b/",
+    "/a/b///",
+    "/a//b/other",
+    "//a/b/other",
+    "/a/b/.",
+  ]) {
+    for (let i = 0; i < 2; i++) {
+      c.stat("/a/b/f");
+      const isFile = path.endsWith("other") || path.endsWith("f");
+      assert.equal(
+        c.stat(path).ino,
+        c.stat(isFile ? `/a/b/${path.slice(path.lastIndexOf("/") + 1)}` : "/a/b").ino,
+        path,
+      );
+    }
+  }
+  assert.equal(statAt(c, null, "/a/b/f/", 0, new Stat()), -ENOTDIR);
+  assert.equal(statAt(c, null, "/a/b/f/x", 0, new Stat()), -ENOTDIR);
 });
 
 test("symbolic links: following, loops, trailing slashes", () => {
