@@ -298,10 +298,12 @@ function readVector(t: Task, file: FileDescription, addr: number, count: number,
     if (whole < 0) return whole;
     seq.truncate(whole);
   }
-  if (seq.remaining === 0) return !hasPosition(file, pos) ? -ESPIPE : file.hasRead ? 0 : -EINVAL;
-  if (pos !== AT_POSITION && checkRange(pos, total) < 0) return hasPosition(file, pos) ? -EINVAL : -ESPIPE;
+  if (!hasPosition(file, pos)) return -ESPIPE;
+  if (!file.hasRead) return -EINVAL;
+  if (seq.remaining === 0) return 0;
+  if (pos !== AT_POSITION && checkRange(pos, total) < 0) return -EINVAL;
   const bad = checkRwFlags(file, flags);
-  if (bad < 0) return hasPosition(file, pos) ? bad : -ESPIPE;
+  if (bad < 0) return bad;
   seq.truncate(MAX_RW_COUNT);
   return readSeq(t, file, pos, (flags & RWF_NOWAIT) !== 0);
 }
@@ -313,10 +315,12 @@ function writeVector(t: Task, file: FileDescription, addr: number, count: number
     const err = takeWhole(t, file, total, seq.wanted, pos);
     if (err < 0) return err;
   } else if (total < 0) return total;
-  if (seq.remaining === 0) return !hasPosition(file, pos) ? -ESPIPE : file.hasWrite ? 0 : -EINVAL;
-  if (pos !== AT_POSITION && checkRange(pos, total) < 0) return hasPosition(file, pos) ? -EINVAL : -ESPIPE;
+  if (!hasPosition(file, pos)) return -ESPIPE;
+  if (!file.hasWrite) return -EINVAL;
+  if (seq.remaining === 0) return 0;
+  if (pos !== AT_POSITION && checkRange(pos, total) < 0) return -EINVAL;
   const bad = checkRwFlags(file, flags);
-  if (bad < 0) return hasPosition(file, pos) ? bad : -ESPIPE;
+  if (bad < 0) return bad;
   seq.truncate(MAX_RW_COUNT);
   let append = (flags & RWF_APPEND) !== 0;
   if ((file.statusFlags & O_APPEND) !== 0) append = pos !== AT_POSITION && (flags & RWF_NOAPPEND) === 0;
