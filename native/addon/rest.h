@@ -1,6 +1,7 @@
 /*
- * A Sentry that has nothing to do gives back the pages of its program that it used last (mem.c): more of them than of
- * anything else, and the host's page cache has them. Times are looked at by a timer, so that no wait costs more.
+ * A Sentry that has nothing to do gives back the pages of its program that it used last: more of them than of anything
+ * else, and the host's page cache has them; and garbage (garbage.h), for which it is looked once a second while it has much
+ * to do. Times are looked at by a timer, so that no wait costs more.
  */
 #ifndef TSVISOR_REST_H
 #define TSVISOR_REST_H

@@ -185,6 +185,8 @@ export interface Host {
   unmapWindow(window: ArrayBuffer): number;
   /** MADV_HUGEPAGE for part of a window. */
   adviseHuge(window: ArrayBuffer, offset: number, len: number): number;
+  /** Fills part of an ArrayBuffer that is no window with zeros, giving its memory back as far as it covers whole pages. 0 or -errno. */
+  forget(buffer: ArrayBuffer, offset: number, len: number): number;
 
   // --- sockets, pipes, events ---
   socketpair(domain: number, type: number): [number, number] | number;
@@ -223,7 +225,10 @@ export interface Host {
   poll(set: Int32Array, n: number, timeoutMs: number): number;
 
   // --- processes ---
-  /** Gives memory back that the start of this process needed: pages of code that can be read again. */
+  /**
+   * Gives memory back that a resting process does not need: pages of code, which can be read again, and, from the second call on,
+   * garbage. A collection takes some 50 ms, and is made when there may be 8 MiB of it.
+   */
   trim(): void;
   spawn(program: SpawnProgram): SpawnResult;
   /**

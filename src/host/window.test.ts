@@ -64,6 +64,23 @@ test("windows cost no garbage collection and their address space comes back", ()
   host.close(fd);
 });
 
+test("a forgotten part of a buffer is zeros, the rest stays", () => {
+  const bytes = new Uint8Array(1 << 20).fill(7);
+  for (const [from, to] of [
+    [100, 200],
+    [5000, 5000],
+    [4000, 300_000],
+    [500_000, 1 << 20],
+  ] as const) {
+    assert.equal(host.forget(bytes.buffer, from, to - from), 0);
+    assert.ok(bytes.subarray(from, to).every((byte) => byte === 0));
+    assert.equal(bytes[from - 1], 7);
+    assert.equal(to === bytes.length ? 7 : bytes[to], 7);
+    bytes.fill(7);
+  }
+  assert.equal(host.forget(bytes.buffer, 1, bytes.length), -EINVAL);
+});
+
 test("impossible windows are errors", () => {
   const fd = host.memfdCreate("window", 0);
   assert.equal(host.mapWindow(fd, 0), -EINVAL);

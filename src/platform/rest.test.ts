@@ -1,7 +1,8 @@
-/** A platform on which nothing happens gives the pages of this process's program back. */
+/** A platform on which nothing happens gives the pages of this process's program back, and garbage. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { getHeapStatistics } from "node:v8";
 import { Bench, jmpBack, SYSCALL } from "./conformance.testing.ts";
 import { StubPlatform } from "./stub/platform.ts";
 
@@ -29,3 +30,38 @@ test("program pages are given back when nothing has happened for a second", () =
     platform.shutdown();
   }
 });
+
+/** Live until it is dropped: `heap` objects, old by then, and `buffers` MiB outside of the heap. */
+function ballast(heap: number, buffers: number): unknown[] {
+  const all: unknown[] = [];
+  for (let i = 0; i < heap; i++) all.push({ i });
+  for (let i = 0; i < buffers; i++) all.push(new Uint8Array(1 << 20));
+  return all;
+}
+
+/** Bytes that garbage takes, measured before and after it. */
+const kinds = [
+  { name: "objects", make: () => ballast(1e6, 0), bytes: () => getHeapStatistics().total_heap_size },
+  { name: "buffers", make: () => ballast(0, 32), bytes: () => process.memoryUsage().arrayBuffers },
+];
+
+for (const { name, make, bytes } of kinds) {
+  test(`garbage is collected when nothing has happened for a second: ${name}`, () => {
+    const platform = StubPlatform.start("ptrace", -1);
+    if (!(platform instanceof StubPlatform)) throw new Error(platform.reason);
+    try {
+      platform.wait(2.2e9);
+      const before = bytes();
+      let live = make();
+      const most = bytes();
+      assert.ok(most - before > 30e6, `only ${most - before} bytes are used`);
+      assert.equal(live.length > 0, true);
+      live = [];
+      platform.wait(2.2e9);
+      const after = bytes();
+      assert.ok(after - before < 10e6, `${before} before, ${most} with garbage, ${after} at rest`);
+    } finally {
+      platform.shutdown();
+    }
+  });
+}

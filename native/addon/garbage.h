@@ -1,0 +1,14 @@
+/*
+ * Collecting garbage where V8 does not. V8 leaves much to tasks of an event loop: a collection of a heap that rests, giving pages
+ * that it keeps in a pool back to the host. We have no such loop: what one busy second needed would be kept for ever. So the heap is
+ * looked at once a second, and collected when it has grown by much, by less when nothing else is to be done.
+ */
+#ifndef TSVISOR_GARBAGE_H
+#define TSVISOR_GARBAGE_H
+
+#include <stdbool.h>
+
+/* Collects if it is worth it; what is there at the first call counts as needed. `resting`: nobody waits for us. */
+void garbage_look(bool resting);
+
+#endif
