@@ -57,6 +57,12 @@ export class HostMemoryStore implements MemoryStore {
     this.host.adviseHuge(this.buffer, offset, len);
   }
 
+  forget(a: Int32Array | Uint8Array, from: number, to: number): void {
+    const size = a.BYTES_PER_ELEMENT;
+    if (this.host.forget(a.buffer as ArrayBuffer, a.byteOffset + from * size, (to - from) * size) < 0)
+      a.fill(0, from, to);
+  }
+
   isHole(offset: number, len: number): boolean {
     return this.nextData(offset) >= offset + len;
   }

@@ -189,3 +189,32 @@ test("the pool of a space that ended without leaving pages serves the next one",
   f.trim();
   assert.equal(f.totalUsage(), 0);
 });
+
+test("what was noted about pages that nobody has any more is forgotten", () => {
+  const store = new FakeStore(340 * 1024);
+  const forgotten: number[] = [];
+  Object.assign(store, {
+    // Nobody writes into these pages.
+    punch: () => 0,
+    forget(a: Int32Array | Uint8Array, from: number, to: number): void {
+      forgotten.push((to - from) * a.BYTES_PER_ELEMENT);
+      a.fill(0, from, to);
+    },
+  });
+  const f = new MemoryFile(store);
+  const pages = 300 * 1024;
+  for (let i = 0; i < 3; i++) {
+    const low = f.allocate(P, MEM_ANON, true, -1);
+    const a = f.allocate(pages * P, MEM_ANON, true, -1);
+    const high = f.allocate(P, MEM_ANON, true, -1);
+    forgotten.length = 0;
+    f.decRef(a, pages * P);
+    const sum = forgotten.reduce((x, y) => x + y, 0);
+    assert.ok(sum >= 299 * 1024 * 17, `${sum} bytes of the notes of ${pages} pages`);
+    assert.equal(f.refCount(low), 1);
+    assert.equal(f.refCount(high), 1);
+    f.decRef(low, P);
+    f.decRef(high, P);
+  }
+  assert.equal(f.totalUsage(), 0);
+});

@@ -33,6 +33,8 @@ export interface MemoryStore {
   adviseHuge?(offset: number, len: number): void;
   /** Gives the host's memory of [offset, offset+len) back; it reads as zeros afterwards. 0 or -errno. */
   punch(offset: number, len: number): number;
+  /** Fills elements [from, to) of an array with zeros, giving its memory back to the host. Absent: there is no such way. */
+  forget?(a: Int32Array | Uint8Array, from: number, to: number): void;
   /** Whether the host has no page of [offset, offset+len): all zeros, cheaply told. Absent: nobody knows. */
   isHole?(offset: number, len: number): boolean;
   /** The first byte from `offset` on in a page that the host has, and in one that it has not; Infinity: none. Absent: all are there. */
@@ -59,6 +61,9 @@ const CHUNK_PAGES = 1024;
 const SPARE_POOLS = 8;
 const SPARE_CHUNKS = 4;
 
+/** When so many chunks have come back, the memory of what was noted about their pages is given back too: 17 bytes a page. */
+const FORGET_CHUNKS = 256;
+
 /** A file of pages. All offsets and lengths are page multiples unless said otherwise. */
 export class MemoryFile implements MappedFile {
   readonly backing: HostBacking;
@@ -83,6 +88,8 @@ export class MemoryFile implements MappedFile {
   private readonly chunkShift: number;
   /** Which chunks belong to nobody. */
   private readonly freeChunks: PageRuns;
+  /** Chunks that came back since {@link forgetFree}. */
+  private returned = 0;
   /** The pool of each chunk that has one. */
   private readonly owners: (PagePool | undefined)[] = [];
   private readonly tags: RunTags;
@@ -449,6 +456,26 @@ export class MemoryFile implements MappedFile {
     this.owners.fill(undefined, first, first + count);
     pool.chunks -= count;
     this.freeChunks.free(first, count);
+    this.returned += count;
+    if (this.returned >= FORGET_CHUNKS) this.forgetFree();
+  }
+
+  /** Nothing needs to be known about pages of chunks that belong to nobody: all of it is zeros, or does not matter. */
+  private forgetFree(): void {
+    this.returned = 0;
+    if (this.store.forget === undefined) return;
+    const { freeChunks } = this;
+    freeChunks.eachFree((first, count) => this.forgetChunks(first, count));
+    this.forgetChunks(freeChunks.top, freeChunks.capacity - freeChunks.top);
+  }
+
+  private forgetChunks(first: number, count: number): void {
+    const { tag, next, prev } = this.tags;
+    for (const a of [this.refs, this.kinds, tag, next, prev]) {
+      const from = first * this.chunkPages;
+      const to = Math.min(from + count * this.chunkPages, a.length);
+      if (from < to) this.store.forget!(a, from, to);
+    }
   }
 
   /** All chunks of one pool become another's. */

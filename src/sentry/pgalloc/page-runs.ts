@@ -40,7 +40,7 @@ export class FreeRuns {
   count: number = WIDE;
   protected readonly tags: RunTags;
   /** First run of each bin, -1: none; `binMask` has the bit of every bin that is not empty. */
-  private readonly bins: Int32Array = new Int32Array(BINS).fill(-1);
+  protected readonly bins: Int32Array = new Int32Array(BINS).fill(-1);
   private binMask = 0;
 
   constructor(tags: RunTags) {
@@ -201,6 +201,14 @@ export class PageRuns extends FreeRuns {
     if (start + len !== this.top) return;
     this.take(start, len, len);
     this.top = start;
+  }
+
+  /** Tells all free runs but the pages from `top` on. */
+  eachFree(visit: (p: number, n: number) => void): void {
+    const { tag, next } = this.tags;
+    for (let bin = 0; bin < BINS; bin++) {
+      for (let p = this.bins[bin]!; p >= 0; p = next[p]!) visit(p, tag[p]!);
+    }
   }
 
   /** Whether page `p` lies in a free run (for tests and assertions: it walks). */
