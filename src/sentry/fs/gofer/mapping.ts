@@ -1,5 +1,6 @@
 /** mmap of host files: the donated fds are mapped by the stubs themselves. */
 import { EFAULT } from "../../../abi/errno.ts";
+import { MappingList } from "../../memmap/mapping-list.ts";
 import { PAGE_SIZE } from "../../memmap/memmap.ts";
 import type { Mappable, MappingOwner, Translation } from "../../memmap/memmap.ts";
 import type { GoferInode } from "./inode.ts";
@@ -7,18 +8,9 @@ import type { GoferInode } from "./inode.ts";
 const PROT_READ_EXEC = 5;
 const PROT_ALL = 7;
 
-/** A mapping of the file, as addMapping told. */
-interface Entry {
-  readonly owner: MappingOwner;
-  readonly addr: number;
-  readonly len: number;
-  readonly offset: number;
-  readonly isWritable: boolean;
-}
-
 export class GoferMapping implements Mappable {
   private readonly inode: GoferInode;
-  private readonly entries: Entry[] = [];
+  private readonly mappings: MappingList = new MappingList();
 
   constructor(inode: GoferInode) {
     this.inode = inode;
@@ -45,21 +37,12 @@ export class GoferMapping implements Mappable {
   }
 
   addMapping(owner: MappingOwner, addr: number, len: number, offset: number, isWritable: boolean): void {
-    this.entries.push({ owner, addr, len, offset, isWritable });
+    this.mappings.add(owner, addr, len, offset, isWritable);
     this.inode.incUsers();
   }
 
   removeMapping(owner: MappingOwner, addr: number, len: number, offset: number, isWritable: boolean): void {
-    const { entries } = this;
-    for (let i = entries.length - 1; i >= 0; i--) {
-      const entry = entries[i]!;
-      if (entry.owner !== owner || entry.addr !== addr || entry.len !== len) continue;
-      if (entry.offset !== offset || entry.isWritable !== isWritable) continue;
-      entries[i] = entries[entries.length - 1]!;
-      entries.pop();
-      this.inode.decUsers();
-      return;
-    }
+    if (this.mappings.remove(owner, addr, len, offset, isWritable)) this.inode.decUsers();
   }
 
   syncRange(_offset: number, _len: number): number {
@@ -69,13 +52,7 @@ export class GoferMapping implements Mappable {
 
   /** The file is `size` bytes long now: what lies beyond is no longer mapped (private copies included). */
   truncated(size: number): void {
-    const from = roundUp(size);
-    for (const entry of this.entries.slice()) {
-      const end = entry.offset + entry.len;
-      if (end <= from) continue;
-      const start = entry.offset > from ? entry.offset : from;
-      entry.owner.invalidateMapping(this, start, end - start);
-    }
+    this.mappings.invalidate(this, roundUp(size), Infinity);
   }
 }
 

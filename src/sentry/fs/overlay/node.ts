@@ -2,6 +2,7 @@
 import { EINVAL, ENODATA, EPERM } from "../../../abi/errno.ts";
 import { O_ACCMODE, O_RDONLY, O_TRUNC } from "../../../abi/fcntl.ts";
 import { S_IALLUGO, S_IFLNK, S_IFMT, S_IFREG, Stat } from "../../../abi/stat.ts";
+import { MappingList } from "../../memmap/mapping-list.ts";
 import type { Mappable, MappingOwner, Translation } from "../../memmap/memmap.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_SIZE, ATTR_UID, Inode, SetAttr } from "../../vfs/inode.ts";
@@ -173,6 +174,9 @@ export abstract class OverlayNode extends Inode {
 const parentStat: Stat = new Stat();
 const parentTimes: SetAttr = new SetAttr();
 
+/** Our one mapping of the layer's file: longer than any. */
+const WHOLE_FILE = 2 ** 52;
+
 function keepTimes(a: SetAttr, st: Stat): void {
   a.mask = ATTR_ATIME | ATTR_MTIME;
   a.atimeSec = st.atimeSec;
@@ -198,11 +202,13 @@ export class OverlayLeaf extends OverlayNode implements Mappable, MappingOwner {
   /** Names, for lower files with several; -1: the layer knows. */
   links = -1;
   private readonly layer: number;
-  /** Mappings: who is told when contents move. Flat list of (owner, addr, len, offset, writable). */
-  private mappings: MappingRecord[] | null = null;
+  /** Mappings: who is told when contents move. */
+  private mappings: MappingList | null = null;
   /** What the mappings map, and the file that keeps it there. */
   private mapSource: FileDescription | null = null;
   private mapped: Mappable | null = null;
+  /** {@link mapped} knows that it is: of one mapping by us, whatever others do with ours. */
+  private isTold = false;
 
   constructor(
     fs: OverlayFs,
@@ -307,7 +313,7 @@ export class OverlayLeaf extends OverlayNode implements Mappable, MappingOwner {
   }
 
   override onUnused(): void {
-    if (this.mappings === null || this.mappings.length === 0) this.forgetMappable();
+    if (this.mappings === null || this.mappings.isEmpty) this.forgetMappable();
     super.onUnused();
   }
 
@@ -397,18 +403,26 @@ export class OverlayLeaf extends OverlayNode implements Mappable, MappingOwner {
 
   /** After copy-up: mappings show the upper file from their next fault on. */
   private moveMappings(): void {
-    const old = this.mapped;
-    const list = this.mappings;
-    if (old === null) return;
-    if (list !== null) {
-      for (const m of list) old.removeMapping(this, m.addr, m.len, m.offset, m.writable);
-      for (const m of list) m.owner.invalidateMapping(this, m.offset, m.len);
-    }
+    if (this.mapped === null) return;
+    this.untell();
+    this.mappings?.invalidate(this, 0, WHOLE_FILE);
     this.forgetMappable();
-    if (list === null || list.length === 0) return;
-    const now = this.currentMappable();
-    if (typeof now === "number") return;
-    for (const m of list) now.addMapping(this, m.addr, m.len, m.offset, m.writable);
+    if (this.mappings !== null && !this.mappings.isEmpty) this.tell();
+  }
+
+  /** The layer's file is mapped now. */
+  private tell(): void {
+    if (this.isTold) return;
+    const m = this.currentMappable();
+    if (typeof m === "number") return;
+    m.addMapping(this, 0, WHOLE_FILE, 0, false);
+    this.isTold = true;
+  }
+
+  private untell(): void {
+    if (!this.isTold) return;
+    this.isTold = false;
+    this.mapped!.removeMapping(this, 0, WHOLE_FILE, 0, false);
   }
 
   translate(offset: number, len: number, write: boolean, out: Translation): number {
@@ -417,27 +431,20 @@ export class OverlayLeaf extends OverlayNode implements Mappable, MappingOwner {
   }
 
   addMapping(owner: MappingOwner, addr: number, len: number, offset: number, writable: boolean): void {
-    if (this.mappings === null) this.mappings = [];
-    this.mappings.push({ owner, addr, len, offset, writable });
-    const m = this.currentMappable();
-    if (typeof m !== "number") m.addMapping(this, addr, len, offset, writable);
+    if (this.mappings === null) this.mappings = new MappingList();
+    this.mappings.add(owner, addr, len, offset, writable);
+    this.tell();
     this.incUsers();
   }
 
   removeMapping(owner: MappingOwner, addr: number, len: number, offset: number, writable: boolean): void {
-    const list = this.mappings;
-    if (list === null) return;
-    for (let i = list.length - 1; i >= 0; i--) {
-      const r = list[i]!;
-      if (r.owner !== owner || r.addr !== addr || r.len !== len || r.offset !== offset || r.writable !== writable)
-        continue;
-      list[i] = list[list.length - 1]!;
-      list.pop();
-      if (this.mapped !== null) this.mapped.removeMapping(this, addr, len, offset, writable);
-      if (list.length === 0) this.forgetMappable();
-      this.decUsers();
-      return;
+    const { mappings } = this;
+    if (mappings === null || !mappings.remove(owner, addr, len, offset, writable)) return;
+    if (mappings.isEmpty) {
+      this.untell();
+      this.forgetMappable();
     }
+    this.decUsers();
   }
 
   syncRange(offset: number, len: number): number {
@@ -447,21 +454,6 @@ export class OverlayLeaf extends OverlayNode implements Mappable, MappingOwner {
 
   /** The layer's file lost pages: pass it on under our own name. */
   invalidateMapping(_mappable: Mappable, offset: number, len: number): void {
-    const list = this.mappings;
-    if (list === null) return;
-    for (const m of list.slice()) {
-      if (m.offset >= offset + len || m.offset + m.len <= offset) continue;
-      const from = m.offset > offset ? m.offset : offset;
-      const to = Math.min(m.offset + m.len, offset + len);
-      m.owner.invalidateMapping(this, from, to - from);
-    }
+    this.mappings?.invalidate(this, offset, len);
   }
-}
-
-interface MappingRecord {
-  owner: MappingOwner;
-  addr: number;
-  len: number;
-  offset: number;
-  writable: boolean;
 }

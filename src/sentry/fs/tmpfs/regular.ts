@@ -18,6 +18,7 @@ import {
 import { CAP_FSETID } from "../../../abi/capability.ts";
 import { MAX_FILE_SIZE } from "../../../abi/limits.ts";
 import { S_IFREG, S_IXUGO } from "../../../abi/stat.ts";
+import { MappingList } from "../../memmap/mapping-list.ts";
 import { PAGE_SIZE } from "../../memmap/memmap.ts";
 import type { Mappable, MappingOwner, Translation } from "../../memmap/memmap.ts";
 import type { IoSequence } from "../../usermem/io.ts";
@@ -34,22 +35,13 @@ import type { TmpfsFs } from "./tmpfs.ts";
 const FAULT_PAGES = 64;
 const PROT_ALL = 7;
 
-/** A mapping of the file, as addMapping told. */
-interface MappingRecord {
-  owner: MappingOwner;
-  addr: number;
-  len: number;
-  offset: number;
-  writable: boolean;
-}
-
 /** A regular file: size and pages. */
 export class TmpfsRegular extends TmpfsInode implements Mappable {
   size = 0;
   readonly pages: FilePages;
   /** F_SEAL_*; F_SEAL_SEAL from the start for everything but memfd_create(MFD_ALLOW_SEALING). */
   seals: number = F_SEAL_SEAL;
-  private mappings: MappingRecord[] | null = null;
+  private mappings: MappingList | null = null;
   private writableMappings = 0;
 
   constructor(fs: TmpfsFs, mode: number, uid: number, gid: number) {
@@ -338,25 +330,16 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
   }
 
   addMapping(owner: MappingOwner, addr: number, len: number, offset: number, writable: boolean): void {
-    if (this.mappings === null) this.mappings = [];
-    this.mappings.push({ owner, addr, len, offset, writable });
+    if (this.mappings === null) this.mappings = new MappingList();
+    this.mappings.add(owner, addr, len, offset, writable);
     if (writable) this.writableMappings++;
     this.incUsers();
   }
 
   removeMapping(owner: MappingOwner, addr: number, len: number, offset: number, writable: boolean): void {
-    const list = this.mappings;
-    if (list === null) return;
-    for (let i = list.length - 1; i >= 0; i--) {
-      const m = list[i]!;
-      if (m.owner !== owner || m.addr !== addr || m.len !== len || m.offset !== offset || m.writable !== writable)
-        continue;
-      list[i] = list[list.length - 1]!;
-      list.pop();
-      if (writable) this.writableMappings--;
-      this.decUsers();
-      return;
-    }
+    if (this.mappings === null || !this.mappings.remove(owner, addr, len, offset, writable)) return;
+    if (writable) this.writableMappings--;
+    this.decUsers();
   }
 
   syncRange(_offset: number, _len: number): number {
@@ -365,15 +348,7 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
 
   /** Tells every mapping that the pages of [offset, offset+len) are no longer the file's. */
   private invalidate(offset: number, len: number): void {
-    const list = this.mappings;
-    if (list === null) return;
-    for (const m of list.slice()) {
-      if (m.offset < offset + len && m.offset + m.len > offset) {
-        const from = m.offset > offset ? m.offset : offset;
-        const to = Math.min(m.offset + m.len, offset + len);
-        m.owner.invalidateMapping(this, from, to - from);
-      }
-    }
+    this.mappings?.invalidate(this, offset, len);
   }
 }
 
