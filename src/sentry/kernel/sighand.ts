@@ -2,37 +2,51 @@
 import { ACT_IGN, defaultAction, NSIG, SIG_DFL, SIG_IGN } from "../../abi/signal.ts";
 import { WIDE } from "../../base/wide.ts";
 
-/** One disposition. */
+/** One disposition. It never changes, so that the tables of a process and its children share it. */
 export class SigAction {
   /** Guest address, SIG_DFL or SIG_IGN. */
-  handler: number = WIDE;
+  readonly handler: number = WIDE;
   /** SA_*, unsigned. */
-  flags = 0;
-  restorer: number = WIDE;
-  maskLo = 0;
-  maskHi = 0;
+  readonly flags: number = 0;
+  readonly restorer: number = WIDE;
+  readonly maskLo: number = 0;
+  readonly maskHi: number = 0;
 
-  copyFrom(a: SigAction): void {
-    this.handler = a.handler;
-    this.flags = a.flags;
-    this.restorer = a.restorer;
-    this.maskLo = a.maskLo;
-    this.maskHi = a.maskHi;
+  constructor(handler: number, flags: number, restorer: number, maskLo: number, maskHi: number) {
+    this.handler = handler;
+    this.flags = flags;
+    this.restorer = restorer;
+    this.maskLo = maskLo;
+    this.maskHi = maskHi;
   }
 }
 
+const DEFAULT: SigAction = new SigAction(SIG_DFL, 0, 0, 0, 0);
+const IGNORED: SigAction = new SigAction(SIG_IGN, 0, 0, 0, 0);
+/** Index = signal number; 0 is unused. */
+const ALL_DEFAULT: readonly SigAction[] = new Array<SigAction>(NSIG + 1).fill(DEFAULT);
+
 /** The table of all dispositions. */
 export class SignalHandlers {
-  /** Index = signal number; 0 is unused. */
-  readonly actions: SigAction[] = [];
+  private readonly actions: SigAction[];
   refs = 1;
 
-  constructor() {
-    for (let i = 0; i <= NSIG; i++) this.actions.push(new SigAction());
+  constructor(actions: readonly SigAction[] = ALL_DEFAULT) {
+    this.actions = actions.slice();
   }
 
   get(sig: number): SigAction {
     return this.actions[sig]!;
+  }
+
+  set(sig: number, action: SigAction): void {
+    this.actions[sig] = action;
+  }
+
+  /** The handler goes back to the default; flags and mask stay. */
+  dropHandler(sig: number): void {
+    const a = this.actions[sig]!;
+    this.actions[sig] = new SigAction(SIG_DFL, a.flags, a.restorer, a.maskLo, a.maskHi);
   }
 
   /** Whether the signal would be thrown away if it were not blocked. */
@@ -42,20 +56,11 @@ export class SignalHandlers {
   }
 
   clone(): SignalHandlers {
-    const c = new SignalHandlers();
-    for (let i = 1; i <= NSIG; i++) c.actions[i]!.copyFrom(this.actions[i]!);
-    return c;
+    return new SignalHandlers(this.actions);
   }
 
   /** execve: caught signals go back to their default, ignored ones stay ignored. */
   resetForExec(): void {
-    for (let i = 1; i <= NSIG; i++) {
-      const a = this.actions[i]!;
-      if (a.handler !== SIG_IGN) a.handler = SIG_DFL;
-      a.flags = 0;
-      a.restorer = 0;
-      a.maskLo = 0;
-      a.maskHi = 0;
-    }
+    for (let i = 1; i <= NSIG; i++) this.actions[i] = this.actions[i]!.handler === SIG_IGN ? IGNORED : DEFAULT;
   }
 }

@@ -202,7 +202,7 @@ function pushHandler(t: Task, a: SigAction, info: SigInfo): boolean {
     hi |= sigBitHi(info.signo);
   }
   setMask(t, lo, hi);
-  if ((a.flags & SA_RESETHAND) !== 0) a.handler = SIG_DFL;
+  if ((a.flags & SA_RESETHAND) !== 0) t.group.sighand.dropHandler(info.signo);
   if ((t.altStackFlags & SS_AUTODISARM) !== 0) {
     t.altStackSp = 0;
     t.altStackSize = 0;
@@ -213,7 +213,7 @@ function pushHandler(t: Task, a: SigAction, info: SigInfo): boolean {
 
 /** The frame could not be written or read: SIGSEGV, which kills if it was SIGSEGV's own handler. */
 function forceSegv(t: Task, sig: number): void {
-  if (sig === SIGSEGV) t.group.sighand.get(SIGSEGV).handler = SIG_DFL;
+  if (sig === SIGSEGV) t.group.sighand.dropHandler(SIGSEGV);
   const info = new SigInfo();
   info.signo = SIGSEGV;
   info.code = SI_KERNEL;

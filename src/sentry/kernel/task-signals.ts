@@ -16,7 +16,6 @@ import {
   SI_KERNEL,
   SI_TKILL,
   SI_USER,
-  SIG_DFL,
   SIG_IGN,
   SIGCHLD,
   SIGCONT,
@@ -158,7 +157,7 @@ export function forceSignal(t: Task, info: SigInfo): void {
   const a = t.group.sighand.get(sig);
   const blocked = sigInSet(sig, t.maskLo, t.maskHi);
   if (blocked || a.handler === SIG_IGN) {
-    a.handler = SIG_DFL;
+    t.group.sighand.dropHandler(sig);
     if (blocked) {
       t.maskLo &= ~sigBitLo(sig);
       t.maskHi &= ~sigBitHi(sig);

@@ -36,6 +36,7 @@ import { readU64, writeI64 } from "../../abi/time.ts";
 import { R_RSP, regU64 } from "../../arch/amd64/registers.ts";
 import { openPidFd, PidFd } from "../kernel/pidfd.ts";
 import { mayTrace } from "../kernel/ptrace-access.ts";
+import { SigAction } from "../kernel/sighand.ts";
 import type { Task } from "../kernel/task.ts";
 import { TaskDirectory } from "../kernelfs/proc/task-dir.ts";
 import { altStackStatus, onAltStack, setAltStack, sigreturn } from "../kernel/task-deliver.ts";
@@ -261,11 +262,8 @@ function sysRtSigaction(t: Task, a: SyscallArgs): number {
     v.setInt32(28, act.maskHi, true);
   }
   if (newAt !== 0) {
-    act.handler = handler;
-    act.flags = (flags & KNOWN_SA_FLAGS) >>> 0;
-    act.restorer = restorer;
-    act.maskLo = maskLo & ~UNBLOCKABLE_LO;
-    act.maskHi = maskHi;
+    const known = (flags & KNOWN_SA_FLAGS) >>> 0;
+    t.group.sighand.set(sig, new SigAction(handler, known, restorer, maskLo & ~UNBLOCKABLE_LO, maskHi));
     if ((handler === SIG_IGN || handler === SIG_DFL) && t.group.sighand.ignores(sig)) discardIgnored(t.group, sig);
   }
   if (oldAt !== 0 && t.copyOutStruct(oldAt, SIGACTION_SIZE) !== 0) return -EFAULT;
