@@ -40,7 +40,16 @@ class CpuAccount {
   owedUser = 0;
   /** `total` at the last sample. */
   sampled = 0;
+  /** When the host was asked for `total`, while there is a {@link CROWD}. Monotonic, ns. */
+  askedNs: number = WIDE;
 }
+
+/**
+ * The host adds up the time of all threads of a process. When more than so many share the memory, it is asked at most once in so
+ * many ns for each of them: a thousand threads that end cost a thousand times one of them.
+ */
+const CROWD = 64;
+const CROWD_NS = 500;
 
 /** Relation of the kernel thread's CPU time to the time that its steps lasted. */
 export class ServingCpu {
@@ -61,18 +70,28 @@ export class ServingCpu {
   }
 }
 
+/** The thread has time that is not accounted yet, or will have: it runs. */
+export function addRunner(t: Task): void {
+  if (t.run === RUN_EXITED) return;
+  t.isRunner = true;
+  t.mm.runners.push(t);
+}
+
 /** Brings the figures of the threads that share the task's memory up to date. */
 export function syncCpu(t: Task): void {
   if (t.run === RUN_EXITED) return;
-  const { mm, kernel } = t;
-  const { tasks } = t.group;
-  if (mm.users <= tasks.length) {
-    account(t, mm, tasks);
-    return;
+  if (!t.isRunner) addRunner(t);
+  const { mm } = t;
+  const runners = mm.runners as Task[];
+  account(t, mm, runners);
+  // Who does not run has nothing more until its next step; of many sharing the memory that is nearly everybody.
+  let n = 0;
+  for (const other of runners) {
+    if (other.mm !== mm) continue;
+    if (other.run === RUN_GUEST) runners[n++] = other;
+    else other.isRunner = false;
   }
-  const all: Task[] = [];
-  for (const other of kernel.tasks.values()) if (other.mm === mm && other.run !== RUN_EXITED) all.push(other);
-  account(t, mm, all);
+  runners.length = n;
 }
 
 /**
@@ -114,15 +133,22 @@ function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
   const room = ran + served - spun;
   let given = ran;
   let userPart = 1;
-  const total = k.platform.cpuTime === undefined ? -1 : k.platform.cpuTime(mm.as, CPU_TOTAL);
-  if (total >= 0) {
-    let acc = mm.as.owner as CpuAccount | undefined;
+  let acc = mm.as.owner as CpuAccount | undefined;
+  const isCrowd = acc !== undefined && mm.users > CROWD && k.clock.monotonicNs() - acc.askedNs < mm.users * CROWD_NS;
+  const total = isCrowd || k.platform.cpuTime === undefined ? -1 : k.platform.cpuTime(mm.as, CPU_TOTAL);
+  if (isCrowd) {
+    // Taken for what the host gave, until it is asked again.
+    given = Math.min(ran, room);
+    acc!.total += given;
+    userPart = acc!.userPart;
+  } else if (total >= 0) {
     if (acc === undefined) {
       acc = new CpuAccount();
       mm.as.owner = acc;
     }
-    const used = total - acc.total;
-    acc.total = total;
+    if (mm.users > CROWD) acc.askedNs = k.clock.monotonicNs();
+    const used = Math.max(0, total - acc.total);
+    acc.total = Math.max(total, acc.total);
     // A thread that spins waits for a CPU as one that runs does.
     const spinning = spun === 0 ? 0 : (used * spun) / (ran + served * (1 - servedPart) + spun);
     given = Math.min(used - spinning, room);

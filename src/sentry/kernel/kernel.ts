@@ -26,7 +26,7 @@ import { MqueueFs } from "../fs/mqueue/mqueue.ts";
 import { InotifyLimits } from "../fs/inotify/inotify.ts";
 import { IpcNamespace } from "../ipc/ipc.ts";
 import type { IpcEnv } from "../ipc/ipc.ts";
-import { ServingCpu } from "./cpu-time.ts";
+import { addRunner, ServingCpu } from "./cpu-time.ts";
 import { FutexTable } from "./futex.ts";
 import { HostWatch } from "./host-watch.ts";
 import { createInitProcess } from "./init-process.ts";
@@ -392,6 +392,7 @@ export class Kernel {
       const t = list[i]!;
       t.servedNs += each;
       t.spunNs += spun;
+      if (!t.isRunner) addRunner(t);
       if (t.run === RUN_GUEST) t.resumedNs = endNs;
     }
     // Nobody is to be kept in memory for long.

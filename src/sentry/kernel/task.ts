@@ -214,6 +214,8 @@ export class Task implements WaitListener, TimerListener {
   spunNs: number = WIDE;
   /** Time that the kernel's steps for it took, not yet accounted, ns. */
   servedNs: number = WIDE;
+  /** It is among its memory's runners: cpu-time.ts. */
+  isRunner = false;
 
   constructor(
     kernel: Kernel,

@@ -98,6 +98,8 @@ export class MemoryManager implements MappingOwner {
   envEnd: number = WIDE;
   /** The auxiliary vector as the program got it (/proc/PID/auxv). */
   auxv: Uint8Array = new Uint8Array(0);
+  /** Threads whose CPU time is not yet accounted: kernel/cpu-time.ts. */
+  runners: unknown[] = [];
   /** The executable: one reference, see {@link setExe}. */
   exe: VmaFile | null = null;
 
