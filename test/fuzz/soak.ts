@@ -3,8 +3,9 @@
  *
  * One sandbox runs fuzz sequences and stressors, round after round, and is looked at from outside between them, when nothing
  * runs in it: the Sentry must be alive, and its memory, its descriptors, the stub processes and the pages of the memory files
- * must not grow. The rounds after the first of each program are compared: what the second half needs at least, with what the
- * first half did.
+ * must not grow. The first third of the rounds is for warming up (caches fill, code is compiled); of the others is compared what
+ * the second half needs at least with what the first half did. After that third and in the end the sandbox rests, and must be as
+ * small in the end as it was then.
  */
 import fc from "fast-check";
 import { spawn, spawnSync } from "node:child_process";
@@ -21,6 +22,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { compile } from "../harness/program.ts";
 import { parseOptions, POSITIVE, POSITIVE_INTEGER, readOptions } from "../../tools/options.ts";
 import type { Usage } from "../../tools/options.ts";
@@ -62,10 +64,14 @@ while read -r program words; do
 done
 `;
 
-/** What is measured of the Sentry between rounds. */
+/** How long it takes until a sandbox at rest has given back what it does not need. */
+const REST_MS = 4000;
+
+/** What is measured of the Sentry and its gofer between rounds. */
 interface Sample {
   /** KiB */
   readonly rss: number;
+  readonly goferRss: number;
   readonly descriptors: number;
   readonly stubs: number;
   /** KiB of memory files. */
@@ -86,18 +92,21 @@ function childrenOf(pid: number): number[] {
   return children;
 }
 
-/** The Sentry below the command line's process. */
-function findSentry(pid: number): number {
+/** The process called `name` below the command line's. */
+function find(name: string, pid: number): number {
   for (const child of childrenOf(pid)) {
-    if (readFileSync(`/proc/${child}/cmdline`, "latin1").startsWith("tsvisor-sentry")) return child;
-    const below = findSentry(child);
+    if (readFileSync(`/proc/${child}/cmdline`, "latin1").startsWith(name)) return child;
+    const below = find(name, child);
     if (below > 0) return below;
   }
   return 0;
 }
 
-function sampleOf(pid: number): Sample {
-  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+function rssOf(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))![1]);
+}
+
+function sampleOf(pid: number, gofer: number): Sample {
   const descriptors = readdirSync(`/proc/${pid}/fd`);
   let memory = 0;
   for (const fd of descriptors) {
@@ -105,7 +114,8 @@ function sampleOf(pid: number): Sample {
     if (readlinkSync(path).startsWith("/memfd:")) memory += statSync(path).blocks / 2;
   }
   return {
-    rss: Number(/^VmRSS:\s+(\d+)/m.exec(status)![1]),
+    rss: rssOf(pid),
+    goferRss: rssOf(gofer),
     descriptors: descriptors.length,
     stubs: childrenOf(pid).length,
     memory,
@@ -116,6 +126,7 @@ function sampleOf(pid: number): Sample {
 const allowed: Readonly<Record<keyof Sample, readonly [number, number]>> = {
   // Of the collector's and compiled code's liking.
   rss: [0.1, 16384],
+  goferRss: [0.1, 4096],
   descriptors: [0, 2],
   stubs: [0, 2],
   memory: [0.05, 4096],
@@ -168,33 +179,62 @@ async function round(n: number): Promise<boolean> {
   }
 }
 
-const startMs = performance.now();
-let n = 0;
-while (performance.now() - startMs < minutes * 60_000 && (await round(n))) {
-  const sentry = findSentry(sandbox.pid!);
-  if (sentry === 0) {
-    failures.push("there is no Sentry");
-    break;
+/** What the sandbox needs now; null when it has ended. */
+function look(when: string): Sample | null {
+  const sentry = find("tsvisor-sentry", sandbox.pid!);
+  const gofer = find("tsvisor-gofer", sandbox.pid!);
+  if (sentry === 0 || gofer === 0) {
+    failures.push(`${when}: the sandbox has ended`);
+    return null;
   }
-  const sample = sampleOf(sentry);
-  samples.push(sample);
+  const sample = sampleOf(sentry, gofer);
   const seconds = ((performance.now() - startMs) / 1000).toFixed(0).padStart(5);
-  const { rss, descriptors, stubs, memory } = sample;
+  const { rss, goferRss, descriptors, stubs, memory } = sample;
   console.log(
-    `${seconds} s round ${n}: RSS ${rss} KiB, ${descriptors} descriptors, ${stubs} stubs, memory files ${memory} KiB`,
+    `${seconds} s ${when}: RSS ${rss} KiB, gofer ${goferRss} KiB, ${descriptors} descriptors, ${stubs} stubs, memory files ${memory} KiB`,
   );
-  n++;
+  return sample;
 }
+
+async function lookAtRest(): Promise<Sample | null> {
+  await setTimeout(REST_MS);
+  return look("at rest");
+}
+
+/** Whether `key` has grown. */
+function compareLeast(key: keyof Sample, early: readonly Sample[], late: readonly Sample[], when: string): void {
+  const before = Math.min(...early.map((sample) => sample[key]));
+  const after = Math.min(...late.map((sample) => sample[key]));
+  const [share, more] = allowed[key];
+  if (after > before * (1 + share) + more) failures.push(`${key}${when} grew from ${before} to ${after}`);
+}
+
+const startMs = performance.now();
+await setTimeout(REST_MS);
+look("not yet used");
+let n = 0;
+let warm = 0;
+let rested: Sample | null = null;
+while (performance.now() - startMs < minutes * 60_000 && (await round(n))) {
+  const sample = look(`round ${n}`);
+  if (sample === null) break;
+  samples.push(sample);
+  n++;
+  if (warm > 0 || performance.now() - startMs < minutes * 20_000) continue;
+  warm = n;
+  rested = await lookAtRest();
+}
+const restedLast = await lookAtRest();
 sandbox.stdin.end();
 
-const steady = samples.slice(PROGRAMS);
+const steady = samples.slice(warm);
 const half = Math.floor(steady.length / 2);
 if (half < 3) failures.push(`only ${samples.length} rounds: too few to compare`);
-for (const key of half < 3 ? [] : (["rss", "descriptors", "stubs", "memory"] as const)) {
-  const before = Math.min(...steady.slice(0, half).map((sample) => sample[key]));
-  const after = Math.min(...steady.slice(half).map((sample) => sample[key]));
-  const [share, more] = allowed[key];
-  if (after > before * (1 + share) + more) failures.push(`${key} grew from ${before} to ${after}`);
+for (const key of half < 3 ? [] : (["rss", "goferRss", "descriptors", "stubs", "memory"] as const)) {
+  compareLeast(key, steady.slice(0, half), steady.slice(half), "");
+}
+if (rested !== null && restedLast !== null) {
+  for (const key of ["rss", "goferRss"] as const) compareLeast(key, [rested], [restedLast], " at rest");
 }
 for (const failure of failures) console.log(`FAIL ${failure}`);
 reportCount({ suite: `soak (${platform})`, passed: samples.length, failed: failures.length, skipped: 0 });
