@@ -108,6 +108,7 @@ export function noteStuck(mm: MemoryManager, p: Pma, page: number): number {
 /** Brings in the missing page at `page` and as much around it as is cheap. */
 function fillAround(mm: MemoryManager, vma: Vma, page: number, wish: number, write: boolean): number {
   if (vma.mappable !== null) return fillFile(mm, vma, page, vma.end, write && vma.isShared, page, false);
+  mm.eagerness.noteFault();
   if (vma.end - vma.start <= EAGER_MAX) return fillAnon(mm, vma, vma.start, vma.end, false);
   const start = page - chunkOffset(page);
   let end = start + LAZY_CHUNK;

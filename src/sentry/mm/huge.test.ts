@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { EFAULT as M_EFAULT } from "../../abi/errno.ts";
 import * as M from "../../abi/mman.ts";
 import { ANON, mmap, P, RW } from "./calls.testing.ts";
-import { checkMm, FakeWorld, hostOf } from "./fake.testing.ts";
+import { checkMm, FakeWorld, guestAccess, hostOf } from "./fake.testing.ts";
 import type { MemoryManager } from "./mm.ts";
 
 /** A large page of these tests. */
@@ -18,6 +18,7 @@ function map(mm: MemoryManager, addr: number, len: number, prot: number = RW, mo
 
 /** Whether large pages were asked for at `addr`, where they must fit then. */
 function isHuge(mm: MemoryManager, addr: number): boolean {
+  assert.ok(guestAccess(mm, addr, false, 0) >= 0);
   checkMm(mm);
   const page = hostOf(mm).pages.get(addr / P)!;
   if (page.huge) assert.equal(page.offset % HUGE, addr % HUGE);

@@ -187,6 +187,11 @@ export function mmap(mm: MemoryManager, o: MmapOptions): number {
     mm.spares.show(mm, vma, spare);
     return at;
   }
+  const mayWait = mappable === null && prot !== 0 && !populate && len <= EAGER_MAX;
+  if (mayWait && !mm.eagerness.wantsPages(mm, at)) {
+    if (covers) mm.as.unmap(at, len);
+    return at;
+  }
   if (prot !== 0) {
     const r = populateVma(mm, vma, at, end, populate);
     if (r < 0) {

@@ -6,7 +6,7 @@
  * - `map.ts` mmap, munmap, mprotect, brk; `remap.ts` mremap; `advise.ts` madvise, msync, mlock, mincore
  * - `fault.ts` bringing pages in, copy-on-write, stack growth
  * - `access.ts`, `io-seq.ts`, `atomic.ts` the kernel's own access
- * - `read-often.ts` file pages that the kernel reads again and again
+ * - `eagerness.ts` whether pages come with a mapping; `read-often.ts` file pages that the kernel reads again and again
  * - `host-changes.ts` host mappings and freed pages; `spares.ts` what was unmapped a moment ago
  * - `life.ts` fork and the end; `patches.ts` patched call sites
  *
@@ -31,6 +31,7 @@ import { AddrTree } from "./addr-tree.ts";
 import * as advise from "./advise.ts";
 import { FutexLocation, MmapOptions } from "./arguments.ts";
 import * as atomic from "./atomic.ts";
+import { Eagerness } from "./eagerness.ts";
 import { faultIn, noteStuck, ownPages } from "./fault.ts";
 import { HostChanges } from "./host-changes.ts";
 import * as ioSeq from "./io-seq.ts";
@@ -124,6 +125,8 @@ export class MemoryManager implements MappingOwner {
   readonly oldPools: PagePool[] = [];
   /** What was unmapped a moment ago. */
   readonly spares: SpareRanges = new SpareRanges();
+  /** Whether new private memory gets its pages at once. */
+  readonly eagerness: Eagerness = new Eagerness();
   /** Pages of files that system calls take names and tables from. */
   readonly readOften: ReadOften = new ReadOften();
   /** It has been forked, so that others may have pages of its pool. */
