@@ -209,6 +209,27 @@ for (const hasExtension of [true, false]) {
       assert.equal(client.setattr(lookup(rig, "dir", "fifo"), set, stat), -e.EINVAL);
     });
 
+    test("setattr by name", { skip: !hasExtension }, () => {
+      fs.writeFileSync(join(path, "named"), "0123456789");
+      client.clunk(lookup(rig, "named"));
+      const set = new SetAttr();
+      set.valid = c.SETATTR_MODE;
+      set.mode = 0o640;
+      const expected = Object.assign(new Stat(), client.walkAttr(0));
+      assert.equal(client.setattrAt(root, "named", set, expected), 0);
+      assert.equal(expected.mode, m.S_IFREG | 0o640);
+      assert.equal(client.getattr(client.newFid, stat), 0);
+      assert.equal(stat.ino, expected.ino);
+      // Whose name leads to another file by now, is left alone.
+      fs.writeFileSync(join(path, "named2"), "");
+      fs.renameSync(join(path, "named2"), join(path, "named"));
+      set.mode = 0o777;
+      assert.equal(client.setattrAt(root, "named", set, expected), -e.ESTALE);
+      assert.equal(fs.lstatSync(join(path, "named")).mode & 0o777, 0o644);
+      assert.equal(client.setattrAt(root, "none", set, expected), -e.ENOENT);
+      assert.equal(client.setattrAt(root, "..", set, expected), -e.EINVAL);
+    });
+
     test("owners", { skip: isRoot ? false : "needs root" }, () => {
       assert.equal(client.make(root, "owned", m.S_IFDIR | 0o2775, 1234, 5678, 0, "", stat), 0);
       assert.deepEqual([stat.uid, stat.gid, stat.mode], [1234, 5678, m.S_IFDIR | 0o2775]);

@@ -57,6 +57,7 @@ const readdirsReply = new x.Rreaddirs();
 const dirAttr = new Stat();
 const allocateMsg = new x.Tallocate();
 const setattrxMsg = new x.Tsetattrx();
+const setattratMsg = new x.Tsetattrat();
 const rename2Msg = new x.Trename2();
 const nameMsg = new x.FidName();
 const setxattrMsg = new x.Tsetxattr();
@@ -287,6 +288,28 @@ export class P9Client extends P9Connection {
     setattrxMsg.fid = fid;
     setattrxMsg.set = set;
     return this.callForAttr(c.TSETATTRX, setattrxMsg, out);
+  }
+
+  /**
+   * The same of the file called `name` in a directory, whose attributes `out` has had before: -ESTALE if it is another one by now.
+   * Its fid is in newFid. -EOPNOTSUPP from a server without the extension.
+   */
+  setattrAt(dirFid: number, name: string, set: SetAttr, out: Stat): number {
+    this.newFid = c.NOFID;
+    if (!this.isExtended) return -EOPNOTSUPP;
+    const m = setattratMsg;
+    m.dirFid = dirFid;
+    m.newFid = this.allocFid();
+    m.dev = out.dev;
+    m.ino = out.ino;
+    m.btimeSec = out.btimeSec;
+    m.btimeNsec = out.btimeNsec;
+    m.name = name;
+    m.set = set;
+    const err = this.callForAttr(c.TSETATTRAT, m, out);
+    if (err < 0) this.freeFid(m.newFid);
+    else this.newFid = m.newFid;
+    return err;
   }
 
   /** Makes a directory, symbolic link, FIFO, socket or device (by mode's type); its fid in newFid, attributes in `out`. */

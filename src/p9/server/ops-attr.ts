@@ -3,12 +3,12 @@ import * as e from "../../abi/errno.ts";
 import { AT_EMPTY_PATH, O_NONBLOCK, O_WRONLY } from "../../abi/fcntl.ts";
 import { S_IALLUGO, S_IFDIR, S_IFLNK, S_IFREG, UTIME_NOW, UTIME_OMIT } from "../../abi/stat.ts";
 import * as c from "../wire/constants.ts";
-import { Tsetattrx } from "../wire/extension.ts";
+import { Tsetattrat, Tsetattrx } from "../wire/extension.ts";
 import { Rgetattr, Rreadlink, Rstatfs, Tgetattr, Tsetattr } from "../wire/linux.ts";
 import { FidOnly } from "../wire/message.ts";
 import type { SetAttr } from "../wire/records.ts";
 import { readStat } from "./backend.ts";
-import type { Fid } from "./fid.ts";
+import { Fid, releaseHandle } from "./fid.ts";
 import type { P9Server } from "./server.ts";
 import { replyAttr } from "./shared.ts";
 
@@ -17,6 +17,7 @@ const getattrMsg = new Tgetattr();
 const getattrReply = new Rgetattr();
 const setattrMsg = new Tsetattr();
 const setattrxMsg = new Tsetattrx();
+const setattratMsg = new Tsetattrat();
 const statfsReply = new Rstatfs();
 const readlinkReply = new Rreadlink();
 const statfsRaw = new Float64Array(16);
@@ -52,6 +53,30 @@ export function setattrx(s: P9Server): number {
   if (failed < 0) return failed;
   const gone = s.statFd(fid.handle.fd);
   return gone < 0 ? gone : replyAttr(s);
+}
+
+export function setattrat(s: P9Server): number {
+  const q = setattratMsg;
+  const err = q.decode(s.r);
+  if (err < 0) return err;
+  const dir = s.fids.get(q.dirFid);
+  if (dir === undefined || dir.xattr !== null) return -e.EBADF;
+  const taken = s.checkNewFid(q.newFid);
+  if (taken < 0) return taken;
+  const handle = s.lookup(dir.handle, q.name);
+  if (typeof handle === "number") return handle;
+  const fid = new Fid(q.newFid, handle, dir.uid);
+  const { stat } = s;
+  const isSame =
+    stat.dev === q.dev && stat.ino === q.ino && stat.btimeSec === q.btimeSec && stat.btimeNsec === q.btimeNsec;
+  let failed = isSame ? apply(s, fid, q.set) : -e.ESTALE;
+  if (failed === 0) failed = s.statFd(handle.fd);
+  if (failed < 0) {
+    releaseHandle(s.host, handle);
+    return failed;
+  }
+  s.addFid(fid);
+  return replyAttr(s);
 }
 
 /**

@@ -225,6 +225,8 @@ export class P9Server {
         return file.allocate(this);
       case c.TSETATTRX:
         return attr.setattrx(this);
+      case c.TSETATTRAT:
+        return attr.setattrat(this);
       case c.TRENAME2:
         return make.rename2(this);
       case c.TLINKATTR:

@@ -53,6 +53,7 @@ export const TREADDIRATTR = 208;
 export const TCLUNKBATCH = 210;
 export const TALLOCATE = 212;
 export const TSETATTRX = 214;
+export const TSETATTRAT = 242;
 export const TRENAME2 = 216;
 export const TGETXATTR = 218;
 export const TLISTXATTR = 220;

@@ -368,6 +368,44 @@ export class Tsetattrx implements Message {
   }
 }
 
+/**
+ * dfid[4] newfid[4] dev[8] ino[8] btime[8] btime_ns[4] name[s] and the body of Tsetattr: of the file called name, which gets newfid, if
+ * it is the one with that identity (otherwise ESTALE).
+ */
+export class Tsetattrat implements Message {
+  dirFid = 0;
+  newFid = 0;
+  dev = 0;
+  ino = 0;
+  btimeSec = 0;
+  btimeNsec = 0;
+  name = "";
+  set: SetAttr = new SetAttr();
+
+  encode(w: Writer): void {
+    w.u32(this.dirFid);
+    w.u32(this.newFid);
+    w.i64(this.dev);
+    w.i64(this.ino);
+    w.i64(this.btimeSec);
+    w.u32(this.btimeNsec);
+    w.str(this.name);
+    this.set.encode(w);
+  }
+
+  decode(r: Reader): number {
+    this.dirFid = r.u32();
+    this.newFid = r.u32();
+    this.dev = r.id64();
+    this.ino = r.id64();
+    this.btimeSec = r.i64();
+    this.btimeNsec = r.u32();
+    this.name = r.str();
+    this.set.decode(r);
+    return r.finish();
+  }
+}
+
 /** olddirfid[4] oldname[s] newdirfid[4] newname[s] flags[4]: renameat2(2). */
 export class Trename2 implements Message {
   oldDirFid = 0;

@@ -56,6 +56,7 @@ export const MESSAGES: readonly MessageInfo[] = [
   ...pair(c.TCLUNKBATCH, "clunkbatch", ext.Numbers, Empty),
   ...pair(c.TALLOCATE, "allocate", ext.Tallocate, ext.AttrOnly),
   ...pair(c.TSETATTRX, "setattrx", ext.Tsetattrx, ext.AttrOnly),
+  ...pair(c.TSETATTRAT, "setattrat", ext.Tsetattrat, ext.AttrOnly),
   ...pair(c.TRENAME2, "rename2", ext.Trename2, ext.AttrOnly),
   ...pair(c.TGETXATTR, "getxattr", ext.FidName, base.Data),
   ...pair(c.TLISTXATTR, "listxattr", FidOnly, base.Data),

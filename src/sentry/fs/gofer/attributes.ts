@@ -1,13 +1,16 @@
 /** Attributes in their three forms: the host's, the protocol's, the VFS's. */
+import { ESTALE } from "../../../abi/errno.ts";
 import { AT_EMPTY_PATH } from "../../../abi/fcntl.ts";
 import type { Stat } from "../../../abi/stat.ts";
 import * as h from "../../../host/host.ts";
 import type { Host } from "../../../host/host.ts";
 import * as c from "../../../p9/wire/constants.ts";
-import type { SetAttr as WireSetAttr } from "../../../p9/wire/records.ts";
+import { SetAttr as WireSetAttr } from "../../../p9/wire/records.ts";
 import { ATTR_ATIME, ATTR_GID, ATTR_MODE, ATTR_MTIME, ATTR_SIZE, ATTR_UID } from "../../vfs/inode.ts";
 import type { SetAttr } from "../../vfs/inode.ts";
+import type { GoferInode } from "./inode.ts";
 
+const wireSet: WireSetAttr = new WireSetAttr();
 const hostStat: Float64Array = new Float64Array(h.HSTAT_LEN);
 
 /** Reads what can change of a file that is open as host fd `fd`; identity and type are left alone. 0 or -errno. */
@@ -30,7 +33,7 @@ export function statFd(host: Host, fd: number, out: Stat): number {
 }
 
 /** The VFS's changes as the protocol carries them. */
-export function toWire(a: SetAttr, out: WireSetAttr): void {
+function toWire(a: SetAttr, out: WireSetAttr): void {
   let valid = 0;
   if ((a.mask & ATTR_MODE) !== 0) valid |= c.SETATTR_MODE;
   if ((a.mask & ATTR_UID) !== 0) valid |= c.SETATTR_UID;
@@ -47,6 +50,23 @@ export function toWire(a: SetAttr, out: WireSetAttr): void {
   out.atimeNs = a.atimeNsec;
   out.mtime = a.mtimeSec;
   out.mtimeNs = a.mtimeNsec;
+}
+
+/** Has attributes changed; those afterwards go to `out`. By name, where the gofer does not know the file otherwise. 0 or -errno. */
+export function sendAttr(inode: GoferInode, a: SetAttr, out: Stat): number {
+  const { client } = inode.gofer;
+  const { parent } = inode;
+  toWire(a, wireSet);
+  if (inode.fid === c.NOFID && parent !== null && inode.isAnchored) {
+    const dirFid = parent.getFid();
+    if (dirFid < 0) return dirFid;
+    copyStat(out, inode.attr);
+    const err = client.setattrAt(dirFid, inode.name, wireSet, out);
+    if (err === 0) inode.adoptFid(client.newFid);
+    if (err !== -ESTALE) return err;
+  }
+  const fid = inode.getFid();
+  return fid < 0 ? fid : client.setattr(fid, wireSet, out);
 }
 
 /** Copies what the gofer tells; `attributes` and `mountId` are the VFS's. */

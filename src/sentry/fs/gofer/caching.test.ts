@@ -227,6 +227,17 @@ describe("reading trees", () => {
     false,
     fillTree,
   );
+  inWorld("a file that was just made gets its attributes in one request each", (w) => {
+    const { ctx } = w;
+    const file = ctx.open("/new", O_CREAT | O_RDWR);
+    for (const mode of [0o600, 0o640, 0o755]) {
+      const cost = w.cost(() => assert.equal(chmodAt(ctx, null, "/new", mode, 0), 0));
+      assert.equal(cost, 1);
+      assert.equal(fs.statSync(join(w.path, "new")).mode & 0o777, mode);
+      assert.equal(ctx.stat("/new").mode & 0o777, mode);
+    }
+    file.decRef();
+  });
   inWorld(
     "attributes of files that left the cache are remembered, and changes before that, too",
     (w) => {

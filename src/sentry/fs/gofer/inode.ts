@@ -10,12 +10,11 @@ import { IN_ATTRIB } from "../../../abi/inotify.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stat } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
 import * as c from "../../../p9/wire/constants.ts";
-import { SetAttr as WireSetAttr } from "../../../p9/wire/records.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { ATTR_SIZE, Inode } from "../../vfs/inode.ts";
 import type { SetAttr } from "../../vfs/inode.ts";
 import { turn } from "../../vfs/turn.ts";
-import { copyStat, statFd, toWire } from "./attributes.ts";
+import { copyStat, sendAttr, statFd } from "./attributes.ts";
 import { create, link, make, remove, rename } from "./changes.ts";
 import { DirListing } from "./directory.ts";
 import { CONTENTS_MASK, DirWatch, FILE_MASK, NAMES_MASK } from "./events.ts";
@@ -27,8 +26,6 @@ import { GoferMapping } from "./mapping.ts";
 import { accept, walkTo } from "./reach.ts";
 import { readWithNeighbours } from "./read-ahead.ts";
 import { getXattr, listXattr, removeXattr, setXattr } from "./xattr.ts";
-
-const wireSet: WireSetAttr = new WireSetAttr();
 
 export class GoferInode extends Inode {
   readonly gofer: GoferFs;
@@ -355,12 +352,9 @@ export class GoferInode extends Inode {
 
   override setAttr(a: SetAttr): number {
     if (a.mask === ATTR_SIZE) return this.resize(a.size);
-    const fid = this.getFid();
-    if (fid < 0) return fid;
-    toWire(a, wireSet);
     if ((a.mask & ATTR_SIZE) !== 0) this.reader?.unsettle();
-    const { scratch, client } = this.gofer;
-    const err = client.setattr(fid, wireSet, scratch);
+    const { scratch } = this.gofer;
+    const err = sendAttr(this, a, scratch);
     // Some changes may have been made before the one that failed.
     this.isStale = true;
     if (err < 0) return err;
