@@ -8,7 +8,7 @@ import { StatFs } from "../../abi/statfs.ts";
 import { Data, QidOnly, Version } from "../wire/base.ts";
 import * as c from "../wire/constants.ts";
 import { Reader, Writer } from "../wire/cursor.ts";
-import { AttrOnly, Rreaddirattr, Rwalkattr } from "../wire/extension.ts";
+import { AttrOnly, Rreaddirattr, Rreaddirs, Rwalkattr } from "../wire/extension.ts";
 import { Rlerror } from "../wire/linux.ts";
 import type { Message } from "../wire/message.ts";
 import { Empty } from "../wire/message.ts";
@@ -62,6 +62,8 @@ function connected(): { client: P9Client; server: Scripted } {
   assert.equal(client.isExtended, true);
   return { client, server };
 }
+
+const NO_DIRS = { directory(): void {}, below(): void {}, records(): void {} };
 
 describe("version", () => {
   const cases: [string, number, boolean][] = [
@@ -198,10 +200,42 @@ describe("lies within the protocol", () => {
     assert.equal(client.readdir(0, sink), -EIO);
   });
 
+  test("directories below others that cannot be where they are said to be", () => {
+    const asked = [0, ""] as const;
+    const cases: [boolean, readonly (readonly [number, string])[]][] = [
+      [true, [asked, [1, "x"], [2, "y"], [1, "z"], asked]],
+      [false, [[1, "x"], asked, asked]],
+      [false, [asked, [2, "x"], asked]],
+      [false, [asked, [1, ".."], asked]],
+      [false, [asked, [1, "a/b"], asked]],
+      [false, [asked, asked, asked]],
+      [false, [asked, ...Array.from({ length: 17 }, (_, i) => [i + 1, "x"] as const), asked]],
+    ];
+    for (const [isFine, dirs] of cases) {
+      const { client, server } = connected();
+      const bytes = new Uint8Array(8192);
+      const w = new Writer();
+      w.attach(bytes);
+      for (const [level, name] of dirs) {
+        w.u16(level);
+        w.str(name);
+        w.u32(0);
+        new AttrOnly().encode(w);
+        w.u32(0);
+      }
+      const reply = new Rreaddirs();
+      reply.dirs = 2;
+      reply.buf = bytes;
+      reply.count = w.pos;
+      server.answer = () => server.send(c.TREADDIRS + 1, 1, reply);
+      assert.equal(client.readdirs(0, ["a", "b"], 0, 2, c.READDIRS_BELOW, NO_DIRS), isFine ? 2 : -EIO, String(dirs));
+    }
+  });
+
   test("random replies never throw", () => {
     fc.assert(
       fc.property(
-        fc.integer({ min: 0, max: 11 }),
+        fc.integer({ min: 0, max: 13 }),
         fc.uint8Array({ maxLength: 300 }),
         fc.boolean(),
         (which, body, isRight) => {
@@ -230,8 +264,10 @@ describe("lies within the protocol", () => {
             () => client.statfs(0, new StatFs()),
             () => client.read(0, 0, new Uint8Array(10), 0, 10),
             () => client.attach("", "", 0),
+            () => client.readdirs(0, ["a", "b"], 0, 2, c.READDIRS_BELOW, NO_DIRS),
+            () => client.readdirs(0, ["a", "b"], 0, 2, 0, NO_DIRS),
           ].map((run, i) => (i === which ? run() : 0));
-          assert.equal(results.length, 12);
+          assert.equal(results.length, 14);
         },
       ),
       { numRuns: 1500, endOnFailure: true },

@@ -21,7 +21,7 @@ import type { Message } from "../wire/message.ts";
 import { DIRENT_ATTR_OVERHEAD, DirEntryAttr, decodeAttr, decodeStatFs } from "../wire/records.ts";
 import type { SetAttr } from "../wire/records.ts";
 import { BATCH, P9Connection } from "./connection.ts";
-import { isNameAt } from "./names.ts";
+import { isName, isNameAt } from "./names.ts";
 import * as plain from "./plain.ts";
 
 /** Takes directories as the extension's messages have them, to decode what is needed. */
@@ -37,6 +37,8 @@ export interface RecordSink {
 export interface DirsSink extends RecordSink {
   /** The i-th directory: 0 and its attributes, its entries follow; or its -errno (-EMSGSIZE: read it alone). */
   directory(i: number, status: number, attr: Stat): void;
+  /** With READDIRS_BELOW: the directory called `name` in the last one of the level before; its entries follow. */
+  below(level: number, name: string, attr: Stat): void;
 }
 
 /** Takes the entries of a directory. `attr` is reused; without `isComplete` only its type bits and ino are known. */
@@ -247,18 +249,25 @@ export class P9Client extends P9Connection {
     const { r } = this;
     const end = off + length;
     if (dirs < 1 || dirs > Math.max(1, count - depth)) return this.broken();
+    const hasLevels = (flags & c.READDIRS_BELOW) !== 0;
+    let last = 0;
     r.reset(off, end);
-    for (let i = 0; i < dirs; i++) {
+    for (let i = 0; i < dirs || r.pos < end;) {
+      const level = hasLevels ? r.u16() : 0;
+      const name = hasLevels ? r.str() : "";
       const status = r.u32();
-      if (r.isShort || status > 4095) return this.broken();
+      const isProper = level === 0 ? i < dirs : level <= last + 1 && level <= c.MAX_LEVELS && i > 0 && status === 0;
+      if (r.isShort || status > 4095 || !isProper || (level > 0 && !isName(name))) return this.broken();
+      last = level;
       if (status !== 0) {
-        sink.directory(i, -status, dirAttr);
+        sink.directory(i++, -status, dirAttr);
         continue;
       }
       decodeAttr(r, dirAttr);
       const size = r.u32();
       if (r.isShort || size > end - r.pos) return this.broken();
-      sink.directory(i, 0, dirAttr);
+      if (level > 0) sink.below(level, name, dirAttr);
+      else sink.directory(i++, 0, dirAttr);
       const from = r.pos;
       if (!this.giveRecords(from, from + size, sink)) return this.broken();
       r.reset(from + size, end);

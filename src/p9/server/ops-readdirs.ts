@@ -2,10 +2,11 @@
 import { DT_DIR, DT_REG, DT_UNKNOWN } from "../../abi/dirent.ts";
 import * as e from "../../abi/errno.ts";
 import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_RDONLY } from "../../abi/fcntl.ts";
-import { S_IFDIR } from "../../abi/stat.ts";
-import { READDIRS_BARE_FILES } from "../wire/constants.ts";
+import { S_IFDIR, isDirMode } from "../../abi/stat.ts";
+import { MAX_LEVELS, NAME_MAX, READDIRS_BARE_FILES, READDIRS_BELOW } from "../wire/constants.ts";
 import { Treaddirs } from "../wire/extension.ts";
-import { ATTR_SIZE, encodeAttr } from "../wire/records.ts";
+import { nameText } from "../wire/cursor.ts";
+import { ATTR_SIZE, DIRENT_ATTR_OVERHEAD, attrMode, encodeAttr } from "../wire/records.ts";
 import { DirStream } from "./dir-stream.ts";
 import { releaseHandle } from "./fid.ts";
 import { hasXattrs } from "./ops-xattr.ts";
@@ -17,7 +18,8 @@ const msg = new Treaddirs();
 const passed = new Int32Array(2);
 /** Of one directory's record: status, attributes, size. */
 const STATUS_SIZE = 4;
-const HEAD_SIZE: number = STATUS_SIZE + ATTR_SIZE + 4;
+/** Level and name of its own before it, as well. */
+const HEAD_SIZE: number = 4 + NAME_MAX + STATUS_SIZE + ATTR_SIZE + 4;
 
 export function readdirs(s: P9Server): number {
   const err = msg.decode(s.r);
@@ -93,54 +95,98 @@ function readAll(s: P9Server, at: PathHandle, first: number, count: number): num
   const headAt = w.reserve(6);
   if (headAt < 0) return -e.EMSGSIZE;
   const start = w.pos;
+  const below = (msg.flags & READDIRS_BELOW) !== 0 ? new Below(s, start) : null;
   let dirs = 0;
   for (let i = first; dirs === 0 || i < count; i++) {
-    // Not with little room: what does not fit was read in vain.
-    if (w.limit - w.pos < HEAD_SIZE || (dirs > 0 && w.limit - w.pos < (w.limit - start) / 2)) break;
+    if (!hasRoom(s, start, dirs)) break;
     const recordAt = w.pos;
-    const status = first === count ? readOne(s, at, "") : readOne(s, at, msg.names[i]!);
-    if (status < 0) {
-      w.pos = recordAt;
-      // What does not fit is tried again in a message of its own.
-      if (status === -e.EMSGSIZE && dirs > 0) break;
-      w.u32(-status);
-    }
+    below?.begin(0, "");
+    const status = readOne(s, at.fd, first === count ? "" : msg.names[i]!, 0, below);
     dirs++;
+    if (status === 0) continue;
+    w.pos = recordAt;
+    below?.begin(0, "");
+    w.u32(-status);
+    if (status === -e.EMSGSIZE) break;
   }
   w.view.setUint16(headAt, dirs, true);
   w.view.setUint32(headAt + 2, w.pos - start, true);
   return 0;
 }
 
-/** One directory's record, with room for its head. 0 or -errno, with anything written behind the start. */
-function readOne(s: P9Server, parent: PathHandle, name: string): number {
-  let fd: number;
-  if (name === "") fd = openDir(s, parent);
-  else {
-    const bad = checkName(name);
-    if (bad < 0) return bad;
-    fd = s.host.openat(parent.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+/** Whether one more directory is tried. Not with little room: what does not fit was read in vain. */
+function hasRoom(s: P9Server, start: number, dirs: number): boolean {
+  const { limit, pos } = s.w;
+  return limit - pos >= HEAD_SIZE && (dirs === 0 || limit - pos >= (limit - start) / 2);
+}
+
+/** Most directories of one reply that nobody has asked for by name. */
+const MAX_BELOW = 128;
+
+/** Reads what is below the directories that were asked for. */
+class Below {
+  private readonly s: P9Server;
+  private readonly start: number;
+  private dirs = 0;
+
+  constructor(s: P9Server, start: number) {
+    this.s = s;
+    this.start = start;
   }
+
+  begin(level: number, name: string): void {
+    this.s.w.u16(level);
+    this.s.w.str(name);
+  }
+
+  /** Directory `fd` of `level` has the entries in [from, to) of the reply. */
+  read(fd: number, level: number, from: number, to: number): void {
+    const { s } = this;
+    const { w } = s;
+    if (level === MAX_LEVELS) return;
+    for (let at = from; at < to;) {
+      const nameAt = at + DIRENT_ATTR_OVERHEAD;
+      const len = w.view.getUint16(nameAt - 2, true);
+      if (isDirMode(attrMode(w.view, at))) {
+        if (this.dirs === MAX_BELOW || !hasRoom(s, this.start, 1)) return;
+        this.dirs++;
+        const name = nameText(w.buf, nameAt, len);
+        const recordAt = w.pos;
+        this.begin(level + 1, name);
+        if (readOne(s, fd, name, level + 1, this) < 0) w.pos = recordAt;
+      }
+      at = nameAt + len;
+    }
+  }
+}
+
+/** One directory's record, with room for its head: the one called `name` in an open one, or that itself. 0 or -errno, with anything written. */
+function readOne(s: P9Server, parentFd: number, name: string, level: number, below: Below | null): number {
+  const bad = name === "" ? 0 : checkName(name);
+  if (bad < 0) return bad;
+  const fd = s.host.openat(parentFd, name === "" ? "." : name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
   if (fd < 0) return fd;
   let err = s.statFd(fd);
   if (err === 0) {
     s.w.u32(0);
     encodeAttr(s.w, s.stat);
-    err = readEntries(s, fd);
+    err = readEntries(s, fd, level, below);
   }
   s.host.close(fd);
   return err;
 }
 
 /** The entries of the directory whose attributes were read last. */
-function readEntries(s: P9Server, fd: number): number {
+function readEntries(s: P9Server, fd: number, level: number, below: Below | null): number {
   const { w } = s;
   const sizeAt = w.reserve(4);
   const bareDev = (msg.flags & READDIRS_BARE_FILES) !== 0 ? s.stat.dev : ALL_ATTRS;
   const n = s.host.readdirAttrs(fd, w.buf, w.pos, w.limit - w.pos, passed, bareDev);
   if (n < 0) return n;
   if (passed[0] !== 0) return -e.EMSGSIZE;
+  const from = w.pos;
   w.pos += n;
   w.view.setUint32(sizeAt, n, true);
+  if (below !== null) below.read(fd, level, from, w.pos);
   return 0;
 }

@@ -154,6 +154,10 @@ export const WALK_DIRS_ONLY = 1;
  * directory has them, and no links.
  */
 export const READDIRS_BARE_FILES = 1;
+/** The same: directories in those that are read, too, and in these, as long as half of a message has room. */
+export const READDIRS_BELOW = 2;
+/** So deep at most. */
+export const MAX_LEVELS = 16;
 
 /** flags of Rreaddirattr: no entries follow those of this reply. */
 export const READDIR_EOF = 1;

@@ -273,6 +273,9 @@ export class Treaddirs implements Message {
  * ndir[2] count[4] data[count]: for each of the first ndir directories that were asked for, as many as fit: status[4]
  * attr[108] size[4] entries[size]. Entries are DirEntryAttr records, all that the directory has, without "." and "..". A
  * status other than 0 is an errno, and nothing follows it in that directory's record; EMSGSIZE: it is too large for one reply.
+ *
+ * With READDIRS_BELOW each record begins with level[2] name[s]: 0 and "" for those that were asked for, which alone are counted in
+ * ndir. One of level n > 0 (at most MAX_LEVELS), with status 0, is the entry called name of the last one of level n - 1.
  */
 export class Rreaddirs implements Message {
   dirs = 0;

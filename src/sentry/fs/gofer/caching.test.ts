@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe } from "node:test";
 import * as e from "../../../abi/errno.ts";
 import { O_CREAT, O_DIRECTORY, O_RDONLY, O_RDWR } from "../../../abi/fcntl.ts";
-import { Stat } from "../../../abi/stat.ts";
+import { S_IFDIR, S_IFMT, Stat } from "../../../abi/stat.ts";
 import { chmodAt, statAt, truncateAt } from "../../vfs/attributes.ts";
 import { openAt } from "../../vfs/open.ts";
 import { mkdirAt, readlinkAt, renameAt2, unlinkAt } from "../../vfs/operations.ts";
@@ -226,6 +226,40 @@ describe("reading trees", () => {
     false,
     false,
     fillTree,
+  );
+  inWorld(
+    "who walks a tree gets what is below the directories, too",
+    (w) => {
+      const { ctx } = w;
+      const seen: string[] = [];
+      const visit = (dir: string): void => {
+        for (const name of ctx.list(dir)) {
+          const path = `${dir}/${name}`;
+          seen.push(path);
+          if ((ctx.stat(path).mode & S_IFMT) === S_IFDIR) visit(path);
+        }
+      };
+      const cost = w.cost(() => {
+        visit("/top");
+      });
+      const expected = fs.readdirSync(join(w.path, "top"), { recursive: true, encoding: "utf8" });
+      assert.deepEqual(seen.sort(), expected.map((name) => `/top/${name}`).sort());
+      assert.ok(cost <= 60, `${cost} requests for ${expected.length} entries`);
+    },
+    false,
+    false,
+    (path) => {
+      // Deeper than one reply goes, more than one reply has, and directories that are too large for it.
+      const deep = Array.from({ length: 20 }, (_, i) => `level${i}`).join("/");
+      fs.mkdirSync(join(path, "top/c", deep), { recursive: true });
+      for (const name of ["a", "b", "d"]) {
+        for (let i = 0; i < 20; i++) fs.mkdirSync(join(path, "top", name, `d${i}`, "sub"), { recursive: true });
+      }
+      fs.mkdirSync(join(path, "top/e/large"), { recursive: true });
+      for (let f = 0; f < 1500; f++)
+        fs.mkdirSync(join(path, "top/e/large", `directory with a name that takes room ${f}`));
+      fs.writeFileSync(join(path, "top/e/large/file"), "");
+    },
   );
   inWorld("a file that was just made gets its attributes in one request each", (w) => {
     const { ctx } = w;

@@ -1,11 +1,12 @@
 /**
  * Reading directories in few requests. Whoever reads a second directory of one parent is walking a tree: the next ones are
- * then fetched along, and wait in the parent's listing until somebody looks them up. Exclusive mode only.
+ * then fetched along, with what is below them, and wait in the parent's listing until somebody looks them up. Exclusive mode only.
  */
+import { EMSGSIZE } from "../../../abi/errno.ts";
 import type { Stat } from "../../../abi/stat.ts";
 import type { DirsSink } from "../../../p9/client/client.ts";
 import { latin1 } from "../../../base/text.ts";
-import { MAX_READDIRS, MAX_WALK, NOFID, READDIRS_BARE_FILES } from "../../../p9/wire/constants.ts";
+import { MAX_READDIRS, MAX_WALK, NOFID, READDIRS_BARE_FILES, READDIRS_BELOW } from "../../../p9/wire/constants.ts";
 import { DirListing } from "./directory.ts";
 import type { DirRecord } from "./directory.ts";
 import type { GoferInode } from "./inode.ts";
@@ -15,26 +16,55 @@ const records: DirRecord[] = [];
 /** Directories fetched with one request. */
 const AHEAD = 64;
 
-/** Takes the reply: the first directory is the one that was asked for, the others are parts of `records`. */
+/** Takes the reply: the first directory is the one that was asked for, the others are parts of `records`, or of what was read. */
 class Taker implements DirsSink {
   dir: GoferInode | null = null;
   first: DirListing | null = null;
   isBare = false;
   private current: DirListing | null = null;
+  /** The last directory of each level; null: not to be had. */
+  private readonly path: (DirListing | null)[] = [];
 
   directory(i: number, status: number, attr: Stat): void {
-    this.current = null;
-    if (status < 0) return;
     const dir = this.dir!;
     const record = i === 0 ? null : records[i - 1]!;
-    if (record === null ? !dir.isSameFile(attr) : dir.gofer.guestIno(attr.dev, attr.ino) !== record.ino) return;
-    this.current = new DirListing(dir.gofer, true, this.isBare);
+    if (status === -EMSGSIZE && record !== null) record.isLarge = true;
+    const isFound = status === 0 && (record === null ? dir.isSameFile(attr) : this.isOf(record, attr));
+    this.begin(0, isFound ? new DirListing(dir.gofer, true, this.isBare) : null);
     if (record === null) this.first = this.current;
-    else record.ahead = this.current;
+    else if (this.current !== null) record.ahead = this.current;
+  }
+
+  below(level: number, name: string, attr: Stat): void {
+    const record = this.path[level - 1]?.get(name) ?? null;
+    const isFound = record !== null && isWanted(record) && this.isOf(record, attr);
+    this.begin(level, isFound ? new DirListing(this.dir!.gofer, true, this.isBare) : null);
+    if (isFound) record.ahead = this.current;
+  }
+
+  private isOf(record: DirRecord, attr: Stat): boolean {
+    return this.dir!.gofer.guestIno(attr.dev, attr.ino) === record.ino;
+  }
+
+  private begin(level: number, listing: DirListing | null): void {
+    this.current = listing;
+    this.path.length = level;
+    this.path.push(listing);
+    // Who comes here is walking the tree.
+    if (listing !== null && this.first !== null) listing.reads = 1;
   }
 
   records(buf: Uint8Array, from: number, to: number, starts: Int32Array, count: number): void {
     if (this.current !== null) this.current.records(buf, from, to, starts, count);
+  }
+
+  end(): DirListing | null {
+    const { first } = this;
+    this.dir = null;
+    this.first = null;
+    this.current = null;
+    this.path.length = 0;
+    return first;
   }
 }
 
@@ -95,20 +125,15 @@ export function readWithNeighbours(dir: GoferInode): DirListing | null {
   const depth = pathLength;
   let count = depth;
   const above = depth > 0 ? dir.parent!.listing : null;
-  if (above !== null && ++above.reads > 1) count = addNeighbours(dir.name, above, count);
+  const isWalk = above !== null && ++above.reads > 1;
+  if (isWalk) count = addNeighbours(dir.name, above, count);
   taker.dir = dir;
-  taker.first = null;
   const { client } = dir.gofer;
   taker.isBare = !dir.gofer.readsFiles(1 + records.length);
-  const flags = taker.isBare ? READDIRS_BARE_FILES : 0;
-  const read = client.readdirs(base.fid, names, depth > 0 ? depth - 1 : 0, count, flags, taker);
-  const { first } = taker;
-  // Where the reply ended there was one that did not fit.
-  if (read > 0 && read <= records.length) records[read - 1]!.isLarge = true;
-  taker.dir = null;
-  taker.first = null;
+  const flags = (taker.isBare ? READDIRS_BARE_FILES : 0) | (isWalk ? READDIRS_BELOW : 0);
+  client.readdirs(base.fid, names, depth > 0 ? depth - 1 : 0, count, flags, taker);
   records.length = 0;
-  return first;
+  return taker.end();
 }
 
 /** A directory's entry: nobody has looked it up or read it. */
