@@ -184,6 +184,9 @@ static void start_sequence(const char *directory, long from, long to) {
 	setpriority(PRIO_PROCESS, 0, 0);
 	syscall(SYS_setgroups, 0, NULL);
 	output->queued_elsewhere = signals_queued();
+	struct rlimit queue;
+	getrlimit(RLIMIT_SIGPENDING, &queue);
+	output->queue_limit = queue.rlim_max;
 	run_sequence(from, to);
 	syscall(SYS_exit_group, 0);
 }

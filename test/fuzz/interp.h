@@ -80,7 +80,7 @@ struct output {
 	volatile pid_t pids[MAX_PIDS];
 	// The sequence has allocated space of a file that it has not written.
 	volatile int has_allocated;
-	// A pipe has pages of a file.
+	// A pipe or socket has pages of a file.
 	volatile int has_spliced;
 	// The platform does not see whether a fault was a read or a write.
 	volatile int is_access_unknown;
@@ -91,6 +91,8 @@ struct output {
 	dev_t devices[DEVICES_MAX];
 	// Signals and timers that the user has waiting elsewhere.
 	long queued_elsewhere;
+	// And how many it may have at most.
+	rlim_t queue_limit;
 	// The numbers of shared memory, semaphores and queues, plus one.
 	volatile int ipc[3][IPC_SLOTS];
 	char text[OUTPUT_SIZE];

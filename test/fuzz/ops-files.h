@@ -49,6 +49,11 @@ static void op_fcntl(struct op *op) {
 		say("no\n");
 		return;
 	}
+	// Pages that a pipe or socket has cannot be sealed.
+	if (FD(1) == F_ADD_SEALS && output->has_spliced) {
+		say("spliced\n");
+		return;
+	}
 	long arg = ARG(2);
 	if (FD(1) == F_SETFL) arg |= O_NONBLOCK;
 	long value = fcntl(FD(0), FD(1), arg);
@@ -81,7 +86,7 @@ static int is_eventful(int fd) {
 static void result_read(int fd, long got) {
 	struct stat st;
 	if (got >= 16 && is_eventful(fd)) say("events\n");
-	else if (got > 0 && output->has_spliced && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)) say("%ld\n", got);
+	else if (got > 0 && output->has_spliced && fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))) say("%ld\n", got);
 	else result_bytes(got, buffer);
 }
 static void op_read(struct op *op) { result_read(FD(0), read(FD(0), buffer, clip(ARG(1)))); }
@@ -236,10 +241,10 @@ static void op_copyrange(struct op *op) {
 	say("in=%ld out=%ld ", (long)in, (long)out);
 	result(value);
 }
-// Pipes get a file's own pages on Linux, and show what is written to the file later.
+// Pipes and sockets get a file's own pages on Linux, and show what is written to the file later.
 static void note_spliced(int from, int to, long moved) {
 	struct stat a, b;
-	if (moved > 0 && fstat(from, &a) == 0 && S_ISREG(a.st_mode) && fstat(to, &b) == 0 && S_ISFIFO(b.st_mode)) output->has_spliced = 1;
+	if (moved > 0 && fstat(from, &a) == 0 && S_ISREG(a.st_mode) && fstat(to, &b) == 0 && (S_ISFIFO(b.st_mode) || S_ISSOCK(b.st_mode))) output->has_spliced = 1;
 }
 static void op_sendfile(struct op *op) {
 	if (is_filling(FD(0), (long)clip(ARG(3)))) return;

@@ -167,11 +167,8 @@ static void op_prlimit(struct op *op) {
 	rlim_t more = limit == RLIMIT_SIGPENDING ? (rlim_t)output->queued_elsewhere : 0;
 	if (new.rlim_cur != RLIM_INFINITY) new.rlim_cur += more;
 	if (new.rlim_max != RLIM_INFINITY) new.rlim_max += more;
-	rlim_t more_max = more;
-	if (new.rlim_max > old.rlim_max) {
-		new.rlim_max = old.rlim_max;
-		more_max = 0;
-	}
+	if (new.rlim_max > old.rlim_max) new.rlim_max = old.rlim_max;
+	rlim_t more_max = new.rlim_max == output->queue_limit ? 0 : more;
 	long value = syscall(SYS_prlimit64, 0, limit, &new, NULL);
 	result(value);
 	if (value == -1) return;

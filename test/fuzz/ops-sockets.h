@@ -96,7 +96,7 @@ static void op_recv(struct op *op) {
 		say_address(&address, length);
 		say(" %ld ", value);
 	}
-	result_bytes(kept, buffer);
+	result_read(FD(0), kept);
 }
 // fd, length, flags, and descriptors to pass; the descriptor "creds" passes credentials.
 static void op_sendmsg(struct op *op) {
@@ -158,7 +158,7 @@ static void op_recvmsg(struct op *op) {
 		} else say("type=%d len=%ld; ", part->cmsg_type, (long)part->cmsg_len);
 	}
 	say("%ld ", value);
-	result_bytes(value > (long)iov.iov_len ? (long)iov.iov_len : value, buffer);
+	result_read(FD(0), value > (long)iov.iov_len ? (long)iov.iov_len : value);
 }
 static void op_getsockopt(struct op *op) {
 	int value = -7;

@@ -121,7 +121,7 @@ function readRights(t: Task, at: number, len: number): number {
   const { creds } = t;
   sendInfo.uid = creds.ruid;
   sendInfo.isOverLimit =
-    t.kernel.unixNames.inFlight.of(creds.ruid) > t.group.limits.get(RLIMIT_NOFILE) &&
+    t.kernel.unixNames.inFlight.users.of(creds.ruid) > t.group.limits.get(RLIMIT_NOFILE) &&
     !creds.hasCap(CAP_SYS_RESOURCE) &&
     !creds.hasCap(CAP_SYS_ADMIN);
   return 0;
@@ -260,7 +260,10 @@ function sendHeader(t: Task, s: UnixSocket, addr: number, flags: number): number
   const nameLen = hdr.name === 0 ? 0 : hdr.nameLen;
   err = addressIn(t, hdr.name, nameLen);
   if (err < 0) return err;
-  if (s.type === SOCK_SEQPACKET && s.foreign === null && s.connectionError() < 0) return -ENOTCONN;
+  if (s.type === SOCK_SEQPACKET && s.foreign === null) {
+    err = s.connectionError();
+    if (err < 0) return err;
+  }
   seq.clear();
   const n = t.mm.ioVector(hdr.iov, hdr.iovLen, false, seq);
   if (n < 0 && !seq.isCut) return n;

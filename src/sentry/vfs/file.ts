@@ -55,6 +55,8 @@ export interface AsyncOwner {
  */
 export abstract class FileDescription {
   refs = 1;
+  /** Those of them that messages of unix sockets hold, which nobody has received yet. */
+  inFlight = 0;
   /** What F_GETFL returns: access mode and status flags (O_*). */
   statusFlags = 0;
   /** FMODE_* */
@@ -81,6 +83,12 @@ export abstract class FileDescription {
 
   decRef(): void {
     if (--this.refs === 0) this.destroy();
+    else if (this.refs === this.inFlight) this.onlyInFlight();
+  }
+
+  /** Nobody but messages under way holds it. */
+  protected onlyInFlight(): void {
+    // Nothing: it can be received.
   }
 
   private destroy(): void {

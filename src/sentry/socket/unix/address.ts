@@ -1,7 +1,7 @@
 /** unix(7) addresses: unnamed, path names, and the abstract name space. */
 import { AF_UNIX, SOCKADDR_UN_SIZE } from "../../../abi/socket.ts";
 import { EINVAL } from "../../../abi/errno.ts";
-import { UserCounts } from "../../limits/user-counts.ts";
+import { InFlight } from "./in-flight.ts";
 import type { UnixSocket } from "./socket.ts";
 
 /** The name of a socket, as getsockname(2) and recvfrom(2) give it. */
@@ -61,8 +61,8 @@ export class UnixNames {
   private readonly abstract: Map<string, UnixSocket> = new Map();
   private readonly byInode: WeakMap<object, UnixSocket> = new WeakMap();
   private nextAuto = 0;
-  /** Files that were sent and not received yet, by the sending user. */
-  readonly inFlight: UserCounts = new UserCounts();
+  /** Files that were sent and not received yet. */
+  readonly inFlight: InFlight = new InFlight();
   /** For time stamps of messages. */
   readonly realtimeNs: () => number;
 

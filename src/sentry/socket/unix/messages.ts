@@ -30,7 +30,7 @@ export class SendInfo {
   readonly cred: PeerCred = new PeerCred();
   /** SCM_CREDENTIALS given explicitly. */
   explicitCred = false;
-  /** The user whose files they count as until they are received; see {@link UnixNames.inFlight}. */
+  /** The user whose files they count as until they are received; see {@link InFlight}. */
   uid = 0;
   /** That user has too many under way already. */
   isOverLimit = false;

@@ -3,9 +3,9 @@
  * Stream sockets use the same queue; neighbouring packets without ancillary data are read as one.
  */
 import { WIDE } from "../../../base/wide.ts";
-import type { UserCounts } from "../../limits/user-counts.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import type { UnixAddress } from "./address.ts";
+import type { Carrier, InFlight } from "./in-flight.ts";
 
 const NO_GROUPS: readonly number[] = [];
 
@@ -25,6 +25,10 @@ export class PeerCred {
   }
 }
 
+function isCarrier(file: FileDescription): file is Carrier {
+  return "forEachPacket" in file;
+}
+
 /** One message, or a piece of a stream. Owns one reference on each file in `rights`. */
 export class Packet {
   data: Uint8Array;
@@ -33,7 +37,7 @@ export class Packet {
   end: number;
   rights: FileDescription[] | null = null;
   /** Where `rights` are counted, as whose. */
-  private flight: UserCounts | null = null;
+  private flight: InFlight | null = null;
   private flightUid = 0;
   readonly cred: PeerCred = new PeerCred();
   /** Credentials were sent explicitly, or either end had SO_PASSCRED. */
@@ -53,18 +57,22 @@ export class Packet {
   }
 
   /** Sends files along, which count as user `uid`'s until they are taken. */
-  carry(rights: FileDescription[], flight: UserCounts, uid: number): void {
+  carry(rights: FileDescription[], flight: InFlight, uid: number): void {
     this.rights = rights;
     this.flight = flight;
     this.flightUid = uid;
-    flight.change(uid, rights.length);
+    flight.users.change(uid, rights.length);
+    for (const file of rights) if (file.inFlight++ === 0 && isCarrier(file)) flight.add(file);
   }
 
   /** The files, which are the caller's from now on. */
   takeRights(): FileDescription[] | null {
     const rights = this.rights;
     this.rights = null;
-    if (rights !== null && this.flight !== null) this.flight.change(this.flightUid, -rights.length);
+    const flight = this.flight;
+    if (rights === null || flight === null) return rights;
+    flight.users.change(this.flightUid, -rights.length);
+    for (const file of rights) if (--file.inFlight === 0 && isCarrier(file)) flight.remove(file);
     return rights;
   }
 
@@ -124,6 +132,10 @@ export class PacketQueue {
       this.packets.splice(0, this.head);
       this.head = 0;
     }
+  }
+
+  forEach(fn: (packet: Packet) => void): void {
+    for (let i = this.head; i < this.packets.length; i++) fn(this.packets[i]!);
   }
 
   /** Throws everything away. */

@@ -353,14 +353,14 @@ export class UnixSocket extends FileDescription {
     return !this.listening && this.packets.count > 0;
   }
 
-  /** Not connected, which a socket with connections must be to send: 0 or -ENOTCONN. */
+  /** An error that messages wait behind, or not connected, which a socket with connections must be to send: 0 or -errno. */
   connectionError(): number {
+    if (this.type === SOCK_SEQPACKET && this.pendingError !== 0) return -this.takeError();
     return this.isConnectionBased && !this.isConnected ? -ENOTCONN : 0;
   }
 
   /** What send(2) of `len` bytes says before it looks at them: 0 or -errno. */
   sendError(len: number): number {
-    if (this.type === SOCK_SEQPACKET && this.pendingError !== 0) return -this.takeError();
     const err = this.connectionError();
     if (err < 0) return err;
     if (this.type !== SOCK_STREAM && len > this.sendBuffer - 32) return -EMSGSIZE;
@@ -561,6 +561,7 @@ export class UnixSocket extends FileDescription {
       }
     }
     this.senders.clear();
+    this.names.inFlight.released();
   }
 
   private leavePath(): void {
@@ -569,6 +570,16 @@ export class UnixSocket extends FileDescription {
     this.boundPath = null;
     this.names.releaseInode(bound.dentry.inode!, this);
     bound.decRef();
+  }
+
+  /** See {@link InFlight}. */
+  forEachPacket(fn: (packet: Packet) => void): void {
+    this.packets.forEach(fn);
+    for (const s of this.incoming) s.packets.forEach(fn);
+  }
+
+  protected override onlyInFlight(): void {
+    this.names.inFlight.left();
   }
 
   /** A connection that nobody accepted: its listener is gone. */
