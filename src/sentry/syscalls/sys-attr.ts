@@ -295,7 +295,9 @@ export function fallocate(t: Task, a: SyscallArgs): number {
   if (file.inode !== null && file.inode.isDir) return -EISDIR;
   if (type !== S_IFREG && type !== S_IFBLK) return -ENODEV;
   if (off + len >= LOFF_LIMIT || off + len > MAX_FILE_SIZE) return -EFBIG;
-  if ((mode & (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE)) === 0) {
+  const unlimited = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE;
+  const keeps = (mode & FALLOC_FL_KEEP_SIZE) !== 0 && !file.limitsSpace;
+  if ((mode & unlimited) === 0 && !keeps) {
     const err = file.stat(stat);
     if (err < 0) return err;
     const grown = (mode & FALLOC_FL_INSERT_RANGE) !== 0 ? stat.size + len : off + len;

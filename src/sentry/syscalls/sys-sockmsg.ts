@@ -9,7 +9,6 @@ import {
   EMFILE,
   EMSGSIZE,
   ENOBUFS,
-  ENOTCONN,
   EOPNOTSUPP,
   EPERM,
   EPIPE,

@@ -234,6 +234,10 @@ export abstract class FileDescription {
   truncate(_size: number): number {
     return -EINVAL;
   }
+  /** Whether the limit of a file's size holds for space behind its end as well (FALLOC_FL_KEEP_SIZE). */
+  get limitsSpace(): boolean {
+    return false;
+  }
   /** fallocate(2). */
   allocate(_mode: number, _off: number, _len: number): number {
     return -ENODEV;

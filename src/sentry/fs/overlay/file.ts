@@ -113,6 +113,10 @@ export class OverlayFile extends SeekableFile {
     return r;
   }
 
+  override get limitsSpace(): boolean {
+    return this.real.limitsSpace;
+  }
+
   override allocate(mode: number, off: number, len: number): number {
     if (this.on !== this.node.data) {
       const r = this.follow();

@@ -399,6 +399,10 @@ export class TmpfsFile extends SeekableFile {
     return this.node.truncate(size, this.creds);
   }
 
+  override get limitsSpace(): boolean {
+    return true;
+  }
+
   override allocate(mode: number, off: number, len: number): number {
     return this.node.allocate(mode, off, len);
   }

@@ -7,12 +7,12 @@
 import { UserCounts } from "../../limits/user-counts.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { turn } from "../../vfs/turn.ts";
-import type { Packet } from "./packet.ts";
+import type { Packet, PacketQueue } from "./packet.ts";
 
 /** A socket that can be under way itself, and has messages with files. */
 export interface Carrier extends FileDescription {
-  /** Calls `fn` for each message that waits at it, or at connections that it has not accepted. */
-  forEachPacket(fn: (packet: Packet) => void): void;
+  /** What waits at it, and at connections that it has not accepted. */
+  readonly carrying: readonly PacketQueue[];
 }
 
 /** See the file's comment. */
@@ -53,10 +53,9 @@ export class InFlight {
     this.isCollecting = true;
     const lost: FileDescription[] = [];
     for (const socket of this.unreachable()) {
-      socket.forEachPacket((packet) => {
-        const rights = packet.takeRights();
-        if (rights !== null) lost.push(...rights);
-      });
+      for (const queue of socket.carrying) {
+        for (const packet of queue.removeCarrying()) lost.push(...packet.takeRights()!);
+      }
     }
     this.isCollecting = false;
     for (const file of lost) file.decRef();
@@ -68,12 +67,13 @@ export class InFlight {
     const left = new Map<Carrier, number>();
     for (const socket of this.sockets) if (socket.refs === socket.inFlight) left.set(socket, 0);
     const each = (socket: Carrier, fn: (held: Carrier, count: number) => void): void => {
-      socket.forEachPacket((packet) => {
-        for (const file of packet.rights ?? []) {
+      const look = (packet: Packet): void => {
+        for (const file of packet.rights!) {
           const count = left.get(file as Carrier);
           if (count !== undefined) fn(file as Carrier, count);
         }
-      });
+      };
+      for (const queue of socket.carrying) queue.forEachCarrying(look);
     };
     for (const socket of left.keys()) each(socket, (held, count) => left.set(held, count + 1));
     // Those in messages of others can be received, and so can what they have.

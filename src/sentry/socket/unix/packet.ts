@@ -26,7 +26,7 @@ export class PeerCred {
 }
 
 function isCarrier(file: FileDescription): file is Carrier {
-  return "forEachPacket" in file;
+  return "carrying" in file;
 }
 
 /** One message, or a piece of a stream. Owns one reference on each file in `rights`. */
@@ -134,8 +134,20 @@ export class PacketQueue {
     }
   }
 
-  forEach(fn: (packet: Packet) => void): void {
-    for (let i = this.head; i < this.packets.length; i++) fn(this.packets[i]!);
+  /** Calls `fn` for each packet with files. */
+  forEachCarrying(fn: (packet: Packet) => void): void {
+    for (let i = this.head; i < this.packets.length; i++) if (this.packets[i]!.rights !== null) fn(this.packets[i]!);
+  }
+
+  /** Takes the packets with files out. */
+  removeCarrying(): Packet[] {
+    const all = this.packets.slice(this.head) as Packet[];
+    const taken = all.filter((p) => p.rights !== null);
+    if (taken.length === 0) return taken;
+    this.packets = all.filter((p) => p.rights === null);
+    this.head = 0;
+    for (const p of taken) this.bytes -= p.length;
+    return taken;
   }
 
   /** Throws everything away. */

@@ -573,9 +573,8 @@ export class UnixSocket extends FileDescription {
   }
 
   /** See {@link InFlight}. */
-  forEachPacket(fn: (packet: Packet) => void): void {
-    this.packets.forEach(fn);
-    for (const s of this.incoming) s.packets.forEach(fn);
+  get carrying(): readonly PacketQueue[] {
+    return [this.packets, ...this.incoming.map((s) => s.packets)];
   }
 
   protected override onlyInFlight(): void {
