@@ -49,7 +49,7 @@ class CpuAccount {
  * many ns for each of them: a thousand threads that end cost a thousand times one of them.
  */
 const CROWD = 64;
-const CROWD_NS = 500;
+const CROWD_NS = 5000;
 
 /** Relation of the kernel thread's CPU time to the time that its steps lasted. */
 export class ServingCpu {

@@ -28,10 +28,31 @@ export function residentMemory(mm: MemoryManager): number {
   return file === null ? sum : sum + file.committedBytes(off, len);
 }
 
+/**
+ * Where more than so many threads share the memory (a chain of vforks), each of them a process of its own that ends, a measurement holds
+ * for some of them.
+ */
+const CROWD = 64;
+const CROWD_SHARE = 8;
+const measured: { mm: MemoryManager | null; bytes: number; uses: number } = { mm: null, bytes: 0, uses: 0 };
+
+function residentOf(mm: MemoryManager): number {
+  if (mm.users <= CROWD) {
+    measured.mm = null;
+    return residentMemory(mm);
+  }
+  if (measured.mm !== mm || measured.uses-- === 0) {
+    measured.mm = mm;
+    measured.bytes = residentMemory(mm);
+    measured.uses = Math.floor(mm.users / CROWD_SHARE);
+  }
+  return measured.bytes;
+}
+
 /** Notes how much of the memory is there now, if it is more than before: ru_maxrss. */
 export function noteResident(u: Usage, mm: MemoryManager): void {
   if (mm.residentBytes() <= u.maxRssKb * 1024) return;
   const own = mm.rssAnon + mm.rssShmem;
-  const there = mm.rssFile + (own <= SMALL ? own : residentMemory(mm));
+  const there = mm.rssFile + (own <= SMALL ? own : residentOf(mm));
   u.maxRssKb = Math.max(u.maxRssKb, Math.floor(there / 1024));
 }
