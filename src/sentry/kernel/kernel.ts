@@ -40,7 +40,7 @@ import { killGroup, sendToGroup } from "./task-signals.ts";
 import type { ThreadGroup } from "./thread-group.ts";
 import { KERN_INFO, KERN_NOTICE, KernelLog } from "./kernel-log.ts";
 import { LoadAverage } from "./load-average.ts";
-import { TimerQueue } from "./timers.ts";
+import { Timer, TimerQueue } from "./timers.ts";
 import { WIDE } from "../../base/wide.ts";
 
 /** Runs the attempt of a task's current system call (syscalls/dispatch.ts): a result, -errno or BLOCKED and its kin. */
@@ -105,6 +105,8 @@ export interface InitOptions {
 export const PID_MAX = 32768;
 /** After the numbers have wrapped, low ones stay reserved, as in Linux. */
 const RESERVED_PIDS = 300;
+/** Sockets that nobody can reach are looked for so long after another one has gone. */
+const SOCKETS_SOON_NS = 500_000;
 /** Steps between two looks at the platform and the timers. */
 const STEPS_PER_ROUND = 64;
 /** Address spaces of the dead that wait for a turn without work. */
@@ -155,7 +157,10 @@ export class Kernel {
   /** POSIX message queues. */
   readonly mqueues: MqueueFs;
   /** Addresses of unix sockets. */
-  readonly unixNames: UnixNames = new UnixNames(() => this.clock.realtimeNs());
+  readonly unixNames: UnixNames = new UnixNames(
+    () => this.clock.realtimeNs(),
+    (collect) => this.timers.arm(new Timer({ onTimer: collect }), this.clock.monotonicNs() + SOCKETS_SOON_NS),
+  );
   readonly netlinkPorts: NetlinkPorts = new NetlinkPorts();
   /** Notified when a guest thread stops, while somebody waits for that (membarrier). */
   readonly stopQueue: WaitQueue = new WaitQueue();

@@ -137,7 +137,9 @@ function writeSeq(t: Task, file: FileDescription, pos: number, append: boolean, 
     if (err < 0) return err;
     if (append && pos !== AT_POSITION) at = sizeStat.size;
   }
-  if (isRegular && (file.inode!.mode & (S_ISUID | S_ISGID)) !== 0) dropSetId(t, file.inode!);
+  if (isRegular && (file.inode!.mode & (S_ISUID | S_ISGID)) !== 0 && seq.remaining > 0) {
+    dropSetId(t, file.inode!);
+  }
   for (;;) {
     const n = at === AT_POSITION ? file.write(seq) : file.pwrite(seq, at + done);
     if (n < 0) {
@@ -167,7 +169,7 @@ function writeSeq(t: Task, file: FileDescription, pos: number, append: boolean, 
 /** A write takes set-ID bits away, unless whoever writes (not who opened the file) may keep them. */
 function dropSetId(t: Task, inode: Inode): void {
   const drop = t.creds.hasCap(CAP_FSETID) ? 0 : privBitsToDrop(inode.mode);
-  if (drop === 0 || seq.remaining === 0) return;
+  if (drop === 0) return;
   modeAttr.mask = ATTR_MODE;
   modeAttr.mode = inode.mode & S_IALLUGO & ~drop;
   inode.setAttr(modeAttr);
@@ -264,6 +266,7 @@ function takeWhole(t: Task, file: FileDescription, have: number, wanted: number,
     if (file.inode !== null && file.inode.isRegular && file.hasWrite) {
       const most = mostToWrite(t, file, pos, false, wanted);
       if (most < 0) return most;
+      dropSetId(t, file.inode);
     }
     if (pos === AT_POSITION && pipe !== null) pipe.signalReaders();
     return orNoPosition(file, pos, -EFAULT);

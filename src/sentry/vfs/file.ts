@@ -83,12 +83,6 @@ export abstract class FileDescription {
 
   decRef(): void {
     if (--this.refs === 0) this.destroy();
-    else if (this.refs === this.inFlight) this.onlyInFlight();
-  }
-
-  /** Nobody but messages under way holds it. */
-  protected onlyInFlight(): void {
-    // Nothing: it can be received.
   }
 
   private destroy(): void {

@@ -57,7 +57,15 @@ function answers(s: NetlinkSocket): Answer[] {
 }
 
 const make = (ports: NetlinkPorts, admin = false): NetlinkSocket =>
-  new NetlinkSocket(SOCK_RAW, new UnixNames(() => 5e9), ports, admin);
+  new NetlinkSocket(
+    SOCK_RAW,
+    new UnixNames(
+      () => 5e9,
+      (collect) => collect(),
+    ),
+    ports,
+    admin,
+  );
 
 function sockaddr(pid: number): Uint8Array {
   const b = new Uint8Array(128);

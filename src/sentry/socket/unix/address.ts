@@ -62,12 +62,14 @@ export class UnixNames {
   private readonly byInode: WeakMap<object, UnixSocket> = new WeakMap();
   private nextAuto = 0;
   /** Files that were sent and not received yet. */
-  readonly inFlight: InFlight = new InFlight();
+  readonly inFlight: InFlight;
   /** For time stamps of messages. */
   readonly realtimeNs: () => number;
 
-  constructor(realtimeNs: () => number) {
+  /** `soon`: see {@link InFlight}. */
+  constructor(realtimeNs: () => number, soon: (collect: () => void) => void) {
     this.realtimeNs = realtimeNs;
+    this.inFlight = new InFlight(soon);
   }
 
   bindAbstract(name: string, socket: UnixSocket): boolean {

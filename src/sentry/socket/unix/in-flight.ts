@@ -2,11 +2,10 @@
  * Files in messages that nobody has received yet: unix(7), SCM_RIGHTS.
  *
  * Sockets in each other's messages, or in their own, hold each other when nobody else does. As in Linux such are looked for
- * whenever a socket goes while others are under way, and their messages are thrown away.
+ * soon after a socket has gone while others are under way, and their messages are thrown away.
  */
 import { UserCounts } from "../../limits/user-counts.ts";
 import type { FileDescription } from "../../vfs/file.ts";
-import { turn } from "../../vfs/turn.ts";
 import type { Packet, PacketQueue } from "./packet.ts";
 
 /** A socket that can be under way itself, and has messages with files. */
@@ -21,9 +20,13 @@ export class InFlight {
   readonly users: UserCounts = new UserCounts();
   /** Sockets among them. */
   private readonly sockets: Set<Carrier> = new Set();
-  private isCollecting = false;
-  /** The call in which a socket went last. */
-  private releasedIn = -1;
+  private readonly soon: (collect: () => void) => void;
+  private isDue = false;
+
+  /** `soon` calls what it is given a bit later. */
+  constructor(soon: (collect: () => void) => void) {
+    this.soon = soon;
+  }
 
   /** `socket` was sent, maybe once more. */
   add(socket: Carrier): void {
@@ -37,27 +40,22 @@ export class InFlight {
 
   /** A socket has gone. */
   released(): void {
-    if (this.sockets.size === 0) return;
-    this.releasedIn = turn.now;
-    this.collect();
-  }
-
-  /** Nobody but messages holds a certain socket any more. Linux looks a bit later: it sees what the same call has closed. */
-  left(): void {
-    if (this.releasedIn === turn.now) this.collect();
+    if (this.sockets.size === 0 || this.isDue) return;
+    this.isDue = true;
+    this.soon(() => {
+      this.isDue = false;
+      this.collect();
+    });
   }
 
   /** Throws away the messages of those sockets that only such messages hold. */
   private collect(): void {
-    if (this.isCollecting) return;
-    this.isCollecting = true;
     const lost: FileDescription[] = [];
     for (const socket of this.unreachable()) {
       for (const queue of socket.carrying) {
         for (const packet of queue.removeCarrying()) lost.push(...packet.takeRights()!);
       }
     }
-    this.isCollecting = false;
     for (const file of lost) file.decRef();
   }
 

@@ -59,7 +59,10 @@ function sequence(bytes: Uint8Array): IoSequence {
 
 test("a standard stream that is a socket outside is a connected, unnamed socket inside", () => {
   const stream = new FakeStream();
-  const names = new UnixNames(() => 5e9);
+  const names = new UnixNames(
+    () => 5e9,
+    (collect) => collect(),
+  );
   const socket = new OuterSocket(names, stream);
   assert.equal(socket.address, null);
   assert.notEqual(socket.peer, null, "getpeername finds somebody");
@@ -91,7 +94,13 @@ test("a standard stream that is a socket outside is a connected, unnamed socket 
 
 test("no descriptors go outside", () => {
   const stream = new FakeStream();
-  const socket = new OuterSocket(new UnixNames(() => 5e9), stream);
+  const socket = new OuterSocket(
+    new UnixNames(
+      () => 5e9,
+      (collect) => collect(),
+    ),
+    stream,
+  );
   const info = new SendInfo();
   info.rights = [new FakeStream()];
   assert.equal(socket.send(sequence(Buffer.from("x")), null, info), -EINVAL);

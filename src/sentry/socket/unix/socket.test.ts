@@ -41,7 +41,10 @@ function receive(s: UnixSocket, size: number, flags = 0, info = new ReceiveInfo(
 }
 
 function pair(type: number): [UnixSocket, UnixSocket] {
-  const names = new UnixNames(() => 5e9);
+  const names = new UnixNames(
+    () => 5e9,
+    (collect) => collect(),
+  );
   const a = new UnixSocket(type, names);
   const b = new UnixSocket(type, names);
   UnixSocket.pair(a, b);
@@ -133,7 +136,10 @@ test("files travel with their bytes and are dropped when nobody takes them", () 
 });
 
 test("connect, accept and the backlog", () => {
-  const names = new UnixNames(() => 5e9);
+  const names = new UnixNames(
+    () => 5e9,
+    (collect) => collect(),
+  );
   const listener = new UnixSocket(SOCK_STREAM, names);
   assert.equal(listener.bindAbstract(new UnixAddress(true, "name")), 0);
   assert.equal(new UnixSocket(SOCK_STREAM, names).bindAbstract(new UnixAddress(true, "name")), -98);
@@ -158,7 +164,10 @@ test("connect, accept and the backlog", () => {
 });
 
 test("a listener's end resets connections that nobody accepted", () => {
-  const names = new UnixNames(() => 5e9);
+  const names = new UnixNames(
+    () => 5e9,
+    (collect) => collect(),
+  );
   const listener = new UnixSocket(SOCK_STREAM, names);
   listener.bindAbstract(new UnixAddress(true, "n"));
   listener.listen(5);

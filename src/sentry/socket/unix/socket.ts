@@ -577,10 +577,6 @@ export class UnixSocket extends FileDescription {
     return [this.packets, ...this.incoming.map((s) => s.packets)];
   }
 
-  protected override onlyInFlight(): void {
-    this.names.inFlight.left();
-  }
-
   /** A connection that nobody accepted: its listener is gone. */
   private abandon(): void {
     this.leavePath();
