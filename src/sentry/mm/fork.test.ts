@@ -90,6 +90,45 @@ test("fork: pages that a child wrote to are copied for the next one", () => {
   assert.equal(w.memory.totalUsage(), 0);
 });
 
+test("fork: memory that copies on a write have left in pieces is put together again", () => {
+  const w = new FakeWorld(256);
+  const mm = w.newMm();
+  const a = mmap(mm, 0x10000000, 64 * P, RW, ANON);
+  for (let i = 0; i < 64; i++) write(mm, a + i * P, i);
+  // From above, so that no copy follows the one before it in the file.
+  for (let i = 60; i >= 0; i -= 20) {
+    const child = forkOf(w, mm);
+    write(mm, a + i * P, 100 + i);
+    child.decUsers();
+  }
+  const pieces = mm.pmas.count;
+  assert.ok(pieces > 8, `${pieces}`);
+  const child = forkOf(w, mm);
+  const { count } = mm.pmas;
+  assert.ok(count < pieces, `${count} of ${pieces}`);
+  checkMm(mm);
+  checkMm(child);
+  // What the child has as well stays where it is.
+  const at = mm.pmas.find(a + 50 * P)?.off;
+  const second = forkOf(w, mm);
+  assert.equal(mm.pmas.find(a + 50 * P)?.off, at);
+  second.decUsers();
+  for (let i = 0; i < 64; i++) {
+    const want = i % 20 === 0 ? 100 + i : i;
+    assert.equal(read(mm, a + i * P), want);
+    assert.equal(read(child, a + i * P), want);
+  }
+  write(child, a + 62 * P, 1);
+  write(mm, a + 2 * P, 1);
+  assert.equal(read(mm, a + 62 * P), 62);
+  assert.equal(read(child, a + 2 * P), 2);
+  for (const m of [mm, child]) {
+    checkMm(m);
+    m.decUsers();
+  }
+  assert.equal(w.memory.totalUsage(), 0);
+});
+
 test("fork: DONTFORK, WIPEONFORK, locks, failure", () => {
   const w = new FakeWorld(64);
   const mm = w.newMm();

@@ -3,6 +3,7 @@ import { EFAULT, ENOMEM } from "../../abi/errno.ts";
 import { PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
 import { type Mappable, PAGE_SIZE, Translation } from "../memmap/memmap.ts";
 import { MEM_ANON } from "../pgalloc/memory-file.ts";
+import { gatherPieces } from "./gather.ts";
 import { populateVma, removeRange } from "./map.ts";
 import type { MemoryManager } from "./mm.ts";
 import { addPages, dropPages, heat, linkPages, makeCow } from "./pmas.ts";
@@ -12,7 +13,7 @@ import { addVma, dropVma } from "./vmas.ts";
 /** Bytes that a fork copies at once. */
 const HOT_MAX: number = 512 * 1024;
 /** After so many forks it is found out anew which pages are hot. */
-const HOT_FORKS = 16;
+const HOT_FORKS = 64;
 /** Below the page of the stack pointer, bytes that are. */
 const HOT_STACK = 4096;
 
@@ -85,6 +86,7 @@ export function copyAddressSpace(mm: MemoryManager, child: MemoryManager, sp: nu
     }
     const keepHot = hot && (v.prot & PROT_WRITE) !== 0;
     const isLazy = v.mappable !== null && !v.isShared && v.prot === PROT_READ && !v.forkUses && v.name === "";
+    if (!v.isShared && (v.prot & PROT_WRITE) !== 0 && mm.users === 1) gatherPieces(mm, v, keepHot);
     if (!v.isShared) makeCow(mm, v.start, v.end, keepHot);
     for (let p: Pma | null = mm.pmas.lowerBound(v.start); p !== null && p.start < v.end; p = p.next) {
       if (keepHot && isCopied(p)) {

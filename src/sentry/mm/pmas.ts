@@ -283,8 +283,8 @@ export function makeCow(mm: MemoryManager, start: number, end: number, keepHot: 
   if (prot >= 0) mm.as.protect(from, to - from, prot);
 }
 
-/** Longest gap between hot pages that is hot as well: copying it costs less than mappings of its own. */
-const HOT_GAP: number = 3 * PAGE_SIZE;
+/** Longest gap between hot pages that is hot as well: copying it costs less than two mappings and the faults on them. */
+const HOT_GAP: number = 8 * PAGE_SIZE;
 
 /** The private page at `page` was written soon after a fork, or will be: forks copy it, see {@link Pma.hot}. */
 export function heat(mm: MemoryManager, page: number): void {
@@ -293,21 +293,26 @@ export function heat(mm: MemoryManager, page: number): void {
   let q = isolate(mm, p, page, page + PAGE_SIZE);
   q.hot = true;
   // Towards the hot neighbours.
-  while (q.prev !== null && q.prev.end === q.start && !q.prev.hot && isShortGap(q.prev.prev, q.prev)) {
+  while (q.prev !== null && q.prev.end === q.start && isGap(q.prev) && isShortGap(q.prev.prev, q.prev.start, q.start)) {
     q = q.prev;
     q.hot = true;
   }
   q = mm.pmas.find(page) ?? q;
-  while (q.next !== null && q.next.start === q.end && !q.next.hot && isShortGap(q.next.next, q.next)) {
+  while (q.next !== null && q.next.start === q.end && isGap(q.next) && isShortGap(q.next.next, q.end, q.next.end)) {
     q = q.next;
     q.hot = true;
   }
 }
 
-/** Whether `gap` is a short range of private memory up to a hot neighbour on the other side. */
-function isShortGap(beyond: Pma | null, gap: Pma): boolean {
-  if (beyond === null || !beyond.hot || gap.end - gap.start > HOT_GAP || !gap.anon) return false;
-  return beyond.end === gap.start || beyond.start === gap.end;
+/** Whether private pages may become hot because their neighbours are. */
+function isGap(p: Pma): boolean {
+  return !p.hot && p.anon;
+}
+
+/** Whether [start, end) is short, and its neighbour `beyond` hot. */
+export function isShortGap(beyond: Pma | null, start: number, end: number): boolean {
+  if (beyond === null || !beyond.hot || end - start > HOT_GAP) return false;
+  return beyond.end === start || beyond.start === end;
 }
 
 /** A child was the first to write to `page`, which it shares with `mm`, at `off` of `file`. */
