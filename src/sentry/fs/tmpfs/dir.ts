@@ -146,8 +146,8 @@ export class TmpfsDir extends TmpfsInode {
   }
 
   override tmpfile(mode: number, uid: number, gid: number): TmpfsInode | number {
-    const r = this.mayAdd(true);
-    if (r < 0) return r;
+    // It gets no name, so that the directory may be a removed one.
+    if (this.tmpfs.inodes >= this.tmpfs.maxInodes) return -ENOSPC;
     const inode = new TmpfsRegular(this.tmpfs, mode, uid, gid);
     inode.nlink = 0;
     return inode;
