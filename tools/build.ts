@@ -7,11 +7,14 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
 import { dirname, join } from "node:path";
 import { build as esbuild } from "esbuild";
-import { CACHE_LINE, NODE_OPTIONS, TRAINING } from "../src/host/code-cache.ts";
+import { CACHE_LINE, NODE_OPTIONS, TRAIN_CACHES, TRAINING } from "../src/host/code-cache.ts";
 import { buildNative } from "./build-native.ts";
+import { makeImages } from "./image.ts";
+import type { Lessons } from "./image.ts";
 
 const root: string = dirname(import.meta.dirname);
 
@@ -51,9 +54,16 @@ try {
 } catch {}
 const script = new Script(readFileSync(filename, "latin1"), { filename, cachedData });
 cachedData = undefined;
-if (process.env.${TRAINING} !== undefined) globalThis.tsvisorCodeCache = () => script.createCachedData();
+if (process.env.${TRAINING} === "${TRAIN_CACHES}") globalThis.tsvisorCodeCache = () => script.createCachedData();
 script.runInThisContext()(require, module, exports, __dirname, filename);
 `;
+}
+
+/** A bundle with a function that lists its classes: src/host/image.unsafe.ts. */
+function withClassList(code: string): string {
+  const names = [...code.matchAll(/^(?:var|let|const) (\w+) = class\b/gm)].map((match) => match[1]);
+  const end = code.lastIndexOf("})");
+  return `${code.slice(0, end)}function tsvisorClasses() { return [${names.join(", ")}]; }\n${code.slice(end)}`;
 }
 
 /** What the processes do in training: what every sandbox does at its start, and what programs do most. */
@@ -64,7 +74,7 @@ const TRAINING_SCRIPT =
 function train(dist: string, names: readonly string[]): void {
   const command = [...NODE_OPTIONS, join(dist, "cli.cjs"), "do", "--", "/bin/sh", "-c", TRAINING_SCRIPT];
   const ran = spawnSync(process.execPath, command, {
-    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", [TRAINING]: "1" },
+    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", [TRAINING]: TRAIN_CACHES },
     stdio: ["ignore", "ignore", "pipe"],
     encoding: "latin1",
     timeout: 20_000,
@@ -132,7 +142,11 @@ async function bundle(force: boolean): Promise<boolean> {
     for (const [name] of entries) {
       // The cache is the old code's: V8 looks at the length alone.
       rmSync(join(dist, `${name}.cache`), { force: true });
-      renameSync(join(temporary, `${name}.code.cjs`), join(dist, `${name}.code.cjs`));
+      rmSync(join(dist, `${name}.image`), { force: true });
+      writeFileSync(
+        join(dist, `${name}.code.cjs`),
+        withClassList(readFileSync(join(temporary, `${name}.code.cjs`), "utf8")),
+      );
       writeFileSync(join(dist, `${name}.cjs`), loader(name));
     }
     train(
@@ -151,10 +165,48 @@ async function bundle(force: boolean): Promise<boolean> {
   }
 }
 
+/** The programs that have images, and what the sandboxes do that make them. */
+const IMAGES = ["cli", "boot", "gofer"];
+const LESSONS: Lessons = [
+  ["do", "--", "/bin/sh", join(root, "tools/training.sh")],
+  ["do", "--", "/bin/sh", join(root, "tools/training.sh")],
+  ["do", "--", "/bin/true"],
+];
+
+/** Brings the process images up to date, where sandboxes can be run. */
+async function images(): Promise<void> {
+  const dist = join(root, "dist");
+  const stamp = join(dist, "images.stamp");
+  const hash = createHash("sha256").update(sourceHash()).update(process.version).update(release());
+  for (const file of [
+    "build/tsvisor",
+    "build/tsvisor.node",
+    "build/stub.elf",
+    "build/vdso.so",
+    "tools/training.sh",
+    "tools/image.ts",
+  ]) {
+    hash.update(readFileSync(join(root, file)));
+  }
+  const digest = hash.digest("hex");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
+  rmSync(stamp, { force: true });
+  process.stderr.write("build: training the process images, some 20 seconds\n");
+  if (await makeImages(dist, join(root, "build/tsvisor"), IMAGES, LESSONS)) {
+    process.stderr.write(`build: made ${IMAGES.map((name) => `dist/${name}.image`).join(" ")}\n`);
+  } else {
+    process.stderr.write("build: no process images, since no sandbox could be run here; starts will be slower\n");
+  }
+  // Where it does not work, it is not tried each time.
+  writeFileSync(stamp, digest);
+}
+
 /** Brings build/ and dist/ up to date; returns whether that worked. What was done is told on stderr. */
 export async function build(force = false): Promise<boolean> {
   const isNativeOk = buildNative();
-  return (await bundle(force)) && isNativeOk;
+  const isOk = (await bundle(force)) && isNativeOk;
+  if (isOk) await images();
+  return isOk;
 }
 
 if (import.meta.main && !(await build(process.argv.includes("--force")))) process.exitCode = 1;

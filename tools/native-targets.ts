@@ -35,7 +35,7 @@ export const nativeTargets: readonly NativeTarget[] = [
     extensions: [".c"],
     out: "build/tsvisor.node",
     flags: ["-shared", "-fPIC", "-fvisibility=hidden", "-I{node-api}", "-I{src}", "-pthread"],
-    watch: ["native/include", "native/stub"],
+    watch: ["native/include", "native/stub", "native/restore"],
   },
   {
     // The stub that lives in each guest address space: a freestanding static executable, no libc.
@@ -60,6 +60,26 @@ export const nativeTargets: readonly NativeTarget[] = [
       "-Wl,-T,{src}/stub.ld",
     ],
     watch: ["native/include"],
+  },
+  {
+    // What becomes a process whose memory was kept: static, no libc, at addresses that no such process uses.
+    name: "restore",
+    dir: "native/restore",
+    extensions: [".c"],
+    out: "build/tsvisor",
+    flags: [
+      "-static",
+      "-nostdlib",
+      "-ffreestanding",
+      "-fno-stack-protector",
+      "-fno-asynchronous-unwind-tables",
+      "-fcf-protection=none",
+      "-fpie",
+      "-no-pie",
+      "-Wl,--build-id=none",
+      "-Wl,-z,noexecstack",
+      "-Wl,-Ttext-segment=0x600000000000",
+    ],
   },
   {
     // The vDSO that the loader maps into every guest program.

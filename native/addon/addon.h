@@ -184,4 +184,7 @@ napi_value ret_latin1(napi_env env, const char *bytes, size_t len);
     result_ == -1 ? -(int64_t)errno : result_;                                                                         \
   })
 
+/* Forgets every window (mem.c), without unmapping any: their addresses mean nothing in a process made from an image. */
+void mem_reset(void);
+
 #endif

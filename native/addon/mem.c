@@ -22,6 +22,8 @@ struct window {
 
 static _Thread_local struct window *windows;
 
+void mem_reset(void) { windows = NULL; }
+
 static void window_free(struct window *window) {
   for (struct window **link = &windows; *link != NULL; link = &(*link)->next) {
     if (*link != window) continue;

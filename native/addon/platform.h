@@ -173,6 +173,16 @@ struct platform {
 
 extern struct platform P;
 
+/* The memory that JavaScript keeps for good, whatever becomes of the platform (freeze.c). */
+struct shared {
+  uint32_t *regs;
+  int32_t *stopped, *ready, *counts;
+  double *ops;
+};
+void shared_keep(struct shared *kept);
+/* Is to be the platform's again, all zero. */
+void shared_restore(const struct shared *kept);
+
 static inline struct area *area_of(const struct context *c) {
   return (struct area *)(P.control + (size_t)c->area * AREA_SIZE);
 }

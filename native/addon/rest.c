@@ -1,6 +1,7 @@
 /* See rest.h. */
 #include "rest.h"
 #include "addon.h"
+#include "freeze.h"
 #include "garbage.h"
 
 #include <link.h>
@@ -24,6 +25,11 @@ static int drop_segments(struct dl_phdr_info *object, size_t size, void *arg) {
     madvise((void *)start, end - start, MADV_DONTNEED);
   }
   return 0;
+}
+
+static void drop_files(void) {
+  dl_iterate_phdr(drop_segments, NULL);
+  image_give_back();
 }
 
 static struct {
@@ -57,7 +63,7 @@ void rest_look(uint64_t happened) {
   rest.resting = happened == rest.seen;
   garbage_look(happened - rest.seen < FEW_EVENTS);
   if (rest.resting)
-    dl_iterate_phdr(drop_segments, NULL);
+    drop_files();
   else
     rest_later(happened);
 }

@@ -339,6 +339,26 @@ static void *share(napi_env env, napi_value array, uint32_t index, void *old, si
   return memory;
 }
 
+void shared_keep(struct shared *kept) { *kept = (struct shared){P.regs, P.stopped, P.ready, P.counts, P.ops}; }
+
+static void clear(void *memory, size_t size) {
+  if (memory != NULL) madvise(memory, size, MADV_DONTNEED);
+}
+
+void shared_restore(const struct shared *kept) {
+  P.regs = kept->regs;
+  P.stopped = kept->stopped;
+  P.ready = kept->ready;
+  P.counts = kept->counts;
+  P.times = P.counts == NULL ? NULL : (double *)(P.counts + 4);
+  P.ops = kept->ops;
+  clear(P.regs, (size_t)MAX_CONTEXTS * CTX_WORDS * 4);
+  clear(P.stopped, MAX_CONTEXTS * 4);
+  clear(P.ready, MAX_READY * 8);
+  clear(P.counts, 4096);
+  clear(P.ops, (size_t)OPS_CAPACITY * OP_WORDS * 8);
+}
+
 /* platformShared(): the ArrayBuffers regs, stopped, ready, counts, ops. Once for each process. */
 static napi_value js_shared(napi_env env, napi_callback_info info) {
   (void)info;

@@ -14,10 +14,12 @@ import { encodeReport, REPORT_FD, REPORT_SIGNAL } from "../control/report.ts";
 import type { Host } from "../host/host.ts";
 import { compileFilter } from "../host/bpf.ts";
 import { reportCodeCacheTo } from "../host/code-cache.ts";
+import { runProgram, willFreeze } from "../host/image.unsafe.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
 import { Meter, meteredHost } from "../sentry/profile/meter.ts";
 import type { Kernel } from "../sentry/kernel/kernel.ts";
 import { kernelReport } from "../sentry/report/report.ts";
+import { walked } from "../sentry/vfs/walk.ts";
 import { BootError } from "./boot-error.ts";
 import { findProgram } from "./find-program.ts";
 import { hostFacts } from "./host-facts.ts";
@@ -138,9 +140,9 @@ function writeReport(host: Host, config: BootConfig, lines: readonly string[]): 
   }
 }
 
-function boot(): number {
+function boot(configFd: number): number {
   const plainHost = linuxHost();
-  const config = readConfig(plainHost, Number(process.argv[2]));
+  const config = readConfig(plainHost, configFd);
   const meter = config.profile ? new Meter(() => plainHost.clockNs(CLOCK_MONOTONIC)) : null;
   const gofers = new Set([config.rootIoFd, ...config.mounts.map((m) => m.ioFd)]);
   const host = meter === null ? plainHost : meteredHost(plainHost, meter, gofers);
@@ -176,8 +178,7 @@ function boot(): number {
   if (typeof init === "number") throw cannotStart(name, init);
   listenToControl(host, kernel, config.controlFd, stdio);
   takeOwnSignals(host, kernel);
-  const filter = compileFilter(sentryFilter(kernel.platform.name));
-  const filtered = host.seccompTsync(filter);
+  const filtered = willFreeze() ? 0 : host.seccompTsync(compileFilter(sentryFilter(kernel.platform.name)));
   if (filtered < 0) throw new BootError(`cannot install the system call filter: ${errnoName(-filtered)}`);
   wired.profiler?.start();
   host.trim();
@@ -185,21 +186,26 @@ function boot(): number {
   stdio.pump?.drain();
   if (wired.profiler !== null) writeReport(host, config, wired.profiler.report());
   kernel.platform.shutdown();
+  // The only result of a call that is kept for the next one: this process may be frozen, and its kernel is over.
+  walked.release();
   return exitStatus(status);
 }
 
-process.title = "tsvisor-sentry";
-let status = 128;
-try {
-  status = boot();
-} catch (error) {
-  if (error instanceof BootError) {
-    process.stderr.write(`tsvisor: ${Buffer.from(error.message, "latin1").toString()}\n`);
-    status = error.status;
-  } else {
+function main(args: readonly string[]): number {
+  process.title = "tsvisor-sentry";
+  try {
+    return boot(Number(args[0]));
+  } catch (error) {
+    if (error instanceof BootError) {
+      process.stderr.write(`tsvisor: ${Buffer.from(error.message, "latin1").toString()}\n`);
+      return error.status;
+    }
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`tsvisor: the Sentry failed: ${text}\n`);
+    return 128;
+  } finally {
+    reportCodeCacheTo("boot", linuxHost());
   }
 }
-reportCodeCacheTo("boot", linuxHost());
-linuxHost().exitNow(status);
+
+runProgram("boot", process.argv.slice(2), main);

@@ -14,6 +14,7 @@ import { awaitGo } from "../control/handshake.ts";
 import { compileFilter } from "../host/bpf.ts";
 import type { Host } from "../host/host.ts";
 import { reportCodeCacheTo } from "../host/code-cache.ts";
+import { runProgram, willFreeze } from "../host/image.unsafe.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
 import { DEFAULT_MSIZE } from "../p9/wire/constants.ts";
 import { goferFilter } from "./policy.ts";
@@ -50,9 +51,9 @@ function openProc(host: Host, path: string): number {
   return check(host.openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0), `open ${path}`);
 }
 
-function main(): void {
+function start(configFd: number): void {
   const host = linuxHost();
-  const config = readConfig(host, Number(process.argv[2]));
+  const config = readConfig(host, configFd);
   // Modes come from the guest, with its own umask applied.
   process.umask(0);
   let procFd = config.procPath === "" ? openProc(host, "/proc/self/fd") : -1;
@@ -75,20 +76,24 @@ function main(): void {
         maxMsize: DEFAULT_MSIZE,
       }),
   );
-  if (config.seccomp) check(host.seccompTsync(compileFilter(goferFilter(procFd))), "install the system call filter");
+  if (config.seccomp && !willFreeze())
+    check(host.seccompTsync(compileFilter(goferFilter(procFd))), "install the system call filter");
   host.trim();
   serve(host, connections, channel);
 }
 
-process.title = "tsvisor-gofer";
-let status = 0;
-try {
-  main();
-} catch (error) {
-  const text = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`gofer: ${text}\n`);
-  status = 1;
+function main(args: readonly string[]): number {
+  process.title = "tsvisor-gofer";
+  try {
+    start(Number(args[0]));
+    return 0;
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`gofer: ${text}\n`);
+    return 1;
+  } finally {
+    reportCodeCacheTo("gofer", linuxHost());
+  }
 }
-// At once: Node's event loop has nothing to do here, and the filter does not allow its system calls.
-reportCodeCacheTo("gofer", linuxHost());
-linuxHost().exitNow(status);
+
+runProgram("gofer", process.argv.slice(2), main);

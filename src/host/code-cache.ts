@@ -26,8 +26,26 @@ export const NODE_OPTIONS: readonly string[] = [
   "--initial-old-space-size=64",
 ];
 
-/** In the environment while the build trains. */
+/**
+ * More of them, for processes whose memory becomes an image (image.unsafe.ts): what is compiled stays, and so do the shapes of objects
+ * that optimized code knows, as long as there are classes for them; garbage can be collected when we want it. The young
+ * generation is small, since most of it is touched, and every process made from an image touches it again.
+ */
+export const IMAGE_OPTIONS: readonly string[] = [
+  "--no-flush-bytecode",
+  "--retain-maps-for-n-gc=100000",
+  "--expose-gc",
+  "--max-semi-space-size=4",
+];
+
+/** In the environment while the build trains, with one of the two values that follow. */
 export const TRAINING = "TSVISOR_TRAINING";
+
+/** A run that is to end with code caches. */
+export const TRAIN_CACHES = "cache";
+
+/** A run that is to end with process images (image.unsafe.ts). */
+export const TRAIN_IMAGES = "image";
 
 /** What one process tells on its standard error in training: this, its name, and the cache in base64. */
 export const CACHE_LINE = "tsvisor-code-cache";
@@ -37,25 +55,18 @@ export function isTraining(): boolean {
   return process.env[TRAINING] !== undefined;
 }
 
-/** At the end of the program `name`: in training, the compiled code goes to `write`. */
-export function reportCodeCache(name: string, write: (bytes: Uint8Array) => void): void {
-  if (!isTraining()) return;
-  const make: unknown = Reflect.get(globalThis, "tsvisorCodeCache");
-  if (typeof make !== "function") return;
-  const cache = Reflect.apply(make, undefined, []) as Buffer;
-  write(Buffer.from(`\n${CACHE_LINE} ${name} ${cache.toString("base64")}\n`, "latin1"));
-}
-
-/** The same, for processes that must make their own host calls. */
+/** At the end of the program `name`: in training, the compiled code goes to standard error. */
 export function reportCodeCacheTo(
   name: string,
   host: { write(fd: number, buf: Uint8Array, off: number, len: number): number },
 ): void {
-  reportCodeCache(name, (bytes) => {
-    for (let done = 0; done < bytes.length;) {
-      const n = host.write(2, bytes, done, bytes.length - done);
-      if (n <= 0) return;
-      done += n;
-    }
-  });
+  const make: unknown = Reflect.get(globalThis, "tsvisorCodeCache");
+  if (typeof make !== "function") return;
+  const cache = Reflect.apply(make, undefined, []) as Buffer;
+  const bytes = Buffer.from(`\n${CACHE_LINE} ${name} ${cache.toString("base64")}\n`, "latin1");
+  for (let done = 0; done < bytes.length;) {
+    const n = host.write(2, bytes, done, bytes.length - done);
+    if (n <= 0) return;
+    done += n;
+  }
 }

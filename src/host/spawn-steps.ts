@@ -82,8 +82,13 @@ export function fdSteps(fds: readonly number[]): SpawnStep[] {
   }
   for (let i = 0; i < count; i++) {
     const from = sources[i]!;
-    if (from < 0) steps.push({ op: "close_range", first: i, last: i });
-    else steps.push({ op: "dup", from, to: i });
+    if (from >= 0) {
+      steps.push({ op: "dup", from, to: i });
+      continue;
+    }
+    const first = i;
+    while (i + 1 < count && sources[i + 1]! < 0) i++;
+    steps.push({ op: "close_range", first, last: i });
   }
   steps.push({ op: "close_range", first: count, last: LAST_FD });
   return steps;

@@ -16,9 +16,10 @@ import {
   MSG_SIZE,
 } from "../control/messages.ts";
 import { REPORT_FD } from "../control/report.ts";
-import type { Host, SpawnStep } from "../host/host.ts";
+import type { Host, SpawnResult, SpawnStep } from "../host/host.ts";
 import { isTraining, TRAINING } from "../host/code-cache.ts";
 import { become } from "../host/become.unsafe.ts";
+import { canUseImage, imagePath, restorePath } from "../host/image.unsafe.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
 import { packageRoot } from "../host/package-root.ts";
 import {
@@ -32,6 +33,8 @@ import {
   SENTRY_NAMESPACES,
   sentrySteps,
 } from "../host/spawn-steps.ts";
+import type { ProcessSetup } from "../host/spawn-steps.ts";
+import { complain } from "./cli/output.ts";
 import { CliError, EXIT_FAILURE } from "./errors.ts";
 import { latin1 } from "./latin1.ts";
 import type { SandboxRequest } from "./sandbox-request.ts";
@@ -48,6 +51,7 @@ const O_CLOEXEC = 0o2000000;
 const AT_FDCWD = -100;
 const MFD_CLOEXEC = 1;
 const POLLIN = 1;
+const EFD_CLOEXEC = 0o2000000;
 const SIGKILL = 9;
 const SIGCONT = 18;
 const SIGTSTP = 20;
@@ -101,6 +105,11 @@ function scratchDirectory(request: SandboxRequest): string {
     if (existsSync(dir) && !sources.some((s) => s === dir || s.startsWith(`${dir}/`))) return dir;
   }
   throw new CliError("no directory to build the sandbox's root on: one of /mnt, /media, /srv must exist");
+}
+
+/** What users call the process of a program. */
+function processName(program: "boot" | "gofer"): string {
+  return program === "boot" ? "sentry" : "gofer";
 }
 
 function rejectFailedStep(name: string, steps: readonly SpawnStep[], step: number, error: number): never {
@@ -171,35 +180,68 @@ class Sandbox {
     return [0, 1, 2].map((fd) => (this.host.fstatat(fd, "", 0x1000, out) < 0 ? -1 : fd));
   }
 
-  /** Forks a process that runs `program` with `fds[i]` as descriptor {@link CONTROL_FD} + i behind the standard ones. */
+  /** A process made from the image of `program`, after the steps. */
+  private spawnImage(program: "boot" | "gofer", namespaces: number, steps: readonly SpawnStep[]): SpawnResult {
+    const training = process.env[TRAINING];
+    return this.host.spawn({
+      cloneFlags: namespaces,
+      steps,
+      exec: hostPath(restorePath()),
+      execFd: -1,
+      argv: [`tsvisor-${processName(program)}`, hostPath(imagePath(program)), "0", String(CONFIG_FD)],
+      envp: training === undefined ? [] : [`${TRAINING}=${training}`],
+    });
+  }
+
+  /**
+   * A process that runs `program` with `fds[i]` as descriptor {@link CONTROL_FD} + 1 + i behind our end of `control` and the standard
+   * ones, those of them that are closed being an eventfd that nobody reads: made from its image, or as a copy of this one.
+   */
   private start(
     program: "boot" | "gofer",
     namespaces: number,
-    steps: readonly SpawnStep[],
+    stepsFor: (fds: readonly number[] | null) => readonly SpawnStep[],
     stdio: readonly number[],
     fds: readonly number[],
     control: readonly [number, number],
   ): Child {
     const { host } = this;
-    const training = isTraining();
-    const from = [...stdio, control[1], ...fds];
-    const to = from.map((_, i) => (i < stdio.length ? i : CONTROL_FD + i - stdio.length));
-    const result = host.fork(namespaces, steps, from, to);
-    if (result.pid === 0) {
-      if (result.error < 0) {
-        encodeMessage(this.message, MSG_FAILED, result.step, -result.error);
-        host.write(control[1], this.message, 0, MSG_SIZE);
-        host.exitNow(EXIT_FAILURE);
+    const given = [control[1], ...fds];
+    let steps: readonly SpawnStep[];
+    let result: SpawnResult;
+    if (canUseImage(program)) {
+      const nobody = must("make an eventfd", host.eventfd(0, EFD_CLOEXEC));
+      const low = Array.from({ length: CONTROL_FD }, (_, i) => stdio[i] ?? -1);
+      for (const i of stdio.keys()) if (low[i]! < 0) low[i] = nobody;
+      steps = stepsFor([...low, ...given]);
+      result = this.spawnImage(program, namespaces, steps);
+      host.close(nobody);
+    } else {
+      const training = process.env[TRAINING];
+      steps = stepsFor(null);
+      const to = [...stdio.keys(), ...given.map((_, i) => CONTROL_FD + i)];
+      result = host.fork(namespaces, steps, [...stdio, ...given], to);
+      if (result.pid === 0) {
+        if (result.error < 0) {
+          encodeMessage(this.message, MSG_FAILED, result.step, -result.error);
+          host.write(control[1], this.message, 0, MSG_SIZE);
+          host.exitNow(EXIT_FAILURE);
+        }
+        if (training !== undefined) process.env[TRAINING] = training;
+        become(program, CONFIG_FD, EXIT_FAILURE);
       }
-      if (training) process.env[TRAINING] = "1";
-      become(program, CONFIG_FD, EXIT_FAILURE);
     }
     host.close(control[1]);
-    const name = program === "boot" ? "sentry" : "gofer";
+    const name = processName(program);
+    if (result.error < 0 && result.step >= 0) rejectFailedStep(name, steps, result.step, result.error);
     if (result.error < 0) throw new CliError(`cannot start the ${name}: errno ${-result.error}`);
     const child = { name, steps, pid: result.pid, pidfd: result.pidfd, controlFd: control[0] };
     this.children.push(child);
     return child;
+  }
+
+  private setup(fds: readonly number[] | null): ProcessSetup {
+    return { scratch: this.scratch, fds, uid: -1, gid: -1, diesWithParent: true };
   }
 
   private startGofer(sockets: readonly number[]): Child {
@@ -222,14 +264,7 @@ class Sandbox {
       seccomp: true,
     };
     const configFd = this.memoryFile("tsvisor-gofer", config);
-    const setup = {
-      scratch: this.scratch,
-      fds: null,
-      uid: -1,
-      gid: -1,
-      diesWithParent: true,
-    };
-    const steps = goferSteps(setup, root, trees);
+    const steps = (fds: readonly number[] | null): SpawnStep[] => goferSteps(this.setup(fds), root, trees);
     const child = this.start("gofer", GOFER_NAMESPACES, steps, [-1, -1, 2], [configFd, ...sockets], control);
     this.host.close(configFd);
     return child;
@@ -242,14 +277,7 @@ class Sandbox {
     const stub = openOrFail(host, hostPath(join(build, "stub.elf")), O_RDONLY, 0);
     const vdso = openOrFail(host, hostPath(join(build, "vdso.so")), O_RDONLY, 0);
     const config = this.writeConfig(log >= 0);
-    const setup = {
-      scratch: this.scratch,
-      fds: null,
-      uid: -1,
-      gid: -1,
-      diesWithParent: true,
-    };
-    const steps = sentrySteps(setup);
+    const steps = (fds: readonly number[] | null): SpawnStep[] => sentrySteps(this.setup(fds));
     const fds = [config, stub, vdso, log, ...sockets];
     const child = this.start("boot", SENTRY_NAMESPACES, steps, this.stdio(), fds, control);
     for (const fd of [config, stub, vdso]) host.close(fd);
@@ -365,7 +393,7 @@ class Sandbox {
     if (at >= 0) this.children.splice(at, 1);
     const sig = status[0]! & 0x7f;
     if (sig === 0) return (status[0]! >> 8) & 0xff;
-    if (child.name === "sentry") process.stderr.write(`tsvisor: the sandbox was ended by signal ${sig}\n`);
+    if (child.name === "sentry") complain(`tsvisor: the sandbox was ended by signal ${sig}\n`);
     return 128 + sig;
   }
 

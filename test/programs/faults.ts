@@ -487,7 +487,7 @@ const debugCases: readonly Fault[] = [
       "timers: 1 armed, the first one due in [0-9]+",
       "thread [0-9]+ sh: blocked in wait4\\(-1, ",
       "host process [0-9]+, parent [0-9]+, the gofer: ",
-      "thread [0-9]+ node-MainThread: state S, .* wchan \\S*(epoll|poll)",
+      "thread [0-9]+ (tsvisor-sentry|node-MainThread): state S, .* wchan \\S*(epoll|poll)",
     ),
     status: [143],
     stdout: "ready\n",

@@ -1,5 +1,7 @@
 /** `tsvisor`: the command line. A table of commands; each lives in its own file under commands/. */
-import { reportCodeCache } from "../../host/code-cache.ts";
+import { reportCodeCacheTo } from "../../host/code-cache.ts";
+import { runProgram, standAlone } from "../../host/image.unsafe.ts";
+import { linuxHost } from "../../host/linux.unsafe.ts";
 import { CliError, EXIT_FAILURE, EXIT_USAGE } from "../errors.ts";
 import type { Command } from "./command.ts";
 import { debugCommand } from "./commands/debug.ts";
@@ -9,6 +11,7 @@ import { specCommand } from "./commands/spec.ts";
 import { versionCommand } from "./commands/version.ts";
 import { describeFlags, FlagValues, parseFlags } from "./flags.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
+import { complain, print } from "./output.ts";
 
 const COMMANDS: readonly Command[] = [doCommand, runCommand, debugCommand, specCommand, versionCommand];
 
@@ -55,16 +58,16 @@ function dispatch(argv: readonly string[]): number {
   if (name === undefined || name === "help" || name === "--help") {
     const topic = name === "help" ? argv[at + 1] : undefined;
     if (name === undefined && !flags.bool("help")) {
-      process.stderr.write(overview());
+      complain(overview());
       return EXIT_USAGE;
     }
-    process.stdout.write(topic === undefined ? overview() : commandHelp(findCommand(topic)));
+    print(topic === undefined ? overview() : commandHelp(findCommand(topic)));
     return 0;
   }
   const command = findCommand(name);
   const rest = parseFlags(argv, at + 1, [...command.flags, ...GLOBAL_FLAGS], flags, command.name);
   if (flags.bool("help")) {
-    process.stdout.write(commandHelp(command));
+    print(commandHelp(command));
     return 0;
   }
   return command.run(flags, argv.slice(rest));
@@ -75,17 +78,22 @@ function rawArgv(): string[] {
   return process.argv.slice(2).map((word) => Buffer.from(word, "utf8").toString("latin1"));
 }
 
-try {
-  process.exitCode = dispatch(rawArgv());
-} catch (error) {
-  if (error instanceof CliError) {
-    process.stderr.write(`tsvisor: ${Buffer.from(error.message, "latin1").toString()}\n`);
-    process.exitCode = error.status;
-  } else {
+function main(args: readonly string[]): number {
+  try {
+    return dispatch(args);
+  } catch (error) {
+    if (error instanceof CliError) {
+      complain(`tsvisor: ${Buffer.from(error.message, "latin1").toString()}\n`);
+      return error.status;
+    }
     const text = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`tsvisor: internal error: ${text}\n`);
-    if (process.env["TSVISOR_DEBUG"] !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-    process.exitCode = EXIT_FAILURE;
+    complain(`tsvisor: internal error: ${text}\n`);
+    if (process.env["TSVISOR_DEBUG"] !== undefined && error instanceof Error) complain(`${error.stack}\n`);
+    return EXIT_FAILURE;
+  } finally {
+    reportCodeCacheTo("cli", linuxHost());
   }
 }
-reportCodeCache("cli", (bytes) => process.stderr.write(bytes));
+
+standAlone();
+runProgram("cli", rawArgv(), main);

@@ -6,8 +6,7 @@ import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stat } from "../../abi/stat.ts";
 import { StatFs } from "../../abi/statfs.ts";
 import { writeI64 } from "../../abi/time.ts";
 import type { Task } from "../kernel/task.ts";
-import type { FileDescription, IoctlContext, UserMemory } from "../vfs/file.ts";
-import type { PathContext } from "../vfs/path.ts";
+import type { FileDescription, IoctlContext } from "../vfs/file.ts";
 import type { SyscallArgs } from "./args.ts";
 import { hasAsync, setAsync } from "./async-io.ts";
 import { full } from "./entry.ts";
@@ -19,14 +18,6 @@ const FIDEDUPERANGE = 0xc0189436;
 
 const stat: Stat = new Stat();
 const statFs: StatFs = new StatFs();
-
-/** The caller as the files see it; one for all calls. */
-class CallContext implements IoctlContext {
-  mm!: UserMemory;
-  pathContext!: PathContext;
-  task: unknown = null;
-}
-const context: CallContext = new CallContext();
 
 /** int ioctl(unsigned int fd, unsigned int cmd, unsigned long arg) */
 export function ioctl(t: Task, a: SyscallArgs): number {
@@ -67,9 +58,7 @@ export function ioctl(t: Task, a: SyscallArgs): number {
       return file.inode !== null && file.inode.isRegular ? -EOPNOTSUPP : -EINVAL;
     default:
   }
-  context.mm = t.mm;
-  context.pathContext = t.pathContext;
-  context.task = t;
+  const context: IoctlContext = { mm: t.mm, pathContext: t.pathContext, task: t };
   const r = file.ioctl(context, request, arg);
   if (r !== -ENOTTY || request !== FIONREAD) return r;
   const n = file.bytesReadable();

@@ -138,6 +138,12 @@ export class Walked {
    * others the root is across a mount, wherever it is.
    */
   rooted = false;
+
+  /** Lets go of the last result. */
+  release(): void {
+    this.mount = null;
+    this.dentry = null;
+  }
 }
 
 /** See {@link Walked}. */

@@ -2,6 +2,7 @@
 import { describeSandboxes } from "../../debug.ts";
 import { CliError, EXIT_USAGE } from "../../errors.ts";
 import type { Command } from "../command.ts";
+import { print } from "../output.ts";
 import type { FlagValues } from "../flags.ts";
 
 function run(_flags: FlagValues, args: readonly string[]): number {
@@ -13,7 +14,7 @@ function run(_flags: FlagValues, args: readonly string[]): number {
   if (lines === undefined) {
     throw new CliError(text === undefined ? "debug: no sandbox runs here" : `debug: process ${text} runs no sandbox`);
   }
-  process.stdout.write(`${lines.join("\n")}\n`);
+  print(`${lines.join("\n")}\n`);
   return 0;
 }
 

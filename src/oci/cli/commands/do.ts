@@ -6,6 +6,7 @@ import { CliError, EXIT_USAGE } from "../../errors.ts";
 import { currentRlimits, guestEnvironment } from "../../inherit.ts";
 import { latin1, native } from "../../latin1.ts";
 import type { MountRequest } from "../../sandbox-request.ts";
+import { linuxHost } from "../../../host/linux.unsafe.ts";
 import { runSandbox } from "../../sandbox.ts";
 import type { Command } from "../command.ts";
 import type { FlagValues } from "../flags.ts";
@@ -53,7 +54,7 @@ function run(flags: FlagValues, args: readonly string[]): number {
   }
   const oldUmask = process.umask();
   return runSandbox({
-    id: `do-${process.pid}`,
+    id: `do-${linuxHost().getpid()}`,
     hostname: hostname(),
     process: {
       args,

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { packageRoot } from "../../../host/package-root.ts";
 import type { Command } from "../command.ts";
+import { print } from "../output.ts";
 
 export const versionCommand: Command = {
   name: "version",
@@ -11,7 +12,7 @@ export const versionCommand: Command = {
   run(): number {
     const text = readFileSync(`${packageRoot()}/package.json`, "utf8");
     const { version } = JSON.parse(text) as { version: string };
-    process.stdout.write(`tsvisor version ${version}\nspec: 1.2.0\n`);
+    print(`tsvisor version ${version}\nspec: 1.2.0\n`);
     return 0;
   },
 };

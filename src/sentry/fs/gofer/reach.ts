@@ -6,7 +6,7 @@ import { MAX_WALK, NOFID } from "../../../p9/wire/constants.ts";
 import type { GoferInode } from "./inode.ts";
 
 /** Inodes without fid on the way, from the bottom, and their names, from the top. */
-const chain: GoferInode[] = [];
+const chain: (GoferInode | null)[] = [];
 const names: string[] = [];
 
 /** A new fid for `inode`; or -errno (-ESTALE: see {@link accept}). */
@@ -34,6 +34,7 @@ export function walkTo(inode: GoferInode): number {
   for (let i = 0; i < found; i++) {
     const fid = client.walkFids[i]!;
     const node = chain[count - 1 - i]!;
+    chain[count - 1 - i] = null;
     if (err !== -ESTALE && accept(node, client.walkAttrs[i]!)) node.adoptFid(fid);
     else {
       err = -ESTALE;
