@@ -261,6 +261,21 @@ function findProcess(pid: number, program: string): number {
   return found;
 }
 
+/** Writes the image of the process of `program` below `pid` and ends that process; whether there is one now. */
+function keep(pid: number, program: string, frozen: number, path: string): boolean {
+  let frozenPid = -1;
+  try {
+    frozenPid = findProcess(pid, program);
+    writeImage(frozenPid, frozen, path);
+    return true;
+  } catch (error) {
+    process.stderr.write(`build: ${path}: ${error instanceof Error ? error.message : String(error)}\n`);
+    return false;
+  } finally {
+    if (frozenPid > 0) process.kill(frozenPid, "SIGKILL");
+  }
+}
+
 /** Runs `command`, and replaces the image of each program whose process freezes. Returns their names. */
 async function runAndFreeze(command: readonly string[], path: (program: string) => string): Promise<string[]> {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -279,13 +294,7 @@ async function runAndFreeze(command: readonly string[], path: (program: string) 
       text = text.slice(end + 1);
       if (match === null) continue;
       const [, program, frozen] = match as unknown as [string, string, string];
-      const pid = findProcess(child.pid!, program);
-      try {
-        writeImage(pid, parseInt(frozen, 16), path(program));
-        programs.push(program);
-      } finally {
-        process.kill(pid, "SIGKILL");
-      }
+      if (keep(child.pid!, program, parseInt(frozen, 16), path(program))) programs.push(program);
     }
   });
   child.on("close", () => resolve());

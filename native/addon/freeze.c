@@ -158,7 +158,10 @@ static napi_value js_freeze(napi_env env, napi_callback_info info) {
   struct image_start *start = save(&frozen.thread);
   if (start == NULL) {
     if (write(2, line, (size_t)len) != len) _exit(1);
-    for (;;) poll(NULL, 0, -1);
+    /* Until whoever reads that has ended this process, or is gone itself. */
+    struct pollfd reader = {.fd = 2, .events = 0};
+    while (poll(&reader, 1, -1) == -1 && errno == EINTR) continue;
+    _exit(1);
   }
   resumed = start;
   pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
