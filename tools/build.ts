@@ -139,6 +139,7 @@ async function bundle(force: boolean): Promise<boolean> {
       external: ["*.node"],
       logLevel: "warning",
     });
+    rmSync(join(dist, "images.stamp"), { force: true });
     for (const [name] of entries) {
       // The cache is the old code's: V8 looks at the length alone.
       rmSync(join(dist, `${name}.cache`), { force: true });
