@@ -13,9 +13,10 @@ import { messageField, MSG_SIGNAL, MSG_SIZE } from "../control/messages.ts";
 import { encodeReport, REPORT_FD, REPORT_SIGNAL } from "../control/report.ts";
 import type { Host } from "../host/host.ts";
 import { compileFilter } from "../host/bpf.ts";
-import { reportCodeCacheTo } from "../host/code-cache.ts";
+import { reportCodeCache } from "../host/code-cache.ts";
 import { runProgram, willFreeze } from "../host/image.unsafe.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
+import { complain, writeAll } from "../host/output.ts";
 import { Meter, meteredHost } from "../sentry/profile/meter.ts";
 import type { Kernel } from "../sentry/kernel/kernel.ts";
 import { kernelReport } from "../sentry/report/report.ts";
@@ -128,16 +129,11 @@ function exitStatus(status: number): number {
 }
 
 /** `--profile`: lines go to the debug log, or to stderr behind everything that the guest wrote there. */
-function writeReport(host: Host, config: BootConfig, lines: readonly string[]): void {
+function writeReport(config: BootConfig, lines: readonly string[]): void {
   const fd = config.logFd >= 0 ? config.logFd : 2;
   // The terminal is still raw.
   const end = fd === 2 && config.tty[2] === true ? "\r\n" : "\n";
-  const bytes = Buffer.from(lines.map((line) => line + end).join(""), "latin1");
-  for (let at = 0; at < bytes.length;) {
-    const n = host.write(fd, bytes, at, bytes.length - at);
-    if (n <= 0) return;
-    at += n;
-  }
+  writeAll(fd, Buffer.from(lines.map((line) => line + end).join(""), "latin1"));
 }
 
 function boot(configFd: number): number {
@@ -184,7 +180,7 @@ function boot(configFd: number): number {
   host.trim();
   const status = kernel.run();
   stdio.pump?.drain();
-  if (wired.profiler !== null) writeReport(host, config, wired.profiler.report());
+  if (wired.profiler !== null) writeReport(config, wired.profiler.report());
   kernel.platform.shutdown();
   // The only result of a call that is kept for the next one: this process may be frozen, and its kernel is over.
   walked.release();
@@ -197,14 +193,14 @@ function main(args: readonly string[]): number {
     return boot(Number(args[0]));
   } catch (error) {
     if (error instanceof BootError) {
-      process.stderr.write(`tsvisor: ${Buffer.from(error.message, "latin1").toString()}\n`);
+      complain(`tsvisor: ${Buffer.from(error.message, "latin1").toString()}\n`);
       return error.status;
     }
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`tsvisor: the Sentry failed: ${text}\n`);
+    complain(`tsvisor: the Sentry failed: ${text}\n`);
     return 128;
   } finally {
-    reportCodeCacheTo("boot", linuxHost());
+    reportCodeCache("boot");
   }
 }
 

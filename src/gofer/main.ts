@@ -13,9 +13,10 @@ import type { GoferConfig } from "../control/gofer-config.ts";
 import { awaitGo } from "../control/handshake.ts";
 import { compileFilter } from "../host/bpf.ts";
 import type { Host } from "../host/host.ts";
-import { reportCodeCacheTo } from "../host/code-cache.ts";
+import { reportCodeCache } from "../host/code-cache.ts";
 import { runProgram, willFreeze } from "../host/image.unsafe.ts";
 import { linuxHost } from "../host/linux.unsafe.ts";
+import { complain } from "../host/output.ts";
 import { DEFAULT_MSIZE } from "../p9/wire/constants.ts";
 import { goferFilter } from "./policy.ts";
 import { Channel } from "./channel.ts";
@@ -89,10 +90,10 @@ function main(args: readonly string[]): number {
     return 0;
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`gofer: ${text}\n`);
+    complain(`gofer: ${text}\n`);
     return 1;
   } finally {
-    reportCodeCacheTo("gofer", linuxHost());
+    reportCodeCache("gofer");
   }
 }
 

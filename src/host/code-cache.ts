@@ -4,6 +4,8 @@
  * no others.
  */
 
+import { complain } from "./output.ts";
+
 /**
  * V8's options for our processes (bin/tsvisor has them for the command line): a cache is good for those alone that it was made
  * with.
@@ -56,17 +58,9 @@ export function isTraining(): boolean {
 }
 
 /** At the end of the program `name`: in training, the compiled code goes to standard error. */
-export function reportCodeCacheTo(
-  name: string,
-  host: { write(fd: number, buf: Uint8Array, off: number, len: number): number },
-): void {
+export function reportCodeCache(name: string): void {
   const make: unknown = Reflect.get(globalThis, "tsvisorCodeCache");
   if (typeof make !== "function") return;
   const cache = Reflect.apply(make, undefined, []) as Buffer;
-  const bytes = Buffer.from(`\n${CACHE_LINE} ${name} ${cache.toString("base64")}\n`, "latin1");
-  for (let done = 0; done < bytes.length;) {
-    const n = host.write(2, bytes, done, bytes.length - done);
-    if (n <= 0) return;
-    done += n;
-  }
+  complain(`\n${CACHE_LINE} ${name} ${cache.toString("base64")}\n`);
 }

@@ -3,7 +3,7 @@
  *
  * How a process of ours gets an empty root although its bundle comes from the host's:
  *
- * 1. {@link sentrySteps} / {@link goferSteps} run in the copy that fork makes, before any JavaScript does. In a new mount
+ * 1. {@link sentrySteps} / {@link goferSteps} run in the new process (the copy that fork makes, or before the exec of what restores an image), before any JavaScript does. In a new mount
  *    namespace they build the later root, a tmpfs over a scratch directory with the exports bind-mounted into it, and drop
  *    all privileges. The process loads its bundle while it still sees the host's root; it has no capabilities by then.
  * 2. When the process has loaded all its code it says so, and waits before it touches anything hostile.

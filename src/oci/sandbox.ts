@@ -34,7 +34,7 @@ import {
   sentrySteps,
 } from "../host/spawn-steps.ts";
 import type { ProcessSetup } from "../host/spawn-steps.ts";
-import { complain } from "./cli/output.ts";
+import { complain } from "../host/output.ts";
 import { CliError, EXIT_FAILURE } from "./errors.ts";
 import { latin1 } from "./latin1.ts";
 import type { SandboxRequest } from "./sandbox-request.ts";

@@ -1,7 +1,7 @@
 /** `tsvisor`: the command line. A table of commands; each lives in its own file under commands/. */
-import { reportCodeCacheTo } from "../../host/code-cache.ts";
+import { reportCodeCache } from "../../host/code-cache.ts";
 import { runProgram, standAlone } from "../../host/image.unsafe.ts";
-import { linuxHost } from "../../host/linux.unsafe.ts";
+import { complain, print } from "../../host/output.ts";
 import { CliError, EXIT_FAILURE, EXIT_USAGE } from "../errors.ts";
 import type { Command } from "./command.ts";
 import { debugCommand } from "./commands/debug.ts";
@@ -11,7 +11,6 @@ import { specCommand } from "./commands/spec.ts";
 import { versionCommand } from "./commands/version.ts";
 import { describeFlags, FlagValues, parseFlags } from "./flags.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
-import { complain, print } from "./output.ts";
 
 const COMMANDS: readonly Command[] = [doCommand, runCommand, debugCommand, specCommand, versionCommand];
 
@@ -91,7 +90,7 @@ function main(args: readonly string[]): number {
     if (process.env["TSVISOR_DEBUG"] !== undefined && error instanceof Error) complain(`${error.stack}\n`);
     return EXIT_FAILURE;
   } finally {
-    reportCodeCacheTo("cli", linuxHost());
+    reportCodeCache("cli");
   }
 }
 

@@ -2,7 +2,7 @@
 import { describeSandboxes } from "../../debug.ts";
 import { CliError, EXIT_USAGE } from "../../errors.ts";
 import type { Command } from "../command.ts";
-import { print } from "../output.ts";
+import { print } from "../../../host/output.ts";
 import type { FlagValues } from "../flags.ts";
 
 function run(_flags: FlagValues, args: readonly string[]): number {

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { packageRoot } from "../../../host/package-root.ts";
 import type { Command } from "../command.ts";
-import { print } from "../output.ts";
+import { print } from "../../../host/output.ts";
 
 export const versionCommand: Command = {
   name: "version",
