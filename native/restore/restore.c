@@ -291,6 +291,12 @@ static void fall_back(char **argv, char **envp) {
   give_up("cannot execute the program");
 }
 
+/* Closed standard descriptors stay nobody's: an O_PATH one reads and writes nothing, and is told from a user's by its flags. */
+static void keep_standard_numbers(void) {
+  for (int fd = 0; fd <= 2; fd++)
+    if (CALL2(__NR_fcntl, fd, F_GETFD) < 0) CALL4(__NR_openat, AT_FDCWD_, "/", O_PATH, 0);
+}
+
 /* `top`: the stack as execve(2) leaves it: argc, argv, NULL, envp, NULL, auxiliary vector. */
 __attribute__((used, noreturn)) static void begin(uint64_t *top) {
   struct invocation own = {top[0], (char **)(top + 1), (char **)(top + 2 + top[0]), 0};
@@ -299,6 +305,7 @@ __attribute__((used, noreturn)) static void begin(uint64_t *top) {
   for (auxv++; auxv[0] != AT_NULL; auxv += 2)
     if (auxv[0] == AT_SYSINFO_EHDR) own.vdso = auxv[1];
   if (own.argc < 3) give_up("usage: restore IMAGE COUNT FALLBACK[COUNT]... ARGUMENT...");
+  keep_standard_numbers();
   for (const char *digit = own.argv[2]; *digit >= '0' && *digit <= '9'; digit++) count = count * 10 + (uint64_t)(*digit - '0');
   if (count > own.argc - 3) give_up("usage: restore IMAGE COUNT FALLBACK[COUNT]... ARGUMENT...");
   struct image_start *start = own.vdso != 0 && load(own.argv[1]) ? keep_start(&own, 3 + count) : 0;

@@ -22,11 +22,6 @@ export interface Stdio {
   readonly pump: TerminalPump | null;
 }
 
-/** Whether a host fd is open. */
-function isOpen(host: Host, fd: number): boolean {
-  return host.fcntlGetfl(fd) >= 0;
-}
-
 /** The slave of a new pty, opened by name so that ttyname(3) works inside; or directly when /dev/pts is not mounted. */
 function openSlave(ctx: PathContext, tty: Terminal): FileDescription {
   tty.locked = false;
@@ -66,7 +61,7 @@ export function openStdio(
     pump = new TerminalPump(host, kernel.hostWatch, tty, config.tty[0] === true ? 0 : -1, outFd);
   }
   for (const fd of [0, 1, 2]) {
-    if (!isOpen(host, fd)) continue;
+    if (config.open[fd] !== true) continue;
     if (slave !== null && config.tty[fd] === true) {
       slave.incRef();
       files.set(fd, slave);

@@ -84,7 +84,9 @@ export interface BootConfig {
   readonly strace: boolean;
   /** Measure system calls and report at the end. */
   readonly profile: boolean;
-  /** Which of stdin, stdout, stderr are terminals of the host (they become one pty inside). */
+  /** Which of stdin, stdout, stderr the first process has. */
+  readonly open: readonly boolean[];
+  /** Which of them are terminals of the host (they become one pty inside). */
   readonly tty: readonly boolean[];
   /** Makes the start-up's own stages visible in the log: monotonic ns at the command line's start. */
   readonly startedAtNs: number;

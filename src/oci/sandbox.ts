@@ -48,6 +48,7 @@ const O_WRONLY = 1;
 const O_CREAT = 0o100;
 const O_APPEND = 0o2000;
 const O_CLOEXEC = 0o2000000;
+const O_PATH = 0o10000000;
 const AT_FDCWD = -100;
 const MFD_CLOEXEC = 1;
 const POLLIN = 1;
@@ -174,10 +175,12 @@ class Sandbox {
     return strace || debug ? 2 : -1;
   }
 
-  /** fds 0-2 as they are; closed ones stay closed. */
+  /** fds 0-2 as they are; closed ones (native/restore has put O_PATH descriptors there) stay closed. */
   private stdio(): number[] {
-    const out = new Float64Array(32);
-    return [0, 1, 2].map((fd) => (this.host.fstatat(fd, "", 0x1000, out) < 0 ? -1 : fd));
+    return [0, 1, 2].map((fd) => {
+      const flags = this.host.fcntlGetfl(fd);
+      return flags < 0 || (flags & O_PATH) !== 0 ? -1 : fd;
+    });
   }
 
   /** A process made from the image of `program`, after the steps. */
@@ -318,6 +321,7 @@ class Sandbox {
       systrapDisable: request.systrapDisable,
       strace: request.strace,
       profile: request.profile,
+      open: this.stdio().map((fd) => fd >= 0),
       tty: [0, 1, 2].map((fd) => host.isatty(fd)),
       startedAtNs: Math.floor(process.hrtime()[0] * 1e9 + process.hrtime()[1]),
     };

@@ -383,6 +383,15 @@ const promises: readonly Fault[] = [
     stderr: /^error$/,
   },
   {
+    name: "standard streams that are closed",
+    body:
+      `for streams in '0<&-' '1>&-' '2>&-' '0<&- 1>&-' '0<&- 1>&- 2>&-'; do\n` +
+      `eval '"$tsvisor" do --platform=$platform -- sh -c "for i in 0 1 2; do test -e /proc/self/fd/\\$i && s=\\$s\\$i; done; exit 1\\$s"' "$streams"\n` +
+      `echo $? >>out; done; status=0`,
+    status: [0],
+    stdout: "112\n102\n101\n12\n1\n",
+  },
+  {
     name: "a megabyte through stdin and stdout",
     body: `head -c 1000000 /dev/urandom >data; "$tsvisor" do --platform=$platform -- cat <data 2>err | cmp - data; status=$?; rm data`,
     status: [0],

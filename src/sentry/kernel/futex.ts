@@ -3,6 +3,9 @@
  * word of one address space and a shared word seen at two addresses both work.
  *
  * The waiter object is the waiting task's own (one per task): waiting allocates nothing after the first time.
+ *
+ * A real-time priority (sched(7)) comes before a lower one and before none; among equals the oldest is first. The owner of a
+ * lock that itself waits for one does so with the priority of whoever waits for it.
  */
 import { EINVAL } from "../../abi/errno.ts";
 import type { MemoryManager } from "../mm/mm.ts";
@@ -23,6 +26,8 @@ export class FutexWaiter {
   isPi = false;
   /** Who has that lock. */
   piOwner: Task | null = null;
+  /** What places it in the queue: the task's real-time priority when it came, 0 for none, or what it has inherited. */
+  priority = 0;
   /** The word of that lock as the waiter sees it. */
   piAddr = 0;
   /** FUTEX_WAIT_REQUEUE_PI: identity of the lock it is to be moved to; -1: not such a wait. */
@@ -34,7 +39,7 @@ export class FutexWaiter {
   }
 }
 
-/** All waiters of one word, oldest first. */
+/** All waiters of one word, in the order in which they are served. */
 export class FutexBucket {
   readonly id: number;
   readonly offset: number;
@@ -56,7 +61,7 @@ export class FutexTable {
   private readonly chains: (FutexBucket | null)[] = new Array<FutexBucket | null>(HASH_SIZE).fill(null);
   private readonly here: FutexLocation = new FutexLocation();
   private readonly there: FutexLocation = new FutexLocation();
-  /** All waiters for locks with an owner, oldest first: few, and looked at when a thread ends. */
+  /** All waiters for locks with an owner: few, and looked at when a thread ends or passes a priority on. */
   readonly piWaiters: Set<FutexWaiter> = new Set();
 
   /** Queues `w` for the word at `addr`. 0 or -errno. Precondition: `w` is not queued. */
@@ -65,7 +70,8 @@ export class FutexTable {
     if (err !== 0) return err;
     w.bitset = bitset;
     w.woken = false;
-    this.append(this.bucket(this.here.id, this.here.offset), w);
+    w.priority = w.task.schedPriority;
+    this.insert(this.bucket(this.here.id, this.here.offset), w);
     return 0;
   }
 
@@ -73,20 +79,16 @@ export class FutexTable {
   remove(w: FutexWaiter): void {
     const b = w.bucket;
     if (b === null) return;
+    const owner = w.piOwner;
     if (w.isPi) {
       this.piWaiters.delete(w);
       w.isPi = false;
       w.piOwner = null;
     }
     w.requeueId = -1;
-    if (w.prev !== null) w.prev.next = w.next;
-    else b.head = w.next;
-    if (w.next !== null) w.next.prev = w.prev;
-    else b.tail = w.prev;
-    w.bucket = null;
-    w.prev = null;
-    w.next = null;
+    this.unlink(b, w);
     if (b.head === null) this.drop(b);
+    if (owner !== null && w.priority > 0) this.inherit(owner);
   }
 
   /** FUTEX_WAKE: wakes up to `most` waiters whose bitset meets `bitset`. How many, or -errno. */
@@ -128,7 +130,7 @@ export class FutexTable {
       const next: FutexWaiter | null = w.next;
       if (w.isPi || w.requeueId >= 0) return -EINVAL;
       this.remove(w);
-      this.append(this.bucket(this.there.id, this.there.offset), w);
+      this.insert(this.bucket(this.there.id, this.there.offset), w);
       w = next;
     }
     return n + moved;
@@ -158,11 +160,36 @@ export class FutexTable {
     w.piOwner = owner;
     w.piAddr = addr;
     this.piWaiters.add(w);
+    if (w.priority > 0) this.inherit(owner);
+  }
+
+  /** Whether `task`, or whoever has the lock that it waits for, and so on, waits for a lock of `owner`. */
+  isWaitingFor(task: Task, owner: Task): boolean {
+    let at: Task | null = task;
+    while (at !== null && at !== owner) at = at.futexWaiter.piOwner;
+    return at === owner;
+  }
+
+  /** A task's priority may be another: its place among those that wait for a lock, and that of the lock's owner, follow. */
+  inherit(task: Task): void {
+    for (let at: Task | null = task; at !== null;) {
+      const w: FutexWaiter = at.futexWaiter;
+      const b = w.bucket;
+      if (b === null || !w.isPi) return;
+      let priority = at.schedPriority;
+      for (const o of this.piWaiters) if (o.piOwner === at && o.priority > priority) priority = o.priority;
+      if (priority === w.priority) return;
+      w.priority = priority;
+      this.unlink(b, w);
+      this.insert(b, w);
+      at = w.piOwner;
+    }
   }
 
   /** Wakes a waiter for a lock, which is its from now on; the others of the word wait for the new owner. */
   handOver(w: FutexWaiter): void {
     for (let o = w.bucket === null ? null : w.bucket.head; o !== null; o = o.next) if (o.isPi) o.piOwner = w.task;
+    w.piOwner = null;
     this.remove(w);
     w.woken = true;
     w.task.wake();
@@ -179,7 +206,7 @@ export class FutexTable {
     return 0;
   }
 
-  /** The oldest waiter at `addr`, if all there are for the lock at `addr2`; null: none; -EINVAL. */
+  /** The first waiter at `addr`, if all there are for the lock at `addr2`; null: none; -EINVAL. */
   firstForLock(mm: MemoryManager, addr: number, addr2: number, shared: boolean): FutexWaiter | null | number {
     let err = mm.futexLocate(addr, shared, this.here);
     if (err !== 0) return err;
@@ -196,11 +223,11 @@ export class FutexTable {
   moveToLock(w: FutexWaiter, owner: Task): void {
     const { requeueId, requeueOffset, piAddr } = w;
     this.remove(w);
-    this.append(this.bucket(requeueId, requeueOffset), w);
+    this.insert(this.bucket(requeueId, requeueOffset), w);
     this.markPi(w, owner, piAddr);
   }
 
-  /** The oldest PI waiter of a word, or null. */
+  /** The first PI waiter of a word, or null. */
   firstPi(mm: MemoryManager, addr: number, shared: boolean): FutexWaiter | null {
     if (mm.futexLocate(addr, shared, this.here) !== 0) return null;
     const b = this.find(this.here.id, this.here.offset);
@@ -208,13 +235,35 @@ export class FutexTable {
     return null;
   }
 
-  private append(b: FutexBucket, w: FutexWaiter): void {
+  /** Whether nobody is served before it among those who wait for its lock. */
+  isFirst(w: FutexWaiter): boolean {
+    let before = w.prev;
+    while (before !== null && !before.isPi) before = before.prev;
+    return before === null;
+  }
+
+  /** Behind those of its priority. */
+  private insert(b: FutexBucket, w: FutexWaiter): void {
+    let before = b.tail;
+    while (before !== null && before.priority < w.priority) before = before.prev;
+    const after = before === null ? b.head : before.next;
     w.bucket = b;
-    w.prev = b.tail;
-    w.next = null;
-    if (b.tail !== null) b.tail.next = w;
+    w.prev = before;
+    w.next = after;
+    if (before !== null) before.next = w;
     else b.head = w;
-    b.tail = w;
+    if (after !== null) after.prev = w;
+    else b.tail = w;
+  }
+
+  private unlink(b: FutexBucket, w: FutexWaiter): void {
+    if (w.prev !== null) w.prev.next = w.next;
+    else b.head = w.next;
+    if (w.next !== null) w.next.prev = w.prev;
+    else b.tail = w.prev;
+    w.bucket = null;
+    w.prev = null;
+    w.next = null;
   }
 
   private slot(id: number, offset: number): number {

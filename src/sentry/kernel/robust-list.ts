@@ -26,13 +26,13 @@ export function exitRobustList(t: Task): void {
 }
 
 /**
- * Locks with an owner that others wait for: the oldest waiter of each has it now, and learns from FUTEX_OWNER_DIED that
+ * Locks with an owner that others wait for: the first waiter of each has it now, and learns from FUTEX_OWNER_DIED that
  * nobody unlocked it.
  */
 export function exitPiLocks(t: Task): void {
   const { futexes } = t.kernel;
   for (const w of futexes.piWaiters) {
-    if (w.piOwner !== t) continue;
+    if (w.piOwner !== t || !futexes.isFirst(w)) continue;
     const { mm } = w.task;
     for (let i = 0; i < 16; i++) {
       if (mm.atomicLoad32(w.piAddr) !== 0) break;

@@ -1,4 +1,4 @@
-/** Futexes with an owner: FUTEX_LOCK_PI and its relatives, futex(2). There are no priorities to inherit: who came first is next. */
+/** Futexes with an owner: FUTEX_LOCK_PI and its relatives, futex(2). Who is next: kernel/futex.ts. */
 import {
   EAGAIN,
   EDEADLK,
@@ -27,8 +27,18 @@ export function armTimeout(t: Task, at: number, absolute: boolean, realtime: boo
   return 0;
 }
 
+/** FUTEX_TRYLOCK_PI: who fails is not queued, and still the owner's unlock comes to the kernel. */
+export function tryLockPi(t: Task, addr: number, shared: boolean): number {
+  for (;;) {
+    const got = takeFree(t, addr, shared);
+    if (got !== undefined) return got;
+    const owner = announce(t, addr);
+    if (owner !== 0) return typeof owner === "number" ? owner : -EAGAIN;
+  }
+}
+
 /** Takes the lock if it is free: 0, -errno, or undefined when somebody else has it. */
-export function tryLockPi(t: Task, addr: number): number | undefined {
+function takeFree(t: Task, addr: number, shared: boolean): number | undefined {
   const { mm } = t;
   if (addr % 4 !== 0) return -EINVAL;
   for (;;) {
@@ -37,7 +47,8 @@ export function tryLockPi(t: Task, addr: number): number | undefined {
     const owner = word & FUTEX_TID_MASK;
     if (owner === t.tid) return -EDEADLK;
     if (owner !== 0) return undefined;
-    const desired = ((word & (FUTEX_WAITERS | FUTEX_OWNER_DIED)) | t.tid) >>> 0;
+    const hasWaiters = (word & FUTEX_WAITERS) !== 0 && t.kernel.futexes.firstPi(mm, addr, shared) !== null;
+    const desired = ((word & FUTEX_OWNER_DIED) | t.tid | (hasWaiters ? FUTEX_WAITERS : 0)) >>> 0;
     if (mm.atomicCas32(addr, word, desired) !== 0) return -EFAULT;
     if (mm.value === word) return 0;
   }
@@ -54,11 +65,12 @@ export function lockPi(t: Task, a: SyscallArgs, addr: number, shared: boolean, r
   const err = armTimeout(t, a.ptr(3), true, realtime);
   if (err !== 0) return err;
   for (;;) {
-    const got = tryLockPi(t, addr);
+    const got = takeFree(t, addr, shared);
     if (got !== undefined) return got;
     const owner = announce(t, addr);
     if (owner === 0) continue;
     if (typeof owner === "number") return owner;
+    if (t.kernel.futexes.isWaitingFor(owner, t)) return -EDEADLK;
     const queued = t.kernel.futexes.enqueue(t.mm, addr, shared, w, FUTEX_BITSET_MATCH_ANY);
     if (queued !== 0) return queued;
     t.kernel.futexes.markPi(w, owner, addr);
@@ -152,7 +164,7 @@ function interruptRequeue(t: Task): number {
   return leave(t, t.futexWaiter.isPi ? -EAGAIN : -ERESTARTNOINTR);
 }
 
-/** FUTEX_CMP_REQUEUE_PI: the lock at uaddr2 for the oldest waiter if it is free, the queue there for the others. */
+/** FUTEX_CMP_REQUEUE_PI: the lock at uaddr2 for the first waiter if it is free, the queue there for the others. */
 export function cmpRequeuePi(t: Task, a: SyscallArgs, addr: number, shared: boolean, nrWake: number): number {
   const nrMove = a.i32(3);
   const addr2 = a.ptr(4);
@@ -173,7 +185,7 @@ export function cmpRequeuePi(t: Task, a: SyscallArgs, addr: number, shared: bool
       const owner = announce(t, addr2);
       if (owner === 0) continue;
       if (typeof owner === "number") return n > 0 ? n : owner;
-      if (owner === w.task) return -EDEADLK;
+      if (futexes.isWaitingFor(owner, w.task)) return -EDEADLK;
       futexes.moveToLock(w, owner);
     }
     n++;

@@ -9,7 +9,6 @@ import {
   ESRCH,
   ETIMEDOUT,
   ERESTART_RESTARTBLOCK,
-  EWOULDBLOCK,
 } from "../../abi/errno.ts";
 import {
   FUTEX_BITSET_MATCH_ANY,
@@ -44,7 +43,7 @@ import { PROT_WRITE } from "../../abi/mman.ts";
 import { mayTrace } from "../kernel/ptrace-access.ts";
 import type { Task } from "../kernel/task.ts";
 import type { SyscallArgs } from "./args.ts";
-import { full, partial } from "./entry.ts";
+import { full } from "./entry.ts";
 import { armTimeout } from "./futex-pi.ts";
 import { futexWaitv } from "./futex-waitv.ts";
 import { cmpRequeuePi, lockPi, tryLockPi, unlockPi, waitRequeuePi } from "./futex-pi.ts";
@@ -85,7 +84,7 @@ function sysFutex(t: Task, a: SyscallArgs): number {
     case FUTEX_LOCK_PI2:
       return lockPi(t, a, addr, shared, cmd === FUTEX_LOCK_PI || (op & FUTEX_CLOCK_REALTIME) !== 0);
     case FUTEX_TRYLOCK_PI:
-      return tryLockPi(t, addr) ?? -EWOULDBLOCK;
+      return tryLockPi(t, addr, shared);
     case FUTEX_WAIT_REQUEUE_PI:
       return waitRequeuePi(t, a, addr, shared, val, (op & FUTEX_CLOCK_REALTIME) !== 0);
     case FUTEX_CMP_REQUEUE_PI:
@@ -245,7 +244,7 @@ function sysGetRobustList(t: Task, a: SyscallArgs): number {
 }
 
 export const futexSyscalls: readonly SyscallEntry[] = [
-  partial("futex", sysFutex, "Priority-inheritance locks are given in order of arrival, without priorities"),
+  full("futex", sysFutex),
   full("futex_waitv", futexWaitv),
   full("set_robust_list", sysSetRobustList),
   full("get_robust_list", sysGetRobustList),

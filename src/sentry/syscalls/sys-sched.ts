@@ -98,6 +98,7 @@ function setScheduler(t: Task, target: Task, w: Wanted): number {
   target.realTimeBlocks = -1;
   if (target.group.limits.get(RLIMIT_RTTIME) !== Infinity) updateCpuWatch(target.group);
   target.schedPriority = w.priority;
+  t.kernel.futexes.inherit(target);
   target.schedReset = w.isReset;
   if (w.policy === SCHED_OTHER || w.policy === SCHED_BATCH) target.nice = w.nice;
   return 0;
