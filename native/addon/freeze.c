@@ -106,6 +106,21 @@ static napi_value js_collect(napi_env env, napi_callback_info info) {
   return ret(env, 0);
 }
 
+/* As malloc has it before it has learned: from here on, a piece of memory is a mapping of its own. */
+#define MAP_FROM (128 << 10)
+
+/*
+ * The heap as processes made from the image are to find it. Large tables are mappings, zeros that nobody has touched, and not
+ * pieces that others have freed and that calloc must clear. What was freed is sorted by the next malloc that finds nothing
+ * suitable: here once, and not in each process, which would copy a page for every piece.
+ */
+static void settle_heap(void) {
+  mallopt(M_MMAP_THRESHOLD, MAP_FROM);
+  malloc_trim(0);
+  void *volatile piece = malloc(MAP_FROM - 4096);
+  free(piece);
+}
+
 /* In a process made from an image: what it was told, and its /proc/self/pagemap. */
 static const struct image_start *resumed;
 static int pagemap = -1;
@@ -151,6 +166,7 @@ static napi_value js_freeze(napi_env env, napi_callback_info info) {
   if (variables.copy == NULL) return ret(env, -ENOSYS);
   int len = snprintf(line, sizeof(line), "\ntsvisor-image %s %lx\n", name, (unsigned long)(uintptr_t)&frozen);
   reset_variables();
+  settle_heap();
   error = describe(&frozen.thread);
   image_cpu(frozen.cpu);
   frozen.brk = (uint64_t)(uintptr_t)sbrk(0);

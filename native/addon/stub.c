@@ -197,6 +197,12 @@ static int start_template(int stub_fd, int stub_socket) {
   return run_batch(space, 0);
 }
 
+/* A table of zeros, most of which is never touched: a mapping of its own, since calloc may have to clear what it gives. */
+static void *map_table(size_t size) {
+  void *table = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return table == MAP_FAILED ? NULL : table;
+}
+
 void stub_stop(void) {
   for (int32_t i = 0; i < P.space_count; i++)
     if (P.spaces[i].used) doom(&P.spaces[i]);
@@ -215,8 +221,8 @@ void stub_stop(void) {
   for (int i = 0; i < 5; i++)
     if (fds[i] >= 0) close(fds[i]);
   if (P.control != NULL) munmap(P.control, (size_t)AREA_COUNT * AREA_SIZE);
-  free(P.spaces);
-  free(P.contexts);
+  if (P.spaces != NULL) munmap(P.spaces, sizeof(*P.spaces) * MAX_SPACES);
+  if (P.contexts != NULL) munmap(P.contexts, sizeof(*P.contexts) * MAX_CONTEXTS);
   P.control = NULL;
   P.spaces = NULL;
   P.contexts = NULL;
@@ -253,8 +259,8 @@ int stub_start(enum kind kind, int stub_fd) {
   P.socket_fd = pair[0];
   P.control =
       mmap(NULL, (size_t)AREA_COUNT * AREA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, P.control_fd, 0);
-  P.spaces = calloc(MAX_SPACES, sizeof(*P.spaces));
-  P.contexts = calloc(MAX_CONTEXTS, sizeof(*P.contexts));
+  P.spaces = map_table(sizeof(*P.spaces) * MAX_SPACES);
+  P.contexts = map_table(sizeof(*P.contexts) * MAX_CONTEXTS);
   int error = 0;
   if (P.control == MAP_FAILED) {
     error = -errno;
