@@ -82,6 +82,8 @@ struct output {
 	volatile int has_allocated;
 	// A pipe or socket has pages of a file.
 	volatile int has_spliced;
+	// A socket has been sent in a message.
+	volatile int has_socket_in_flight;
 	// The platform does not see whether a fault was a read or a write.
 	volatile int is_access_unknown;
 	// Some process has a root of its own choice, maybe one above the sequence's.

@@ -280,8 +280,11 @@ static void op_vmsplice(struct op *op) {
 	// The pipe may refer to the pages themselves: they never change.
 	static unsigned char pages[BUFFER_SIZE] __attribute__((aligned(4096)));
 	if (pages[0] == 0) fill(pages, sizeof pages, 9);
-	struct iovec iov = {pages, clip(ARG(1))};
-	result(vmsplice(FD(0), &iov, 1, SPLICE_F_NONBLOCK));
+	int is_read = (fcntl(FD(0), F_GETFL) & O_ACCMODE) == O_RDONLY;
+	struct iovec iov = {is_read ? buffer : pages, clip(ARG(1))};
+	long value = vmsplice(FD(0), &iov, 1, SPLICE_F_NONBLOCK);
+	if (is_read) result_read(FD(0), value);
+	else result(value);
 }
 static void op_fionread(struct op *op) {
 	int value = -7;

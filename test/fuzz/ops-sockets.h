@@ -127,6 +127,9 @@ static void op_sendmsg(struct op *op) {
 		memcpy(CMSG_DATA(part), fds, sizeof(int) * (size_t)count);
 		message.msg_controllen += CMSG_SPACE(sizeof(int) * (size_t)count);
 	}
+	struct stat st;
+	for (int i = 0; i < count; i++)
+		if (fstat(fds[i], &st) == 0 && S_ISSOCK(st.st_mode)) output->has_socket_in_flight = 1;
 	if (message.msg_controllen == 0) message.msg_control = NULL;
 	result(sendmsg(FD(0), &message, FD(2) | MSG_DONTWAIT));
 }

@@ -105,8 +105,8 @@ export interface InitOptions {
 export const PID_MAX = 32768;
 /** After the numbers have wrapped, low ones stay reserved, as in Linux. */
 const RESERVED_PIDS = 300;
-/** Sockets that nobody can reach are looked for so long after another one has gone. */
-const SOCKETS_SOON_NS = 500_000;
+/** Sockets that nobody can reach are looked for so long after another one has gone: Linux closes them two ticks later. */
+const SOCKETS_SOON_NS = 8_000_000;
 /** Steps between two looks at the platform and the timers. */
 const STEPS_PER_ROUND = 64;
 /** Address spaces of the dead that wait for a turn without work. */

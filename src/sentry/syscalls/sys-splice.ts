@@ -91,15 +91,7 @@ function readOffset(t: Task, addr: number): number {
  * From a file into a pipe: up to `len` bytes from `pos` (-1: as a stream). Bytes, -errno or BLOCKED; returns after what
  * fits now.
  */
-function fileToPipe(
-  t: Task,
-  from: FileDescription,
-  pos: number,
-  to: FileDescription,
-  pipe: Pipe,
-  len: number,
-  nonblock: boolean,
-): number {
+function fileToPipe(t: Task, from: FileDescription, pos: number, pipe: Pipe, len: number, nonblock: boolean): number {
   if (pipe.readers === 0) return brokenPipe(t, 0);
   if (room(pipe) === 0) return waitPipe(t, pipe, EV_OUT | EV_WRNORM, nonblock);
   if (len === 0) return 0;
@@ -114,7 +106,8 @@ function fileToPipe(
       return waitOr(t, from, EV_IN | EV_RDNORM);
     }
     useBuffer(n);
-    const w = to.write(seq);
+    // Only write(2) makes packets.
+    const w = pipe.write(seq, false);
     if (w <= 0) return done > 0 ? done : w;
     done += w;
     if (w < n || pos < 0) break;
@@ -151,23 +144,15 @@ function pipeToFile(t: Task, pipe: Pipe, to: FileDescription, pos: number, len: 
 }
 
 /** Pipe to pipe; `keep`: tee. */
-function pipeToPipe(
-  t: Task,
-  from: Pipe,
-  to: FileDescription,
-  toPipe: Pipe,
-  len: number,
-  nonblock: boolean,
-  keep: boolean,
-): number {
+function pipeToPipe(t: Task, from: Pipe, to: Pipe, len: number, nonblock: boolean, keep: boolean): number {
   if (from.length === 0) {
     return from.writers === 0 ? 0 : waitPipe(t, from, EV_IN | EV_RDNORM, nonblock);
   }
-  if (toPipe.readers === 0) return brokenPipe(t, 0);
-  if (room(toPipe) === 0) return waitPipe(t, toPipe, EV_OUT | EV_WRNORM, nonblock);
-  const n = from.peek(buffer, 0, Math.min(len, room(toPipe), CHUNK));
+  if (to.readers === 0) return brokenPipe(t, 0);
+  if (room(to) === 0) return waitPipe(t, to, EV_OUT | EV_WRNORM, nonblock);
+  const n = from.peek(buffer, 0, Math.min(len, room(to), CHUNK));
   useBuffer(n);
-  const w = to.write(seq);
+  const w = to.writeFrom(seq, from);
   if (w > 0 && !keep) from.consume(w);
   return w;
 }
@@ -204,7 +189,7 @@ export function splice(t: Task, a: SyscallArgs): number {
   if (inPipe !== null && outPipe !== null) {
     if (inPipe === outPipe) return -EINVAL;
     nonblock ||= ((from.statusFlags | to.statusFlags) & O_NONBLOCK) !== 0;
-    return pipeToPipe(t, inPipe, to, outPipe, len, nonblock, false);
+    return pipeToPipe(t, inPipe, outPipe, len, nonblock, false);
   }
   const isNegative = a.hi(4) > 0x7fffffff;
   if (inPipe !== null) {
@@ -221,24 +206,16 @@ export function splice(t: Task, a: SyscallArgs): number {
   if (inAddr !== 0 && (!isSeekable(from) || inPos < 0)) return -EINVAL;
   if (isNegative) return -EINVAL;
   nonblock ||= (to.statusFlags & O_NONBLOCK) !== 0;
-  const n = spliceIn(t, from, inPos, to, outPipe, len, nonblock);
+  const n = spliceIn(t, from, inPos, outPipe, len, nonblock);
   if (n > 0) moved(from, to);
   if (n > 0 && inAddr !== 0 && t.mm.writeI64(inAddr, inPos + n) < 0) return -EFAULT;
   return n;
 }
 
 /** fileToPipe from the given or the file's own position, which then moves. */
-function spliceIn(
-  t: Task,
-  from: FileDescription,
-  pos: number,
-  to: FileDescription,
-  pipe: Pipe,
-  len: number,
-  nonblock: boolean,
-): number {
-  if (pos >= 0 || typeOf(from) !== S_IFREG) return fileToPipe(t, from, pos, to, pipe, len, nonblock);
-  const n = fileToPipe(t, from, from.offset, to, pipe, len, nonblock);
+function spliceIn(t: Task, from: FileDescription, pos: number, pipe: Pipe, len: number, nonblock: boolean): number {
+  if (pos >= 0 || typeOf(from) !== S_IFREG) return fileToPipe(t, from, pos, pipe, len, nonblock);
+  const n = fileToPipe(t, from, from.offset, pipe, len, nonblock);
   if (n > 0) from.offset += n;
   return n;
 }
@@ -268,7 +245,7 @@ export function tee(t: Task, a: SyscallArgs): number {
   const outPipe = pipeOf(to);
   if (inPipe === null || outPipe === null || inPipe === outPipe) return -EINVAL;
   const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0 || ((from.statusFlags | to.statusFlags) & O_NONBLOCK) !== 0;
-  return pipeToPipe(t, inPipe, to, outPipe, Math.min(size, MAX_RW_COUNT), nonblock, true);
+  return pipeToPipe(t, inPipe, outPipe, Math.min(size, MAX_RW_COUNT), nonblock, true);
 }
 
 /** ssize_t vmsplice(int fd, const struct iovec *iov, unsigned long nr_segs, unsigned int flags): copies. */
@@ -286,15 +263,16 @@ export function vmsplice(t: Task, a: SyscallArgs): number {
   const pipe = pipeOf(file);
   if (pipe === null) return -EBADF;
   seq.truncate(MAX_RW_COUNT);
-  const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0 || (file.statusFlags & O_NONBLOCK) !== 0;
+  // O_NONBLOCK of the file does not count.
+  const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;
   if (write) {
     if (pipe.readers === 0) return brokenPipe(t, 0);
     if (room(pipe) === 0) return waitPipe(t, pipe, EV_OUT | EV_WRNORM, nonblock);
     // Unlike write, it takes what fits.
     seq.truncate(room(pipe));
-    return file.write(seq);
+    return pipe.write(seq, false);
   }
-  const n = file.read(seq);
+  const n = pipe.readThrough(seq);
   if (n === -EAGAIN) return waitPipe(t, pipe, EV_IN | EV_RDNORM, nonblock);
   if (n <= 0) return n;
   const err = t.mm.finishIo(seq);
@@ -323,7 +301,7 @@ export function sendfile(t: Task, a: SyscallArgs): number {
   const type = typeOf(from);
   const outPipe = pipeOf(to);
   if (outPipe !== null) {
-    const n = spliceIn(t, from, pos, to, outPipe, len, (to.statusFlags & O_NONBLOCK) !== 0);
+    const n = spliceIn(t, from, pos, outPipe, len, (to.statusFlags & O_NONBLOCK) !== 0);
     if (n > 0) moved(from, to);
     if (n > 0 && addr !== 0 && t.mm.writeI64(addr, pos + n) < 0) return -EFAULT;
     return n;

@@ -56,20 +56,23 @@ export class Pipe {
     return n;
   }
 
-  /** One packet, or plain bytes up to the next packet. */
+  /** Plain bytes, and then one packet. */
   private readSegments(seq: IoSequence): number {
     const s = this.segments!;
-    const first = s[0]!;
-    let done: number;
-    if (first >= 0) {
-      // What does not fit of a packet is lost (pipe(2), O_DIRECT).
-      done = this.take(seq, first < seq.remaining ? first : seq.remaining);
-      this.skip(first - done);
-      s.shift();
-    } else {
-      done = this.take(seq, -first < seq.remaining ? -first : seq.remaining);
-      if (first + done === 0) s.shift();
-      else s[0] = first + done;
+    let done = 0;
+    while (s.length > 0 && seq.remaining > 0) {
+      const first = s[0]!;
+      const size = first < 0 ? -first : first;
+      const n = this.take(seq, size < seq.remaining ? size : seq.remaining);
+      done += n;
+      if (first >= 0) {
+        // What does not fit of a packet is lost (pipe(2), O_DIRECT).
+        this.skip(size - n);
+        s.shift();
+        break;
+      }
+      if (n === size) s.shift();
+      else s[0] = first + n;
     }
     if (s.length === 0) this.segments = null;
     this.queue.notify(EV_WRITABLE);
@@ -77,17 +80,34 @@ export class Pipe {
     return done;
   }
 
-  /** Throws away the next `n` bytes, which are there: somebody has peeked at them. */
-  consume(n: number): void {
+  /** Reads into `seq`, also from one packet into the next: vmsplice(2). As {@link read}. */
+  readThrough(seq: IoSequence): number {
+    if (this.length === 0) return this.writers === 0 ? 0 : -EAGAIN;
+    const n = seq.remaining < this.length ? seq.remaining : this.length;
+    this.trimSegments(n);
+    this.take(seq, n);
+    this.queue.notify(EV_WRITABLE);
+    this.signalWriters();
+    return n;
+  }
+
+  /** The next `n` bytes go, whatever packets they are of. */
+  private trimSegments(n: number): void {
     const s = this.segments;
-    for (let left = n; s !== null && left > 0;) {
+    if (s === null) return;
+    for (let left = n; left > 0;) {
       const first = s[0]!;
       const size = first < 0 ? -first : first;
       if (size > left) s[0] = first < 0 ? first + left : first - left;
       else s.shift();
       left -= size;
     }
-    if (s !== null && s.length === 0) this.segments = null;
+    if (s.length === 0) this.segments = null;
+  }
+
+  /** Throws away the next `n` bytes, which are there: somebody has peeked at them. */
+  consume(n: number): void {
+    this.trimSegments(n);
     this.skip(n);
     this.queue.notify(EV_WRITABLE);
     // Who takes part of a page says nothing.
@@ -110,27 +130,55 @@ export class Pipe {
   }
 
   private writeSegments(seq: IoSequence, packets: boolean): number {
-    let s = this.segments;
-    if (s === null) {
-      s = this.segments = [];
-      if (this.length > 0) s.push(-this.length);
-    }
+    const s = this.makeSegments();
     let done = 0;
     while (seq.remaining > 0) {
       const n = seq.remaining < PIPE_BUF ? seq.remaining : PIPE_BUF;
       // A packet takes a page's worth of room, as in Linux.
-      if (this.capacity - this.length < (packets ? n : Math.min(n, seq.remaining))) break;
+      if (this.capacity - this.length < n) break;
       if (packets && s.length >= this.capacity / PAGE) break;
       this.put(seq, n);
-      if (packets) s.push(n);
-      else if (s.length > 0 && s[s.length - 1]! < 0) s[s.length - 1] = s[s.length - 1]! - n;
-      else s.push(-n);
+      this.mark(n, packets);
       done += n;
     }
     if (done === 0) return -EAGAIN;
     this.queue.notify(EV_READABLE);
     this.signalReaders();
     return done;
+  }
+
+  /**
+   * Writes `seq`, which has the first bytes of `from`; there is room for all of them. Its packets stay packets: splice(2),
+   * tee(2). Bytes, -EPIPE: no readers.
+   */
+  writeFrom(seq: IoSequence, from: Pipe): number {
+    if (from.segments === null) return this.write(seq, false);
+    if (this.readers === 0) return -EPIPE;
+    this.makeSegments();
+    const total = seq.remaining;
+    for (const segment of from.segments) {
+      if (seq.remaining === 0) break;
+      const n = Math.min(Math.abs(segment), seq.remaining);
+      this.put(seq, n);
+      this.mark(n, segment >= 0);
+    }
+    this.queue.notify(EV_READABLE);
+    this.signalReaders();
+    return total;
+  }
+
+  /** The boundaries, from now on. */
+  private makeSegments(): number[] {
+    if (this.segments === null) this.segments = this.length > 0 ? [-this.length] : [];
+    return this.segments;
+  }
+
+  /** `n` bytes more have been put: a packet, or plain ones. */
+  private mark(n: number, isPacket: boolean): void {
+    const s = this.segments!;
+    if (isPacket) s.push(n);
+    else if (s.length > 0 && s[s.length - 1]! < 0) s[s.length - 1]! -= n;
+    else s.push(-n);
   }
 
   /** Where the ends that send signals listen. */
