@@ -325,6 +325,14 @@ export class MemoryFile implements MappedFile {
     return this.store.isHole !== undefined && this.store.isHole(offset, len);
   }
 
+  /** How many bytes from `offset` on, `len` at most, the host has; negated: how many it does not have, which are zeros. */
+  committedRun(offset: number, len: number): number {
+    const { store } = this;
+    if (store.nextData === undefined || store.nextHole === undefined) return len;
+    const data = store.nextData(offset);
+    return data > offset ? -Math.min(data - offset, len) : Math.min(store.nextHole(offset) - offset, len);
+  }
+
   /** Has the host bring a range in use into memory now, unless the limit is in the way. */
   commit(offset: number, len: number): void {
     if (len > this.room()) return;

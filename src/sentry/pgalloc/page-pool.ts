@@ -52,7 +52,8 @@ export class PagePool extends FreeRuns {
 
   /**
    * A contiguous range of `len` bytes, every page with one reference. `zeroed` false: the contents may be anything (the
-   * caller overwrites all of it at once). `hint` >= 0: offset that is taken if it is free. The offset, or -ENOMEM.
+   * caller overwrites all of it at once). `hint` >= 0: offset that is taken if it is free; pages that the host
+   * does not have yet. The offset, or -ENOMEM.
    * @hot
    */
   allocate(len: number, kind: number, zeroed: boolean, hint: number): number {

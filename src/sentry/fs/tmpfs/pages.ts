@@ -9,6 +9,8 @@ const CHUNK_PAGES = 512;
 const CHUNK_MASK = CHUNK_PAGES - 1;
 /** Entries of a table that is just made for a small file. */
 const SMALL_TABLE = 4;
+/** The page is there because it is mapped: if nobody has touched it so far, it is a hole still. The host knows. */
+const MAPPED = 1 << 30;
 
 /** Counts the pages of all files of one file system against its size limit. */
 export class PageBudget {
@@ -24,7 +26,7 @@ export class PageBudget {
 export class FilePages {
   readonly mem: MemoryFile;
   private readonly budget: PageBudget;
-  /** Tables by chunk number; entries are memory page + 1, 0 = hole. Tables may be shorter than CHUNK_PAGES. */
+  /** Tables by chunk number; entries are memory page + 1, maybe with MAPPED; 0 = hole. Tables may be shorter than CHUNK_PAGES. */
   private readonly chunks: Map<number, Int32Array> = new Map();
   private lastIndex = -1;
   private lastTable: Int32Array | null = null;
@@ -33,6 +35,8 @@ export class FilePages {
   /** Result of {@link find}: offset in the memory file, or -1 for a hole; and how many pages it goes on so. */
   foundOffset = -1;
   foundPages = 0;
+  /** Whether they may never have been touched: see {@link settle}. */
+  isFoundMapped = false;
 
   constructor(mem: MemoryFile, budget: PageBudget) {
     this.mem = mem;
@@ -55,11 +59,13 @@ export class FilePages {
       // A whole missing table; holes may go on, which the caller finds out by asking again.
       const rest = CHUNK_PAGES - i;
       this.foundOffset = -1;
+      this.isFoundMapped = false;
       this.foundPages = rest < max ? rest : max;
       return;
     }
     const limit = i + max < CHUNK_PAGES ? i + max : CHUNK_PAGES;
     const first = i < t.length ? t[i]! : 0;
+    this.isFoundMapped = (first & MAPPED) !== 0;
     let k = i + 1;
     if (first === 0) {
       while (k < limit && (k >= t.length || t[k] === 0)) k++;
@@ -72,8 +78,27 @@ export class FilePages {
     let n = k - i;
     // Runs go on over table borders.
     if (k === CHUNK_PAGES && n < max) n += this.contiguous(index + 1, first - 1 + n, max - n);
-    this.foundOffset = (first - 1) * PAGE_SIZE;
+    this.foundOffset = ((first & ~MAPPED) - 1) * PAGE_SIZE;
     this.foundPages = n;
+  }
+
+  /**
+   * After {@link find} of mapped pages: those found that nobody has touched become a hole of so many pages, or those touched
+   * are pages like others from now on.
+   */
+  settle(page: number): void {
+    const run = this.mem.committedRun(this.foundOffset, this.foundPages * PAGE_SIZE) / PAGE_SIZE;
+    this.isFoundMapped = false;
+    if (run < 0) {
+      this.foundOffset = -1;
+      this.foundPages = -run;
+      return;
+    }
+    this.foundPages = run;
+    for (let p = page; p < page + run; p++) {
+      const index = Math.floor(p / CHUNK_PAGES);
+      this.table(index)![p - index * CHUNK_PAGES]! &= ~MAPPED;
+    }
   }
 
   private contiguous(index: number, memPage: number, max: number): number {
@@ -140,7 +165,7 @@ export class FilePages {
   }
 
   /** Allocates for a hole of n pages within one table; pages filled, or -errno. */
-  private fill(page: number, n: number, zeroed: boolean): number {
+  private fill(page: number, n: number, zeroed: boolean, mark = 0): number {
     const room = this.budget.limit - this.budget.used;
     let want = n < room ? n : room;
     if (want <= 0) return -ENOSPC;
@@ -148,21 +173,27 @@ export class FilePages {
       if (want === 1) return -ENOSPC;
       want = want >> 1;
     }
-    const hint = this.hintFor(page);
+    // With a hint pages are new ones, which the host does not have yet.
+    const hint = Math.max(this.hintFor(page), mark === 0 ? -1 : 0);
     let off = this.mem.allocate(want * PAGE_SIZE, MEM_TMPFS, zeroed, hint);
     while (off < 0 && want > 1) {
       want = want >> 1;
-      off = this.mem.allocate(want * PAGE_SIZE, MEM_TMPFS, zeroed, -1);
+      off = this.mem.allocate(want * PAGE_SIZE, MEM_TMPFS, zeroed, mark === 0 ? -1 : 0);
     }
     if (off < 0) return -ENOMEM;
     const index = Math.floor(page / CHUNK_PAGES);
     const i = page - index * CHUNK_PAGES;
     const t = this.tableFor(index, i + want);
-    const memPage = off / PAGE_SIZE + 1;
-    for (let k = 0; k < want; k++) t[i + k] = memPage + k;
+    const first = (off / PAGE_SIZE + 1) | mark;
+    for (let k = 0; k < want; k++) t[i + k] = first + k;
     this.count += want;
     this.budget.used += want;
     return want;
+  }
+
+  /** For a mapping: makes the first pages of the hole of `n` pages at `page` present. How many, or -errno. */
+  fillMapped(page: number, n: number): number {
+    return this.fill(page, n, true, MAPPED);
   }
 
   /** Memory offset that would continue the page before, or -1. */
@@ -172,7 +203,7 @@ export class FilePages {
     const t = this.chunks.get(index);
     const i = (page - 1) & CHUNK_MASK;
     if (t === undefined || i >= t.length || t[i] === 0) return -1;
-    return t[i]! * PAGE_SIZE;
+    return (t[i]! & ~MAPPED) * PAGE_SIZE;
   }
 
   /** The table of a chunk, with at least `len` entries. */
@@ -212,7 +243,7 @@ export class FilePages {
         while (k < to && t[k] === p + (k - i)) k++;
         const n = k - i;
         t.fill(0, i, k);
-        mem.decRef((p - 1) * PAGE_SIZE, n * PAGE_SIZE);
+        mem.decRef(((p & ~MAPPED) - 1) * PAGE_SIZE, n * PAGE_SIZE);
         this.count -= n;
         this.budget.used -= n;
         i = k;
@@ -245,8 +276,18 @@ export class FilePages {
     }
   }
 
-  /** First present page >= `page` and < `end`, or -1. */
+  /** First present page >= `page` and < `end` with something in it, or -1. */
   nextPresent(page: number, end: number): number {
+    for (let p = this.nextEntry(page, end); p >= 0; p = this.nextEntry(p + this.foundPages, end)) {
+      this.find(p, end - p);
+      if (this.isFoundMapped) this.settle(p);
+      if (this.foundOffset >= 0) return p;
+    }
+    return -1;
+  }
+
+  /** First page with an entry >= `page` and < `end`, or -1. */
+  private nextEntry(page: number, end: number): number {
     let p = page;
     while (p < end) {
       const index = Math.floor(p / CHUNK_PAGES);
@@ -276,6 +317,7 @@ export class FilePages {
     let p = page;
     while (p < end) {
       this.find(p, end - p < 0x40000000 ? end - p : 0x40000000);
+      if (this.isFoundMapped) this.settle(p);
       if (this.foundOffset < 0) return p;
       p += this.foundPages;
     }

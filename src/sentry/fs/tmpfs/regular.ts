@@ -80,6 +80,7 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
       const page = Math.floor(pos / PAGE_SIZE);
       const within = pos - page * PAGE_SIZE;
       pages.find(page, Math.floor((within + left + PAGE_SIZE - 1) / PAGE_SIZE));
+      if (pages.isFoundMapped) pages.settle(page);
       let n = pages.foundPages * PAGE_SIZE - within;
       if (n > left) n = left;
       if (pages.foundOffset < 0) seq.zero(n);
@@ -152,6 +153,7 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
       const page = Math.floor(pos / PAGE_SIZE);
       const within = pos - page * PAGE_SIZE;
       this.pages.find(page, Math.floor((within + left + PAGE_SIZE - 1) / PAGE_SIZE));
+      if (this.pages.isFoundMapped) this.pages.settle(page);
       let n = this.pages.foundPages * PAGE_SIZE - within;
       if (n > left) n = left;
       if (this.pages.foundOffset < 0) dst.fill(0, at, at + n);
@@ -194,6 +196,7 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
     if (from >= to) return;
     const page = Math.floor(from / PAGE_SIZE);
     this.pages.find(page, 1);
+    if (this.pages.isFoundMapped) this.pages.settle(page);
     if (this.pages.foundOffset < 0) return;
     const base = this.pages.foundOffset - page * PAGE_SIZE;
     this.pages.mem.window.fill(0, base + from, base + to);
@@ -318,7 +321,7 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
     pages.find(page, max);
     if (pages.foundOffset < 0) {
       const n = pages.foundPages < FAULT_PAGES ? pages.foundPages : FAULT_PAGES;
-      const r = pages.ensure(page, n, true);
+      const r = pages.fillMapped(page, n);
       if (r < 0) return r;
       pages.find(page, max);
     }
