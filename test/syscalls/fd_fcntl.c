@@ -88,6 +88,7 @@ int main(void) {
 	SHOW(fcntl(fd, 1036, WILD));
 	SHOW(fcntl(fd, F_SETLEASE, 3));
 	SHOW(fcntl(fd, F_SETLEASE, -1));
+	SHOW(fcntl(fd, F_SETLEASE, F_UNLCK));
 	SHOW(fcntl(fd, F_NOTIFY, 0));
 	return 0;
 }

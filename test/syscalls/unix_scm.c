@@ -127,6 +127,19 @@ int main(void) {
 	struct ucred credentials = {-1, 77, 77};
 	if (c != NULL && c->cmsg_type == SCM_CREDENTIALS) memcpy(&credentials, CMSG_DATA(c), sizeof credentials);
 	say("credentials: me %s uid %d gid %d\n", yes(credentials.pid == getpid()), (int)credentials.uid, (int)credentials.gid);
+	// Whom one may claim to be.
+	static const struct ucred claims[] = {{1, 5, 6}, {99999999, 5, 6}, {1, (uid_t)-1, 6}, {1, 5, (gid_t)-1}};
+	for (size_t i = 0; i < COUNT(claims); i++) {
+		struct iovec byte = {"x", 1};
+		struct msghdr claim = {.msg_iov = &byte, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = CMSG_SPACE(sizeof *claims)};
+		memset(control.bytes, 0, sizeof control.bytes);
+		struct cmsghdr *h = CMSG_FIRSTHDR(&claim);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_CREDENTIALS;
+		h->cmsg_len = CMSG_LEN(sizeof *claims);
+		memcpy(CMSG_DATA(h), &claims[i], sizeof *claims);
+		SHOW(sendmsg(pair[0], &claim, MSG_DONTWAIT));
+	}
 	SHOW(sendmsg(pair[0], WILD, 0));
 	SHOW(recvmsg(pair[0], WILD, 0));
 	message.msg_iov = WILD;

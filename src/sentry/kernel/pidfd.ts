@@ -1,5 +1,5 @@
 /** Process file descriptors: pidfd_open(2), clone(CLONE_PIDFD), waitid(P_PIDFD). */
-import { EAGAIN } from "../../abi/errno.ts";
+import { EAGAIN, ESPIPE } from "../../abi/errno.ts";
 import { O_NONBLOCK, O_RDWR } from "../../abi/fcntl.ts";
 import { EV_HUP, EV_IN, EV_RDNORM } from "../../base/waiter.ts";
 import type { WaitQueue } from "../../base/waiter.ts";
@@ -24,6 +24,10 @@ export class PidFd extends FileDescription {
 
   override waitQueue(): WaitQueue {
     return this.target.exitQueue;
+  }
+
+  override seek(): number {
+    return -ESPIPE;
   }
 
   override get anonName(): string {

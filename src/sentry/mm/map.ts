@@ -30,7 +30,7 @@ import { EAGER_MAX, faultIn, fillAnon, fillFile, fillSegment } from "./fault.ts"
 import type { MemoryManager, MmapOptions } from "./mm.ts";
 import { dropPages, mergePages, reprotect } from "./pmas.ts";
 import { ShmObject } from "./shm-object.ts";
-import { VMF_GROWSDOWN, VMF_LOCKED, VMF_NOHUGE, VMF_NORESERVE, VMF_SHARED, type Vma } from "./vma.ts";
+import { VMF_GROWSDOWN, VMF_LOCKED, VMF_LOCKONFAULT, VMF_NOHUGE, VMF_NORESERVE, VMF_SHARED, type Vma } from "./vma.ts";
 import { addVma, dropVma, isData, isolateVma, mergeAround, setVma, splitVma } from "./vmas.ts";
 
 /** Largest length that makes sense anywhere; beyond it, sums would lose bits. */
@@ -180,7 +180,9 @@ export function mmap(mm: MemoryManager, o: MmapOptions): number {
   // What is mapped over at once need not be unmapped first.
   const covers = replaced > 0 && prot !== 0 && (!anonymous || len <= EAGER_MAX);
   if (replaced > 0) removeRange(mm, at, end, !covers);
-  const populate = (o.flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE || (flags & VMF_LOCKED) !== 0;
+  const populate =
+    (o.flags & (MAP_POPULATE | MAP_NONBLOCK)) === MAP_POPULATE ||
+    (flags & (VMF_LOCKED | VMF_LOCKONFAULT)) === VMF_LOCKED;
   const spare = mappable === null && prot !== 0 && !populate ? mm.spares.claim(at, end) : null;
   const vma = addVma(mm, at, end, prot, maxProt, flags, mappable, file, offset, o.name);
   if (spare !== null) {

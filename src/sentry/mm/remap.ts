@@ -184,7 +184,13 @@ function moveRange(
   } else removeRange(mm, addr, addr + oldLen, true);
   if (newLen > oldLen && prot !== PROT_NONE) {
     const grown = mm.vmas.find(to)!;
-    const r = populateVma(mm, grown, to + moved, to + newLen, (oldFlags & VMF_LOCKED) !== 0);
+    const r = populateVma(
+      mm,
+      grown,
+      to + moved,
+      to + newLen,
+      (oldFlags & (VMF_LOCKED | VMF_LOCKONFAULT)) === VMF_LOCKED,
+    );
     if (r < 0) return r;
   }
   return to;

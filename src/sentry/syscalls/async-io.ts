@@ -1,5 +1,6 @@
-/** Signal-driven I/O: fcntl(2) F_SETOWN, F_SETSIG, O_ASYNC. */
-import { F_OWNER_PGRP, F_OWNER_TID, O_ASYNC } from "../../abi/fcntl.ts";
+/** Signal-driven I/O: fcntl(2) F_SETOWN, F_SETSIG, O_ASYNC; SIGURG. */
+import { EINVAL, ESRCH } from "../../abi/errno.ts";
+import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, O_ASYNC } from "../../abi/fcntl.ts";
 import {
   POLL_ERR,
   POLL_HUP,
@@ -9,6 +10,7 @@ import {
   SI_KERNEL,
   SI_SIGIO,
   SIGIO,
+  SIGURG,
   SigInfo,
   hasOwnCodes,
 } from "../../abi/signal.ts";
@@ -104,34 +106,29 @@ export class FileOwner implements AsyncOwner, WaitListener {
   }
 
   onEvent(events: number, _entry: WaitEntry): void {
-    const id = this.id;
-    if (id === 0 || (events & EV_QUIET) !== 0) return;
-    const k = this.kernel;
-    if (this.type === F_OWNER_TID) {
-      const t = k.tasks.get(id);
-      if (t !== undefined) this.send(t, null, events);
-    } else if (this.type === F_OWNER_PGRP) {
-      const pg = k.processGroups.get(id);
-      if (pg !== undefined) for (const g of pg.members) this.send(g.leader, g, events);
-    } else {
-      const g = k.processes.get(id);
-      if (g !== undefined) this.send(g.leader, g, events);
-    }
+    if (this.id === 0 || (events & EV_QUIET) !== 0) return;
+    this.forEachOwner((t, g) => {
+      if (this.file.asyncSignal !== 0 && sendTo(t, g, this.makeInfo(events)) === 0) return;
+      // No more of them can wait.
+      sendTo(t, g, plainInfo(SIGIO));
+    });
   }
 
-  /** To thread `t`, or to all of the process `g` that it leads. */
-  private send(t: Task, g: ThreadGroup | null, events: number): void {
-    if (!this.may(t.creds)) return;
-    if (this.file.asyncSignal !== 0) {
-      const info = this.makeInfo(events);
-      if ((g === null ? sendToTask(t, info) : sendToGroup(g, info)) === 0) return;
-      // No more of them can wait.
+  onUrgent(): void {
+    this.forEachOwner((t, g) => sendTo(t, g, plainInfo(SIGURG)));
+  }
+
+  /** Calls `send` for each owner that may be signalled: thread `t`, or all of the process `g` that it leads. */
+  private forEachOwner(send: (t: Task, g: ThreadGroup | null) => void): void {
+    const k = this.kernel;
+    const { id } = this;
+    if (this.type === F_OWNER_TID) {
+      const t = k.tasks.get(id);
+      if (t !== undefined && this.may(t.creds)) send(t, null);
+      return;
     }
-    const plain = new SigInfo();
-    plain.signo = SIGIO;
-    plain.code = SI_KERNEL;
-    if (g === null) sendToTask(t, plain);
-    else sendToGroup(g, plain);
+    const groups = this.type === F_OWNER_PGRP ? (k.processGroups.get(id)?.members ?? []) : [k.processes.get(id)];
+    for (const g of groups) if (g !== undefined && this.may(g.leader.creds)) send(g.leader, g);
   }
 
   /** sigio_perm: the owner's setter may signal such a process. */
@@ -151,6 +148,17 @@ export class FileOwner implements AsyncOwner, WaitListener {
     info.fd = this.fd;
     return info;
   }
+}
+
+function sendTo(t: Task, g: ThreadGroup | null, info: SigInfo): number {
+  return g === null ? sendToTask(t, info) : sendToGroup(g, info);
+}
+
+function plainInfo(signo: number): SigInfo {
+  const info = new SigInfo();
+  info.signo = signo;
+  info.code = SI_KERNEL;
+  return info;
 }
 
 /** Files that send SIGIO: pipes, sockets, terminals, inotify. */
@@ -181,4 +189,32 @@ export function setAsync(k: Kernel, file: FileDescription, fd: number, on: boole
     file.statusFlags &= ~O_ASYNC;
   }
   o.watch(on);
+}
+
+/** F_GETOWN: a process, a thread, or negated a group; 0: nobody. */
+export function ownerOf(file: FileDescription): number {
+  const owner = file.asyncOwner;
+  if (!(owner instanceof FileOwner)) return 0;
+  return owner.type === F_OWNER_PGRP ? 0 - owner.living() : owner.living();
+}
+
+/** F_SETOWN: a process, a process group when negative, nobody when 0. */
+export function setOwner(t: Task, file: FileDescription, who: number): number {
+  if (who === 0) return replaceOwner(t, file, F_OWNER_PID, 0);
+  if (who === -0x80000000) return -EINVAL;
+  if (who < 0) {
+    return t.kernel.processGroups.has(-who) ? replaceOwner(t, file, F_OWNER_PGRP, -who) : -ESRCH;
+  }
+  return t.kernel.processes.has(who) ? replaceOwner(t, file, F_OWNER_PID, who) : -ESRCH;
+}
+
+/** Makes the thread, process or group (`type`) the one that is signalled. 0. */
+export function replaceOwner(t: Task, file: FileDescription, type: number, id: number): number {
+  let owner = file.asyncOwner;
+  if (!(owner instanceof FileOwner)) {
+    owner = new FileOwner(t.kernel, file);
+    file.asyncOwner = owner;
+  }
+  (owner as FileOwner).set(type, id, t.creds);
+  return 0;
 }

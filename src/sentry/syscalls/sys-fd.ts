@@ -52,7 +52,7 @@ import { isOwnerOrCapable } from "../vfs/permission.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
-import { FileOwner, setAsync } from "./async-io.ts";
+import { FileOwner, setAsync, ownerOf, replaceOwner, setOwner } from "./async-io.ts";
 import { fcntlGetLock, fcntlSetLock } from "./sys-lock.ts";
 
 const CLOSE_RANGE_UNSHARE = 2;
@@ -175,11 +175,8 @@ function fcntlFile(t: Task, file: FileDescription, fd: number, cmd: number, a: S
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
       return fcntlSetLock(t, file, a.ptr(2), true, cmd === F_OFD_SETLKW);
-    case F_GETOWN: {
-      const owner = file.asyncOwner;
-      if (!(owner instanceof FileOwner)) return 0;
-      return owner.type === F_OWNER_PGRP ? 0 - owner.living() : owner.living();
-    }
+    case F_GETOWN:
+      return ownerOf(file);
     case F_SETOWN:
       return setOwner(t, file, a.i32(2));
     case F_GETOWN_EX:
@@ -199,8 +196,8 @@ function fcntlFile(t: Task, file: FileDescription, fd: number, cmd: number, a: S
     case F_SETLEASE:
       if (file.inode === null || !file.inode.isRegular) return -EINVAL;
       if (a.i32(2) < F_RDLCK || a.i32(2) > F_UNLCK) return -EINVAL;
-      // Leases are never given, as if somebody else always had the file open.
-      return a.i32(2) === F_UNLCK ? 0 : -EAGAIN;
+      // Leases are never given, as if somebody else always had the file open; so there is none to give back.
+      return -EAGAIN;
     case F_GETOWNER_UIDS: {
       const creds = file.asyncOwner instanceof FileOwner ? file.asyncOwner.creds : null;
       const v = t.kernel.scratchView;
@@ -253,26 +250,6 @@ function setFlags(t: Task, file: FileDescription, fd: number, flags: number): nu
   const err = file.setStatusFlags((flags & ~O_ASYNC) | (file.statusFlags & O_ASYNC));
   if (err < 0) return err;
   setAsync(t.kernel, file, fd, (flags & O_ASYNC) !== 0);
-  return 0;
-}
-
-/** F_SETOWN: a process, a process group when negative, nobody when 0. */
-function setOwner(t: Task, file: FileDescription, who: number): number {
-  if (who === 0) return replaceOwner(t, file, F_OWNER_PID, 0);
-  if (who === -0x80000000) return -EINVAL;
-  if (who < 0) {
-    return t.kernel.processGroups.has(-who) ? replaceOwner(t, file, F_OWNER_PGRP, -who) : -ESRCH;
-  }
-  return t.kernel.processes.has(who) ? replaceOwner(t, file, F_OWNER_PID, who) : -ESRCH;
-}
-
-function replaceOwner(t: Task, file: FileDescription, type: number, id: number): number {
-  let owner = file.asyncOwner;
-  if (!(owner instanceof FileOwner)) {
-    owner = new FileOwner(t.kernel, file);
-    file.asyncOwner = owner;
-  }
-  (owner as FileOwner).set(type, id, t.creds);
   return 0;
 }
 

@@ -1,14 +1,28 @@
 /** ioctl(2): what concerns all files; the rest is the file's own. */
 import { EBADF, EFAULT, EINVAL, ENOTTY, EOPNOTSUPP } from "../../abi/errno.ts";
 import { O_NONBLOCK } from "../../abi/fcntl.ts";
-import { FICLONE, FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE } from "../../abi/ioctl.ts";
+import {
+  FICLONE,
+  FIGETBSZ,
+  FIOASYNC,
+  FIOCLEX,
+  FIOGETOWN,
+  FIONBIO,
+  FIONCLEX,
+  FIONREAD,
+  FIOQSIZE,
+  FIOSETOWN,
+  SIOCGPGRP,
+  SIOCSPGRP,
+} from "../../abi/ioctl.ts";
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, Stat } from "../../abi/stat.ts";
 import { StatFs } from "../../abi/statfs.ts";
 import { writeI64 } from "../../abi/time.ts";
 import type { Task } from "../kernel/task.ts";
+import { UnixSocket } from "../socket/unix/socket.ts";
 import type { FileDescription, IoctlContext } from "../vfs/file.ts";
 import type { SyscallArgs } from "./args.ts";
-import { hasAsync, setAsync } from "./async-io.ts";
+import { hasAsync, ownerOf, setAsync, setOwner } from "./async-io.ts";
 import { full } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
 import { ioFile } from "./file-util.ts";
@@ -56,6 +70,16 @@ export function ioctl(t: Task, a: SyscallArgs): number {
     case FICLONERANGE:
     case FIDEDUPERANGE:
       return file.inode !== null && file.inode.isRegular ? -EOPNOTSUPP : -EINVAL;
+    case FIOSETOWN:
+    case SIOCSPGRP: {
+      if (!(file instanceof UnixSocket)) break;
+      const who = t.mm.readU32(arg);
+      return who < 0 ? -EFAULT : setOwner(t, file, who | 0);
+    }
+    case FIOGETOWN:
+    case SIOCGPGRP:
+      if (!(file instanceof UnixSocket)) break;
+      return t.mm.writeU32(arg, ownerOf(file) >>> 0) < 0 ? -EFAULT : 0;
     default:
   }
   const context: IoctlContext = { mm: t.mm, pathContext: t.pathContext, task: t };

@@ -13,9 +13,11 @@ import {
   MEMBARRIER_CMD_GET_REGISTRATIONS,
   MEMBARRIER_CMD_GLOBAL_EXPEDITED,
   MEMBARRIER_CMD_PRIVATE_EXPEDITED,
+  MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE,
   MEMBARRIER_CMD_QUERY,
   MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED,
   MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+  MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
   PR_CAP_AMBIENT,
   PR_CAP_AMBIENT_CLEAR_ALL,
   PR_CAP_AMBIENT_IS_SET,
@@ -354,16 +356,23 @@ function sysMembarrier(t: Task, a: SyscallArgs): number {
         MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED |
         MEMBARRIER_CMD_PRIVATE_EXPEDITED |
         MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE |
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE |
         MEMBARRIER_CMD_GET_REGISTRATIONS
       );
     case MEMBARRIER_CMD_GET_REGISTRATIONS:
       return g.membarrier;
     case MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:
     case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED:
+    case MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE:
       g.membarrier |= a.i32(0);
       return 0;
     case MEMBARRIER_CMD_PRIVATE_EXPEDITED:
       if ((g.membarrier & MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) === 0) return -EPERM;
+      return barrier(t, false);
+    case MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE:
+      // Who comes back from the kernel has begun to fetch instructions anew.
+      if ((g.membarrier & MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE) === 0) return -EPERM;
       return barrier(t, false);
     case MEMBARRIER_CMD_GLOBAL:
     case MEMBARRIER_CMD_GLOBAL_EXPEDITED:
@@ -427,7 +436,7 @@ function sysSeccomp(_t: Task, _a: SyscallArgs): number {
 export const prctlSyscalls: readonly SyscallEntry[] = [
   partial("prctl", sysPrctl, "No seccomp modes, no speculation control"),
   partial("arch_prctl", sysArchPrctl, "FS and GS bases; cpuid faulting cannot be switched on"),
-  partial("membarrier", sysMembarrier, "No SYNC_CORE and RSEQ commands, which MEMBARRIER_CMD_QUERY says"),
+  partial("membarrier", sysMembarrier, "No RSEQ commands, which MEMBARRIER_CMD_QUERY says"),
   partial("personality", sysPersonality, "MMAP_PAGE_ZERO has no effect, as without CAP_SYS_RAWIO"),
   partial("rseq", sysRseq, "ENOSYS, as on a kernel without CONFIG_RSEQ; C libraries go without"),
   partial("seccomp", sysSeccomp, "EINVAL: no filters inside the sandbox yet"),

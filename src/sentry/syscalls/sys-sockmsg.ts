@@ -12,6 +12,7 @@ import {
   EOPNOTSUPP,
   EPERM,
   EPIPE,
+  ESRCH,
 } from "../../abi/errno.ts";
 import { O_NONBLOCK } from "../../abi/fcntl.ts";
 import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from "../../abi/capability.ts";
@@ -62,6 +63,9 @@ import { findSocket } from "./sys-socket.ts";
 const CONTROL_MAX = 20480;
 /** Most messages of one sendmmsg/recvmmsg (UIO_MAXIOV). */
 const MMSG_MAX = 1024;
+
+/** (uid_t)-1, which nobody has. */
+const NO_ID = 0xffffffff;
 
 /** A struct timeval or timespec. */
 const TIME_SIZE = 16;
@@ -135,6 +139,8 @@ function readCredentials(t: Task, at: number, len: number): number {
   if (pid !== t.group.id && !c.hasCap(CAP_SYS_ADMIN)) return -EPERM;
   if (uid !== c.ruid && uid !== c.euid && uid !== c.suid && !c.hasCap(CAP_SETUID)) return -EPERM;
   if (gid !== c.rgid && gid !== c.egid && gid !== c.sgid && !c.hasCap(CAP_SETGID)) return -EPERM;
+  if (pid !== t.group.id && !t.kernel.tasks.has(pid) && !t.kernel.processGroups.has(pid)) return -ESRCH;
+  if (uid === NO_ID || gid === NO_ID) return -EINVAL;
   sendInfo.cred.set(pid, uid, gid);
   sendInfo.explicitCred = true;
   return 0;
@@ -190,7 +196,8 @@ function withSignal(t: Task, s: UnixSocket, r: number, flags: number): number {
 }
 
 function sendOrWait(t: Task, s: UnixSocket, nameLen: number, flags: number): number {
-  if ((flags & MSG_OOB) !== 0) return -EOPNOTSUPP;
+  sendInfo.isUrgent = (flags & MSG_OOB) !== 0;
+  if (sendInfo.isUrgent && (s.type !== SOCK_STREAM || seq.remaining === 0)) return -EOPNOTSUPP;
   let target: UnixSocket | null = null;
   if (s.foreign !== null) {
     const err = s.foreign.checkTarget(addressBuf, nameLen);
@@ -307,7 +314,7 @@ function sendmmsg(t: Task, a: SyscallArgs): number {
 
 /** One attempt into seq; MSG_WAITALL and SO_RCVLOWAT go on until there is as much. Result in receiveInfo. */
 function receiveAttempt(t: Task, s: UnixSocket, flags: number): number {
-  if ((flags & MSG_OOB) !== 0) return s.type === SOCK_STREAM ? -EINVAL : -EOPNOTSUPP;
+  if ((flags & MSG_OOB) !== 0) return s.receiveUrgent(seq, flags, receiveInfo);
   if (t.progress > 0) seq.advance(t.progress);
   const r = s.receive(seq, flags, receiveInfo);
   const goesOn = s.type === SOCK_STREAM && (flags & MSG_PEEK) === 0;

@@ -43,6 +43,8 @@ export interface IoctlContext {
 
 /** Told when a file description with O_ASYNC becomes ready: fcntl(F_SETOWN), in the kernel. */
 export interface AsyncOwner {
+  /** An urgent byte came to a socket (SIGURG), also without O_ASYNC. */
+  onUrgent(): void;
   release(): void;
 }
 

@@ -7,7 +7,7 @@ import type { IoSequence } from "../../usermem/io.ts";
 import { ReceiveInfo } from "../unix/messages.ts";
 import { UnixSocket } from "../unix/socket.ts";
 import type { SendInfo } from "../unix/messages.ts";
-import type { ForeignAddresses } from "../unix/socket.ts";
+import type { ForeignAddresses } from "../unix/address.ts";
 import type { SocketName, UnixNames } from "../unix/address.ts";
 import { handleRoute } from "./route.ts";
 

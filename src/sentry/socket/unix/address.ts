@@ -108,3 +108,16 @@ export class UnixNames {
     return this.byInode.get(inode);
   }
 }
+
+/** What a socket of another family, built on this class, does with addresses. Results: 0 or -errno. */
+export interface ForeignAddresses {
+  readonly domain: number;
+  readonly protocol: number;
+  /** bind(2) to the sockaddr in `buf`, for process `pid`. */
+  bindTo(buf: Uint8Array, len: number, pid: number): number;
+  connectTo(buf: Uint8Array, len: number, pid: number): number;
+  localName(): SocketName;
+  peerName(): SocketName;
+  /** Whether a message may go to the sockaddr in `buf` (`len` 0: where it is connected to). */
+  checkTarget(buf: Uint8Array, len: number): number;
+}

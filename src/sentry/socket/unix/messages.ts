@@ -34,9 +34,12 @@ export class SendInfo {
   uid = 0;
   /** That user has too many under way already. */
   isOverLimit = false;
+  /** MSG_OOB: the last byte is urgent. */
+  isUrgent = false;
 
   clear(): void {
     this.isOverLimit = false;
+    this.isUrgent = false;
     this.rights = null;
     this.explicitCred = false;
   }

@@ -4,7 +4,7 @@
  * has to be a socket here too. It looks like an unnamed unix(7) stream whatever the host's family is, and passes no
  * descriptors: nothing of the kernel's goes outside, and nothing comes in.
  */
-import { EINVAL } from "../../../abi/errno.ts";
+import { EINVAL, EOPNOTSUPP } from "../../../abi/errno.ts";
 import { MSG_PEEK, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from "../../../abi/socket.ts";
 import type { WaitQueue } from "../../../base/waiter.ts";
 import type { IoSequence } from "../../usermem/io.ts";
@@ -33,7 +33,8 @@ export class OuterSocket extends UnixSocket {
   }
 
   override send(seq: IoSequence, _target: UnixSocket | null, info: SendInfo): number {
-    return info.rights === null ? this.stream.write(seq) : -EINVAL;
+    if (info.rights !== null) return -EINVAL;
+    return info.isUrgent ? -EOPNOTSUPP : this.stream.write(seq);
   }
 
   override sendQueue(_target: UnixSocket | null): WaitQueue {

@@ -7,6 +7,9 @@ import type { FileDescription } from "../../vfs/file.ts";
 import type { UnixAddress } from "./address.ts";
 import type { Carrier, InFlight } from "./in-flight.ts";
 
+/** What a message takes of a buffer besides its bytes, as it is shown. */
+const MESSAGE_OVERHEAD = 256;
+
 const NO_GROUPS: readonly number[] = [];
 
 /** Sender's identity (SCM_CREDENTIALS). */
@@ -96,9 +99,22 @@ export class PacketQueue {
   private head = 0;
   /** Unread bytes. */
   bytes = 0;
+  /** See urgent.ts: the byte that can be received with MSG_OOB, and whether there ever was one. */
+  urgent: Packet | null = null;
+  hasMarks = false;
 
   get count(): number {
     return this.packets.length - this.head;
+  }
+
+  /** What messages of `sender` take of its buffer. */
+  bytesFrom(sender: Packet["sender"]): number {
+    let sum = 0;
+    for (let i = 0; i < this.count; i++) {
+      const p = this.at(i)!;
+      if (p.sender === sender) sum += p.length + MESSAGE_OVERHEAD;
+    }
+    return sum;
   }
 
   /** The i-th unread packet. */
@@ -114,7 +130,11 @@ export class PacketQueue {
   /** `n` bytes of the first packet were read. */
   consume(n: number): void {
     const p = this.packets[this.head];
-    if (p === undefined) return;
+    if (p !== undefined) this.consumeOf(p, n);
+  }
+
+  /** `n` bytes of a packet of this queue were read. */
+  consumeOf(p: Packet, n: number): void {
     p.start += n;
     this.bytes -= n;
   }
@@ -156,5 +176,6 @@ export class PacketQueue {
     this.packets.length = 0;
     this.head = 0;
     this.bytes = 0;
+    this.urgent = null;
   }
 }

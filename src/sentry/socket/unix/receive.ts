@@ -5,6 +5,7 @@ import type { IoSequence } from "../../usermem/io.ts";
 import type { ReceiveInfo } from "./messages.ts";
 import { PeerCred } from "./packet.ts";
 import type { Packet, PacketQueue } from "./packet.ts";
+import { passMark } from "./urgent.ts";
 
 /** /proc/sys/kernel/overflowuid and overflowgid. */
 const OVERFLOW_ID = 65534;
@@ -41,6 +42,8 @@ export interface Receiver {
   readonly passCred: boolean;
   /** SO_TIMESTAMP or its like; 0: none. */
   readonly stampOption: number;
+  /** SO_OOBINLINE */
+  readonly isUrgentInline: boolean;
   peekOffset: number;
 }
 
@@ -83,8 +86,9 @@ export function receiveStream(s: Receiver, seq: IoSequence, flags: number, info:
   const peek = (flags & MSG_PEEK) !== 0;
   let skip = peek ? Math.max(0, s.peekOffset) : 0;
   let done = 0;
-  let peeked = 0;
-  let head = packets.at(0)!;
+  let peeked = packets.hasMarks ? passMark(s, 0, 0, peek) : 0;
+  if (peeked < 0) return -EAGAIN;
+  let head = packets.at(peeked)!;
   while (skip > 0 && skip >= head.length) {
     skip -= head.length;
     const next = packets.at(++peeked);
@@ -106,7 +110,8 @@ export function receiveStream(s: Receiver, seq: IoSequence, flags: number, info:
       if (p.length > 0) break;
       packets.shift();
     }
-    const next = packets.at(peeked);
+    if (packets.hasMarks) peeked = passMark(s, peeked, done, peek);
+    const next = peeked < 0 ? undefined : packets.at(peeked);
     if (info.rights !== null || next === undefined || (passCred && !head.gluesWith(next))) break;
     p = next;
     // Peeking goes on to the next files even when no more bytes are wanted, as Linux's does.

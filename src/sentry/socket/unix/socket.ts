@@ -21,14 +21,22 @@ import {
   ETOOMANYREFS,
 } from "../../../abi/errno.ts";
 import { O_NONBLOCK } from "../../../abi/fcntl.ts";
-import { FIONREAD, SIOCATMARK } from "../../../abi/ioctl.ts";
-import { MSG_PEEK, SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "../../../abi/socket.ts";
-import { TIOCOUTQ } from "../../../abi/termios.ts";
+import {
+  MSG_PEEK,
+  SHUT_RD,
+  SHUT_RDWR,
+  SHUT_WR,
+  SO_OOBINLINE,
+  SOCK_DGRAM,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} from "../../../abi/socket.ts";
 import {
   EV_ERR,
   EV_HUP,
   EV_IN,
   EV_OUT,
+  EV_PRI,
   EV_QUIET,
   EV_RDHUP,
   EV_RDNORM,
@@ -40,12 +48,13 @@ import type { IoSequence } from "../../usermem/io.ts";
 import { FileDescription } from "../../vfs/file.ts";
 import type { IoctlContext } from "../../vfs/file.ts";
 import type { VfsPath } from "../../vfs/path.ts";
-import { interfaceIoctl } from "../netlink/interface.ts";
 import { UnixAddress } from "./address.ts";
-import type { SocketName, UnixNames } from "./address.ts";
+import type { ForeignAddresses, UnixNames } from "./address.ts";
+import { socketIoctl } from "./ioctl.ts";
 import { ReceiveInfo, SendInfo } from "./messages.ts";
 import { Packet, PacketQueue, PeerCred } from "./packet.ts";
 import { nobody, receivableBytes, receiveMessage, receiveStream } from "./receive.ts";
+import { passMark, pushUrgent, receiveUrgent } from "./urgent.ts";
 
 /** net.core.wmem_default, as SO_SNDBUF reports it. */
 const DEFAULT_BUFFER = 212992;
@@ -54,24 +63,8 @@ const STREAM_PIECE = 36544;
 /** Most datagrams waiting in a queue (net.unix.max_dgram_qlen). */
 const DGRAM_QUEUE = 512;
 
-/** What a socket of another family, built on this class, does with addresses. Results: 0 or -errno. */
-export interface ForeignAddresses {
-  readonly domain: number;
-  readonly protocol: number;
-  /** bind(2) to the sockaddr in `buf`, for process `pid`. */
-  bindTo(buf: Uint8Array, len: number, pid: number): number;
-  connectTo(buf: Uint8Array, len: number, pid: number): number;
-  localName(): SocketName;
-  peerName(): SocketName;
-  /** Whether a message may go to the sockaddr in `buf` (`len` 0: where it is connected to). */
-  checkTarget(buf: Uint8Array, len: number): number;
-}
-
 const plainSend = new SendInfo();
 const plainReceive = new ReceiveInfo();
-
-/** What a message takes of a buffer besides its bytes, as it is shown. */
-const MESSAGE_OVERHEAD = 256;
 
 /** See the header. */
 export class UnixSocket extends FileDescription {
@@ -277,14 +270,7 @@ export class UnixSocket extends FileDescription {
 
   /** What `to` has not received of this socket's sending; messages take some more than their bytes. */
   private unreceived(to: UnixSocket): number {
-    const { packets } = to;
-    if (this.type !== SOCK_DGRAM) return packets.bytes;
-    let sum = 0;
-    for (let i = 0; i < packets.count; i++) {
-      const p = packets.at(i)!;
-      if (p.sender === this) sum += p.length + MESSAGE_OVERHEAD;
-    }
-    return sum;
+    return this.type === SOCK_DGRAM ? to.packets.bytesFrom(this) : to.packets.bytes;
   }
 
   /** Bytes sent or -errno; -EAGAIN: no room. `target`: datagram destination, null: the connected peer. */
@@ -324,14 +310,16 @@ export class UnixSocket extends FileDescription {
     while (seq.remaining > 0) {
       const room = this.sendBuffer - to.packets.bytes;
       if (room <= 0) break;
-      const len = Math.min(seq.remaining, room, STREAM_PIECE);
+      const isUrgent = info.isUrgent && seq.remaining === 1;
+      const len = Math.min(info.isUrgent && !isUrgent ? seq.remaining - 1 : seq.remaining, room, STREAM_PIECE);
       const data = new Uint8Array(len);
       seq.read(data, 0, len);
       const p = this.packet(data, len, to, info);
       if (first) this.load(p, info);
       first = false;
-      to.packets.push(p);
       sent += len;
+      if (isUrgent) to.takeUrgent(p);
+      else to.packets.push(p);
     }
     if (sent > 0) to.queue.notify(EV_IN | EV_RDNORM);
     else if (seq.remaining > 0) return -EAGAIN;
@@ -377,6 +365,12 @@ export class UnixSocket extends FileDescription {
     return p;
   }
 
+  private takeUrgent(p: Packet): void {
+    pushUrgent(this.packets, p);
+    this.queue.notify(EV_PRI);
+    this.asyncOwner?.onUrgent();
+  }
+
   private deliver(p: Packet): void {
     this.packets.push(p);
     this.queue.notify(EV_IN | EV_RDNORM);
@@ -388,7 +382,9 @@ export class UnixSocket extends FileDescription {
   receive(seq: IoSequence, flags: number, info: ReceiveInfo): number {
     info.clear();
     if (this.listening) return this.type === SOCK_STREAM ? -EINVAL : -ENOTCONN;
-    const p = this.packets.at(0);
+    const { packets } = this;
+    const first = packets.hasMarks ? passMark(this, 0, 0, (flags & MSG_PEEK) !== 0) : 0;
+    const p = first < 0 ? undefined : packets.at(first);
     // What has come is read first in a stream; messages wait behind the error.
     if (this.pendingError !== 0 && (p === undefined || this.type !== SOCK_STREAM)) {
       const e = this.pendingError;
@@ -409,6 +405,18 @@ export class UnixSocket extends FileDescription {
     if (n === -EAGAIN) return n;
     if ((flags & MSG_PEEK) === 0 && (n > 0 || !isStream)) this.tellSenders();
     return n;
+  }
+
+  /** recv(2) with MSG_OOB: 1 or -errno. */
+  receiveUrgent(seq: IoSequence, flags: number, info: ReceiveInfo): number {
+    info.clear();
+    if (this.type !== SOCK_STREAM) return -EOPNOTSUPP;
+    return this.isConnected ? receiveUrgent(this.packets, this.isUrgentInline, seq, flags, info) : -EINVAL;
+  }
+
+  /** SO_OOBINLINE */
+  get isUrgentInline(): boolean {
+    return this.flatOptions.get(SO_OOBINLINE) === 1;
   }
 
   /**
@@ -460,11 +468,15 @@ export class UnixSocket extends FileDescription {
 
   override readiness(): number {
     let r = 0;
-    if (this.listening) return this.incoming.length > 0 ? EV_IN | EV_RDNORM : 0;
+    if (this.listening) {
+      const shut = this.readShut ? EV_IN | EV_RDNORM | EV_RDHUP : 0;
+      return this.incoming.length > 0 ? EV_IN | EV_RDNORM | shut : shut;
+    }
     if (this.pendingError !== 0) r |= EV_ERR;
     const readEnd =
       this.readShut || (this.isConnectionBased && (this.peerGone || (this.peer !== null && this.peer.writeShut)));
     if (this.packets.count > 0 || readEnd) r |= EV_IN | EV_RDNORM;
+    if (this.packets.urgent !== null) r |= EV_PRI;
     if (readEnd) r |= EV_RDHUP;
     if (this.readShut && this.writeShut) r |= EV_HUP;
     if (this.isConnectionBased) {
@@ -487,18 +499,12 @@ export class UnixSocket extends FileDescription {
   }
 
   override ioctl(ctx: IoctlContext, request: number, arg: number): number {
-    switch (request) {
-      case FIONREAD: {
-        const n = this.bytesReadable();
-        return n < 0 ? n : ctx.mm.writeU32(arg, n);
-      }
-      case TIOCOUTQ:
-        return ctx.mm.writeU32(arg, this.peer === null ? 0 : this.unreceived(this.peer));
-      case SIOCATMARK:
-        return -EOPNOTSUPP;
-      default:
-        return interfaceIoctl(ctx.mm, request, arg);
-    }
+    return socketIoctl(this, ctx, request, arg);
+  }
+
+  /** Bytes sent that the peer has not received (SIOCOUTQ). */
+  get unsent(): number {
+    return this.peer === null ? 0 : this.unreceived(this.peer);
   }
 
   /** shutdown(2). */
@@ -591,9 +597,4 @@ export class UnixSocket extends FileDescription {
     }
     this.packets.clear();
   }
-}
-
-/** Socket types that AF_UNIX has. */
-export function isUnixType(type: number): boolean {
-  return type === SOCK_STREAM || type === SOCK_DGRAM || type === SOCK_SEQPACKET;
 }
