@@ -132,12 +132,16 @@ function writeSeq(t: Task, file: FileDescription, pos: number, append: boolean, 
   let at = pos;
   // Memory files have not been opened.
   const isRegular = file.countsAsWriter || (file.inode !== null && file.inode.isRegular);
-  if (isRegular && (append || pos !== AT_POSITION || t.group.limits.get(RLIMIT_FSIZE) !== RLIM_INFINITY)) {
+  if (
+    isRegular &&
+    (append || pos !== AT_POSITION || t.group.limits.get(RLIMIT_FSIZE) !== RLIM_INFINITY) &&
+    file.hasWrite
+  ) {
     const err = prepareRegular(t, file, pos, append);
     if (err < 0) return err;
     if (append && pos !== AT_POSITION) at = sizeStat.size;
   }
-  if (isRegular && (file.inode!.mode & (S_ISUID | S_ISGID)) !== 0 && seq.remaining > 0) {
+  if (isRegular && (file.inode!.mode & (S_ISUID | S_ISGID)) !== 0 && seq.remaining > 0 && file.hasWrite) {
     dropSetId(t, file.inode!);
   }
   for (;;) {

@@ -322,7 +322,7 @@ export function sendfile(t: Task, a: SyscallArgs): number {
       r = n;
       break;
     }
-    if (typeOf(to) === S_IFREG) {
+    if (typeOf(to) === S_IFREG && to.hasWrite) {
       const most = limitFileSize(t, to.offset, n);
       if (most < 0) {
         r = most;
