@@ -62,82 +62,76 @@ static inline uint64_t scale(uint64_t ticks, uint64_t mult) {
   return (uint64_t)(((unsigned __int128)ticks * mult) >> 32);
 }
 
-/* A consistent view of the parameters and the time by them. */
-struct now {
-  uint64_t mono;
-  uint64_t epoch_sec;
-  uint64_t epoch_nsec;
-  uint64_t boot_offset;
-};
-
-/* 0: the page cannot say. */
-static inline int read_now(struct now *now) {
+/*
+ * Monotonic time at one moment, in ns. With `added`, a parameter: that much more; with `sec`: and what goes with it.
+ * 0: the page cannot say. Inlined, so that each caller reads what it wants and no more.
+ */
+__attribute__((always_inline)) static inline int read_now(uint64_t *ns, const volatile uint64_t *added, uint64_t *sec) {
   const volatile struct params *p = &params_page;
   for (;;) {
     uint32_t seq = p->seq;
-    if (seq & 1) {
+    if (__builtin_expect(seq & 1, 0)) {
       __asm__ volatile("pause");
       continue;
     }
     /* Loads are not reordered with loads on this architecture; volatile keeps the compiler in line. */
-    if (p->mode != 1) return 0;
+    if (__builtin_expect(p->mode != 1, 0)) return 0;
+    uint64_t offset = added == NULL ? 0 : *added;
+    if (sec != NULL) *sec = p->epoch_sec;
     uint64_t tsc_end = p->tsc_end;
     uint64_t tsc = read_tsc();
-    if (tsc >= tsc_end) {
-      now->mono = p->mono_end + scale(tsc - tsc_end, p->mult);
+    if (__builtin_expect(tsc >= tsc_end, 1)) {
+      offset += p->mono_end + scale(tsc - tsc_end, p->mult);
     } else {
-      /* Another CPU's counter may be a little behind. */
       uint64_t base = p->tsc_base;
-      now->mono = p->mono_base + (tsc > base ? scale(tsc - base, p->slew_mult) : 0);
+      offset += p->mono_base + (tsc > base ? scale(tsc - base, p->slew_mult) : 0);
     }
-    now->epoch_sec = p->epoch_sec;
-    now->epoch_nsec = p->epoch_nsec;
-    now->boot_offset = p->boot_offset;
-    if (p->seq == seq) return 1;
+    *ns = offset;
+    if (__builtin_expect(p->seq == seq, 1)) return 1;
   }
 }
 
+static inline void give(struct timespec *ts, uint64_t sec, uint64_t ns) {
+  uint64_t whole = ns / NSEC;
+  ts->sec = (int64_t)(sec + whole);
+  ts->nsec = (int64_t)(ns - whole * NSEC);
+}
+
 EXPORT int __vdso_clock_gettime(int clock, struct timespec *ts) {
-  struct now now;
-  uint64_t ns, sec = 0, tick = 1;
+  uint64_t ns, sec = 0;
   switch (clock) {
-    case CLOCK_REALTIME_COARSE:
-      tick = COARSE_NSEC;
-      /* fall through */
-    case CLOCK_REALTIME:
-      if (!read_now(&now)) break;
-      ns = now.mono + now.epoch_nsec;
-      sec = now.epoch_sec;
-      goto done;
-    case CLOCK_MONOTONIC_COARSE:
-      tick = COARSE_NSEC;
-      /* fall through */
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
-      if (!read_now(&now)) break;
-      ns = now.mono;
-      goto done;
+      if (!read_now(&ns, NULL, NULL)) break;
+      give(ts, 0, ns);
+      return 0;
+    case CLOCK_REALTIME:
+      if (!read_now(&ns, &params_page.epoch_nsec, &sec)) break;
+      give(ts, sec, ns);
+      return 0;
     case CLOCK_BOOTTIME:
-      if (!read_now(&now)) break;
-      ns = now.mono + now.boot_offset;
-      goto done;
+      if (!read_now(&ns, &params_page.boot_offset, NULL)) break;
+      give(ts, 0, ns);
+      return 0;
+    case CLOCK_MONOTONIC_COARSE:
+      if (!read_now(&ns, NULL, NULL)) break;
+      give(ts, 0, ns - ns % COARSE_NSEC);
+      return 0;
+    case CLOCK_REALTIME_COARSE:
+      if (!read_now(&ns, &params_page.epoch_nsec, &sec)) break;
+      give(ts, sec, ns - ns % COARSE_NSEC);
+      return 0;
     default:
       break;
   }
   return (int)syscall3(SYS_clock_gettime, clock, (int64_t)ts, 0);
-done:
-  ts->sec = (int64_t)(sec + ns / NSEC);
-  ns %= NSEC;
-  ts->nsec = (int64_t)(ns - ns % tick);
-  return 0;
 }
 
 EXPORT int __vdso_gettimeofday(struct timeval *tv, struct timezone *tz) {
-  struct now now;
-  if (!read_now(&now)) return (int)syscall3(SYS_gettimeofday, (int64_t)tv, (int64_t)tz, 0);
-  uint64_t ns = now.mono + now.epoch_nsec;
+  uint64_t ns, sec;
+  if (!read_now(&ns, &params_page.epoch_nsec, &sec)) return (int)syscall3(SYS_gettimeofday, (int64_t)tv, (int64_t)tz, 0);
   if (tv != NULL) {
-    tv->sec = (int64_t)(now.epoch_sec + ns / NSEC);
+    tv->sec = (int64_t)(sec + ns / NSEC);
     tv->usec = (int64_t)(ns % NSEC / 1000);
   }
   if (tz != NULL) {
@@ -148,11 +142,11 @@ EXPORT int __vdso_gettimeofday(struct timeval *tv, struct timezone *tz) {
 }
 
 EXPORT int64_t __vdso_time(int64_t *t) {
-  struct now now;
-  if (!read_now(&now)) return syscall3(SYS_time, (int64_t)t, 0, 0);
-  int64_t sec = (int64_t)(now.epoch_sec + (now.mono + now.epoch_nsec) / NSEC);
-  if (t != NULL) *t = sec;
-  return sec;
+  uint64_t ns, sec;
+  if (!read_now(&ns, &params_page.epoch_nsec, &sec)) return syscall3(SYS_time, (int64_t)t, 0, 0);
+  int64_t now = (int64_t)(sec + ns / NSEC);
+  if (t != NULL) *t = now;
+  return now;
 }
 
 EXPORT int __vdso_clock_getres(int clock, struct timespec *res) {
