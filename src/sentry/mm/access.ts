@@ -131,6 +131,15 @@ export function copyOut(mm: MemoryManager, addr: number, src: Uint8Array, off: n
   return done > 0 || len === 0 ? done : -EFAULT;
 }
 
+/**
+ * The PMA with all of [addr, addr + len), where the guest may write there and it lies in a memory file, so that a structure can be put
+ * together in its place; null: {@link copyOut} does it. @hot
+ */
+export function writablePiece(mm: MemoryManager, addr: number, len: number): Pma | null {
+  const p = locate(mm, addr, true, len);
+  return p !== null && p.mem !== null && addr + len <= p.end ? p : null;
+}
+
 /** Bytes zeroed, or -EFAULT when none. */
 export function zeroOut(mm: MemoryManager, addr: number, len: number): number {
   let done = 0;

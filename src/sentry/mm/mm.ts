@@ -264,6 +264,9 @@ export class MemoryManager implements MappingOwner {
     return access.zeroOut(this, addr, len);
   }
   /** A NUL-terminated latin1 string; -EFAULT; -ENAMETOOLONG when there is no NUL within maxLen bytes. */
+  writablePiece(addr: number, len: number): Pma | null {
+    return access.writablePiece(this, addr, len);
+  }
   copyInString(addr: number, maxLen: number): string | number {
     return access.copyInString(this, addr, maxLen);
   }

@@ -33,6 +33,11 @@ const statFs: StatFs = new StatFs();
 const STAT_FLAGS = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
 
 function giveStat(t: Task, addr: number): number {
+  const p = t.mm.writablePiece(addr, STAT_SIZE);
+  if (p !== null) {
+    writeStat(p.mem!.view, p.off + (addr - p.start), stat);
+    return 0;
+  }
   writeStat(t.kernel.scratchView, 0, stat);
   return t.copyOutStruct(addr, STAT_SIZE) < 0 ? -EFAULT : 0;
 }
