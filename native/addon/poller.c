@@ -134,15 +134,41 @@ static void poll_host(int64_t timeout) {
   }
 }
 
+/* The clock is read after so many turns of spinning. */
+#define TURNS 16
+/* What a turn takes, in ticks, as short as it was found lately; 0: not known. */
+static double turn_ticks;
+
+static void learn_turn(uint64_t ticks) {
+  double each = (double)ticks / TURNS;
+  if (turn_ticks == 0 || each < turn_ticks)
+    turn_ticks = each;
+  else
+    turn_ticks += (each < 2 * turn_ticks ? each - turn_ticks : turn_ticks) / 64;
+}
+
+/*
+ * The time after some turns since `now`. Reading the counter takes a tenth of what a simple call takes in all, and a stop is found
+ * some turns after a reading as a rule: their number tells the time as well.
+ */
+static uint64_t after_turns(uint64_t now, int turns) {
+  if (turn_ticks == 0 || clock_base.valid == 0) return quick_ns();
+  double ticks = turn_ticks * turns;
+  P.tsc += (uint64_t)ticks;
+  return now + (uint64_t)(ticks * clock_base.ns_per_tick);
+}
+
 /* Looks for stops until `end`; the time it then is. */
 static uint64_t spin(uint64_t now, uint64_t end) {
   do {
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < TURNS; i++) {
       collect();
-      if (P.pending_count > 0) return quick_ns();
+      if (P.pending_count > 0) return after_turns(now, i);
       __asm__ volatile("pause");
     }
+    uint64_t before = P.tsc;
     now = quick_ns();
+    learn_turn(P.tsc - before);
     wake_late(P.tsc);
   } while (now < end);
   return now;

@@ -14,6 +14,11 @@ export interface Clock {
   realtimeNs(): number;
   /** CLOCK_REALTIME, exact. */
   realtime(out: TimeValue): void;
+  /**
+   * CLOCK_REALTIME for the times of files: when the kernel last read a clock, which it does in each turn of its main loop, so after
+   * the guest's call began. (Linux takes the time of its last tick.)
+   */
+  stamp(out: TimeValue): void;
   /** CLOCK_BOOTTIME. */
   boottimeNs(): number;
   /** CPU time of the thread that runs the kernel. Absent: not known. */
@@ -45,6 +50,10 @@ export class ManualClock implements Clock {
     const sec = Math.floor(this.nowNs / 1e9);
     out.sec = this.epochSec + sec;
     out.nsec = this.nowNs - sec * 1e9;
+  }
+
+  stamp(out: TimeValue): void {
+    this.realtime(out);
   }
 
   boottimeNs(): number {

@@ -55,6 +55,23 @@ test("starts near zero, follows the host, and real time is exact", () => {
   assert.equal(c.boottimeNs(), c.monotonicNs());
 });
 
+test("files get the time of the last reading, whoever took it", () => {
+  const h = new FakeHost();
+  const c = new HostClock(h, true);
+  const t = new TimeValue();
+  const stamped = (): bigint => {
+    c.stamp(t);
+    return BigInt(t.sec) * 1000000000n + BigInt(t.nsec);
+  };
+  c.monotonicNs();
+  const first = h.epoch + BigInt(h.mono);
+  assert.equal(stamped(), first);
+  h.pass(3_000_000);
+  assert.equal(stamped(), first);
+  c.monotonicAt(h.mono);
+  assert.equal(stamped(), h.epoch + BigInt(h.mono));
+});
+
 test("the vDSO's parameters agree with the Sentry, and neither goes back", () => {
   for (const jitter of [0, 40]) {
     const h = new FakeHost();

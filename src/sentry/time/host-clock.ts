@@ -99,7 +99,12 @@ export class HostClock implements Clock {
   }
 
   realtime(out: TimeValue): void {
-    const ns = this.monotonicNs() + this.params.epochNsec;
+    this.monotonicNs();
+    this.stamp(out);
+  }
+
+  stamp(out: TimeValue): void {
+    const ns = this.lastNs + this.params.epochNsec;
     const sec = Math.floor(ns / 1e9);
     out.sec = this.params.epochSec + sec;
     out.nsec = ns - sec * 1e9;

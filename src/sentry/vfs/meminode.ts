@@ -38,7 +38,7 @@ export abstract class MemInode extends Inode {
     this.mode = mode;
     this.uid = uid;
     this.gid = gid;
-    fs.vfs.clock.realtime(now);
+    fs.vfs.clock.stamp(now);
     this.atimeSec = this.mtimeSec = this.ctimeSec = this.btimeSec = now.sec;
     this.atimeNsec = this.mtimeNsec = this.ctimeNsec = this.btimeNsec = now.nsec;
   }
@@ -90,7 +90,7 @@ export abstract class MemInode extends Inode {
     if (this.hasFileCaps && (mask & (ATTR_UID | ATTR_GID | ATTR_SIZE)) !== 0) this.dropFileCaps();
     if ((mask & ATTR_UID) !== 0) this.uid = a.uid;
     if ((mask & ATTR_GID) !== 0) this.gid = a.gid;
-    this.fs.vfs.clock.realtime(now);
+    this.fs.vfs.clock.stamp(now);
     this.ctimeSec = now.sec;
     this.ctimeNsec = now.nsec;
     if ((mask & ATTR_SIZE) !== 0) {
@@ -110,14 +110,14 @@ export abstract class MemInode extends Inode {
 
   /** Content or entries changed: mtime and ctime. */
   touchModified(): void {
-    this.fs.vfs.clock.realtime(now);
+    this.fs.vfs.clock.stamp(now);
     this.mtimeSec = this.ctimeSec = now.sec;
     this.mtimeNsec = this.ctimeNsec = now.nsec;
   }
 
   /** Attributes changed: ctime. */
   touchChanged(): void {
-    this.fs.vfs.clock.realtime(now);
+    this.fs.vfs.clock.stamp(now);
     this.ctimeSec = now.sec;
     this.ctimeNsec = now.nsec;
   }
@@ -129,10 +129,10 @@ export abstract class MemInode extends Inode {
         (this.atimeSec === this.mtimeSec && this.atimeNsec <= this.mtimeNsec) ||
         this.atimeSec < this.ctimeSec ||
         (this.atimeSec === this.ctimeSec && this.atimeNsec <= this.ctimeNsec);
-      this.fs.vfs.clock.realtime(now);
+      this.fs.vfs.clock.stamp(now);
       if (!older && now.sec - this.atimeSec < DAY_SEC) return;
     } else {
-      this.fs.vfs.clock.realtime(now);
+      this.fs.vfs.clock.stamp(now);
     }
     this.atimeSec = now.sec;
     this.atimeNsec = now.nsec;
