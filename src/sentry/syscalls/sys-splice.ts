@@ -145,10 +145,9 @@ function pipeToFile(t: Task, pipe: Pipe, to: FileDescription, pos: number, len: 
 
 /** Pipe to pipe; `keep`: tee. */
 function pipeToPipe(t: Task, from: Pipe, to: Pipe, len: number, nonblock: boolean, keep: boolean): number {
-  if (from.length === 0) {
-    return from.writers === 0 ? 0 : waitPipe(t, from, EV_IN | EV_RDNORM, nonblock);
-  }
+  if (from.length === 0 && from.writers > 0) return waitPipe(t, from, EV_IN | EV_RDNORM, nonblock);
   if (to.readers === 0) return brokenPipe(t, 0);
+  if (from.length === 0) return 0;
   if (room(to) === 0) return waitPipe(t, to, EV_OUT | EV_WRNORM, nonblock);
   const n = from.peek(buffer, 0, Math.min(len, room(to), CHUNK));
   useBuffer(n);
