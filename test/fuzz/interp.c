@@ -264,11 +264,12 @@ int main(int argc, char **argv) {
 			start_sequence(directory, from, to);
 		}
 		setpgid(pid, pid);
-		// By the second, so that a machine that stands still for a while (or is suspended) counts once.
+		// By the second, so that a machine that stands still for a while (or is suspended) counts once. Many, because one that is
+		// busy with other things may give a sequence hardly anything for half a minute.
 		struct timespec second = {1, 0};
 		int status = 0, hung = 0, seconds = 0;
 		while (waitpid(pid, &status, WNOHANG) == 0) {
-			if (sigtimedwait(&child, NULL, &second) >= 0 || errno != EAGAIN || ++seconds < 30) continue;
+			if (sigtimedwait(&child, NULL, &second) >= 0 || errno != EAGAIN || ++seconds < 120) continue;
 			say("HUNG\n");
 			hung = 1;
 			kill(pid, SIGKILL);
