@@ -7,8 +7,8 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { release } from "node:os";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { release, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { build as esbuild } from "esbuild";
 import { CACHE_LINE, NODE_OPTIONS, TRAIN_CACHES, TRAINING } from "../src/host/code-cache.ts";
@@ -168,20 +168,23 @@ async function bundle(force: boolean): Promise<boolean> {
 
 /** The programs that have images, and what the sandboxes do that make them. */
 const IMAGES = ["cli", "boot", "gofer"];
-const LESSONS: Lessons = [
-  ["do", "--", "/bin/sh", join(root, "tools/training.sh")],
-  ["do", "--", "/bin/sh", join(root, "tools/training.sh")],
-  ["do", "--", "/bin/true"],
-];
+/** With a directory of the host for the time being. */
+function lessons(directory: string): Lessons {
+  const long = ["do", "--volume", `${directory}:/mnt`, "--", "/bin/sh", join(root, "tools/training.sh"), "/mnt"];
+  return [long, long, ["do", "--", "/bin/true"]];
+}
 
 /** Makes the process images of the package in folder `dir`, which holds what was built. What was done is told on stderr. */
 export async function trainImages(dir: string): Promise<void> {
   process.stderr.write("build: training the process images, some 20 seconds\n");
-  if (await makeImages(join(dir, "dist"), join(dir, "build/tsvisor"), IMAGES, LESSONS)) {
-    process.stderr.write(`build: made ${IMAGES.map((name) => `dist/${name}.image`).join(" ")}\n`);
-  } else {
-    process.stderr.write("build: no process images, since no sandbox could be run here; starts will be slower\n");
-  }
+  const directory = mkdtempSync(join(tmpdir(), "tsvisor-training-"));
+  const made = await makeImages(join(dir, "dist"), join(dir, "build/tsvisor"), IMAGES, lessons(directory));
+  rmSync(directory, { recursive: true, force: true });
+  process.stderr.write(
+    made
+      ? `build: made ${IMAGES.map((name) => `dist/${name}.image`).join(" ")}\n`
+      : "build: no process images, since no sandbox could be run here; starts will be slower\n",
+  );
 }
 
 /** Brings the process images up to date, where sandboxes can be run. */
