@@ -16,7 +16,7 @@
  * Pages taken out of a mapping keep their reference until then, since guest threads may still reach them.
  */
 import { EFAULT } from "../../abi/errno.ts";
-import { MMAP_MIN_ADDR } from "../../abi/mman.ts";
+import { MMAP_MIN_ADDR, PROT_READ, PROT_WRITE } from "../../abi/mman.ts";
 import { ADDR_COMPAT_LAYOUT, ADDR_NO_RANDOMIZE } from "../../abi/prctl.ts";
 import { RLIMIT_STACK } from "../../abi/resource.ts";
 import type { AddressSpace, Platform } from "../../platform/platform.ts";
@@ -338,7 +338,14 @@ export class MemoryManager implements MappingOwner {
     const p = this.pmas.find(page);
     if (p !== null && (p.prot & wanted) !== 0) return noteStuck(this, p, page);
     this.stuckPage = -1;
-    return faultIn(this, addr, wanted, 1, false);
+    // Where the host was not to show pages (spares.ts), ptrace takes every access for a write; a real one faults again.
+    const isGuess = wanted === PROT_WRITE && p !== null && p.prot === 0 && !this.isWritable(addr);
+    return faultIn(this, addr, isGuess ? PROT_READ : wanted, 1, false);
+  }
+
+  private isWritable(addr: number): boolean {
+    const vma = this.vmas.find(addr);
+    return vma !== null && (vma.prot & PROT_WRITE) !== 0;
   }
 
   /** A thread with its registers at regs[base] made a system call by a trap that could be patched. @hot */
