@@ -84,6 +84,20 @@ test("on two CPUs a thread gets what it computed, without what it spun", () => {
   assert.ok(Math.abs(bench.systemMs - 20) < 2, `${bench.systemMs} ms of 20`);
 });
 
+test("what the host tells only at its ticks is not lost on who asks more often", () => {
+  const bench = new Bench();
+  let untold = 0;
+  for (let i = 1; i <= 20000; i++) {
+    untold += 15 * US;
+    const told = i % 266 === 0 ? untold : 0;
+    untold -= told;
+    bench.call(3 * US, 3 * US, told, 12 * US, 3 * US);
+  }
+  assert.ok(Math.abs(bench.userMs - 240) < 24, `${bench.userMs} ms of 240`);
+  const waitedMs = bench.task.usage.waitedNs / MS;
+  assert.ok(waitedMs < 24, `waited ${waitedMs} ms of 0`);
+});
+
 test("a thread that takes our CPU as soon as it is woken up has user time", () => {
   const bench = new Bench();
   // Our step lasts until the guest has computed and made its next call.

@@ -4,7 +4,7 @@
  * On the way of system calls only the time from each resume to the next stop is added up (`ranNs`), which includes waiting
  * for a CPU of the host. When somebody asks, or a thread ends, the host's own count for the guest's process is read and what
  * was gathered since the last time is brought in line with it: the host's count less the part in which threads spun while
- * they were stopped, and never more than there was, is shared out among the threads of the address space in proportion to
+ * they were stopped, and never more than there was (since then, or before and not told of by the host), is shared out among the threads of the address space in proportion to
  * their `ranNs`. So figures of processes are the host's; those of threads are exact while one of them runs at a time, and
  * a fair share otherwise.
  *
@@ -26,6 +26,12 @@ const SAMPLE_NS = 1e8;
 /** Most user time that is taken back later, ns. */
 const TAKEN_BACK_NS = 1e6;
 
+/**
+ * The host counts a running thread's time at its ticks and when it stops running: what it has not told of yet may be so much, ns. Without
+ * this, somebody who asks more often than the host counts would be told of next to nothing.
+ */
+const LATE_NS = 1e7;
+
 /** Shortest time of steps that is compared with CPU time, ns. */
 const SERVED_LEAST_NS = 1e6;
 
@@ -40,6 +46,8 @@ class CpuAccount {
   owedUser = 0;
   /** `total` at the last sample. */
   sampled = 0;
+  /** Time in which threads may have run that the host has not told of, at most {@link LATE_NS}. */
+  late: number = WIDE;
   /** When the host was asked for `total`, while there is a {@link CROWD}. Monotonic, ns. */
   askedNs: number = WIDE;
 }
@@ -151,7 +159,8 @@ function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
     acc.total = Math.max(total, acc.total);
     // A thread that spins waits for a CPU as one that runs does.
     const spinning = spun === 0 ? 0 : (used * spun) / (ran + served * (1 - servedPart) + spun);
-    given = Math.min(used - spinning, room);
+    given = Math.min(used - spinning, room + acc.late);
+    acc.late = Math.min(room + acc.late - given, LATE_NS);
     if (total - acc.sampled >= SAMPLE_NS) sample(asker, mm, acc);
     // Spinning is user mode too, so the kernel's part of the rest is larger; but what it took of a CPU that is not idle is a
     // guess, and less that: nobody who computes is to be left without user time.
@@ -164,9 +173,11 @@ function account(asker: Task, mm: MemoryManager, tasks: readonly Task[]): void {
     const ns = room === 0 ? 0 : (given * (t.ranNs + t.servedNs - spinOf(t, servedPart))) / room;
     t.usage.userNs += ns * userPart;
     t.usage.systemNs += ns * (1 - userPart) + t.servedNs * servedPart;
-    if (total >= 0 && t.ranNs > ns) {
-      t.usage.waitedNs += t.ranNs - ns;
-      k.waitedNs += t.ranNs - ns;
+    if (total >= 0 && (t.ranNs > ns || given > room)) {
+      // What is told late was taken for waiting before.
+      const waited = Math.max(t.ranNs - ns, -t.usage.waitedNs);
+      t.usage.waitedNs += waited;
+      k.waitedNs += waited;
     }
     t.servedNs = 0;
     t.ranNs = 0;
