@@ -15,7 +15,7 @@ static void grandchild_maker(void) {
 }
 
 static void death_signal(void) {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 	if (pid == 0) {
 		sigset_t set;
 		sigemptyset(&set);
@@ -26,7 +26,7 @@ static void death_signal(void) {
 		siginfo_t info;
 		struct timespec limit = {5, 0};
 		int sig = sigtimedwait(&set, &info, &limit);
-		char c = sig == SIGUSR1 ? 's' : 'n';
+		char c = sig != SIGUSR1 ? 'n' : info.si_code == SI_USER && info.si_pid == parent ? 's' : '?';
 		if (write(fds[1], &c, 1) != 1) _exit(1);
 		_exit(0);
 	}

@@ -10,7 +10,7 @@ import type { Kernel } from "./kernel.ts";
 import { noteResident } from "./resident.ts";
 import { RUN_EXITED } from "./task.ts";
 import type { Task } from "./task.ts";
-import { checkGroupStopped, childSignal, kernelSignal, killGroup, sendToGroup } from "./task-signals.ts";
+import { checkGroupStopped, childSignal, killGroup, sendToGroup, userSignal } from "./task-signals.ts";
 import type { ThreadGroup } from "./thread-group.ts";
 
 /** Ends a thread. Precondition: its context is stopped (or gone). `status`: wait(2) status word. */
@@ -97,7 +97,7 @@ function sendDeathSignals(t: Task): void {
   for (const c of t.group.children) {
     if (c.creator !== t) continue;
     c.creator = null;
-    for (const ct of c.tasks) if (ct.pdeathSignal !== 0) sendToGroup(c, kernelSignal(ct.pdeathSignal));
+    for (const ct of c.tasks) if (ct.pdeathSignal !== 0) sendToGroup(c, userSignal(t, ct.pdeathSignal));
   }
 }
 
