@@ -11,4 +11,7 @@
 /* Collects if it is worth it; what is there at the first call counts as needed. `resting`: nobody waits for us. */
 void garbage_look(bool resting);
 
+/* Much is garbage that was alive before: the next look collects. */
+void garbage_soon(void);
+
 #endif

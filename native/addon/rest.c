@@ -88,11 +88,19 @@ static napi_value js_trim(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
+/* collectSoon() */
+static napi_value js_collect_soon(napi_env env, napi_callback_info info) {
+  (void)env, (void)info;
+  garbage_soon();
+  return NULL;
+}
+
 void rest_register(napi_env env, napi_value exports);
 
 void rest_register(napi_env env, napi_value exports) {
   static const struct method methods[] = {
       {"trim", js_trim},
+      {"collectSoon", js_collect_soon},
   };
   DEFINE_METHODS(env, exports, methods);
 }

@@ -7,6 +7,7 @@ import type { Platform } from "../platform/platform.ts";
 import { rootCredentials } from "../sentry/auth/credentials.ts";
 import { populateDev } from "../sentry/fs/dev/dev.ts";
 import { connectGofer } from "../sentry/fs/gofer/gofer-fs.ts";
+import type { GoferFs } from "../sentry/fs/gofer/gofer-fs.ts";
 import { OverlayFs } from "../sentry/fs/overlay/overlay.ts";
 import { TmpfsFs, TmpfsOptions } from "../sentry/fs/tmpfs/tmpfs.ts";
 import type { MemoryFile } from "../sentry/pgalloc/memory-file.ts";
@@ -53,7 +54,7 @@ export function setupContext(vfs: VirtualFileSystem, mounts: MountNamespace): Pa
   return new SetupContext(vfs, mounts.root.rootPath);
 }
 
-function goferFs(env: RootEnv, ioFd: number, isReadonly: boolean, isShared: boolean): FileSystem {
+function goferFs(env: RootEnv, ioFd: number, isReadonly: boolean, isShared: boolean): GoferFs {
   const fs = connectGofer(env.vfs, env.host, ioFd, { isReadonly, isShared, keeper: env.keeper, watcher: env.watcher });
   if (typeof fs === "number") throw new BootError(`cannot reach the gofer: ${errnoName(-fs)}`);
   return fs;
@@ -67,7 +68,11 @@ function upperLayer(env: RootEnv): TmpfsFs {
 
 /** The file system for one configured mount. */
 function fileSystem(env: RootEnv, ctx: PathContext, mount: MountConfig, flags: number, data: string): FileSystem {
-  if (mount.ioFd >= 0) return goferFs(env, mount.ioFd, mount.readonly, mount.shared);
+  if (mount.ioFd >= 0) {
+    const gofer = goferFs(env, mount.ioFd, mount.readonly, mount.shared);
+    limitNames(env.host, gofer, gofer);
+    return gofer;
+  }
   const type =
     mount.type === "dev" || mount.type === "mqueue" || mount.type.startsWith("cgroup") ? "tmpfs" : mount.type;
   // mount(8) options that only mean something to the host's implementation are left out.
@@ -98,20 +103,25 @@ function mountPoint(ctx: PathContext, mount: MountConfig): VfsPath | number {
   return resolvePath(ctx, null, mount.destination, WALK_FOLLOW);
 }
 
-/** Bytes of the machine's memory for each name that the root's cache may hold; one takes about 3 KiB with its inodes. */
+/** Bytes of the machine's memory for each name that a tree's cache may hold; one takes about 2 KiB with its inodes. */
 const RAM_PER_DENTRY = 65536;
 const MIN_DENTRIES = 65536;
 const MAX_DENTRIES = 262144;
+/** The part of it that the listings of a tree's directories may take. */
+const LISTINGS_SHARE = 1 / 128;
 
-function dentryLimit(host: Host): number {
-  return Math.min(MAX_DENTRIES, Math.max(MIN_DENTRIES, Math.floor(host.sysinfoTotalRam() / RAM_PER_DENTRY)));
+/** `cache`: the file system that has the names. */
+function limitNames(host: Host, gofer: GoferFs, cache: FileSystem): void {
+  const ram = host.sysinfoTotalRam();
+  cache.dentryLimit = Math.min(MAX_DENTRIES, Math.max(MIN_DENTRIES, Math.floor(ram / RAM_PER_DENTRY)));
+  gofer.listings.limit = ram * LISTINGS_SHARE;
 }
 
 /** See the header. Throws BootError. */
 export function buildRoot(env: RootEnv, config: BootConfig): MountNamespace {
   const lower = goferFs(env, config.rootIoFd, true, false);
   const rootFs = config.rootOverlay ? new OverlayFs(env.vfs, [lower.root.inode!], upperLayer(env)) : lower;
-  rootFs.dentryLimit = dentryLimit(env.host);
+  limitNames(env.host, lower, rootFs);
   const mounts = newMountNamespace(env.vfs, rootFs, "none", 0);
   const ctx = setupContext(env.vfs, mounts);
   for (const mount of config.mounts) {

@@ -128,6 +128,7 @@ export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: 
     maxTasks: config.pidsLimit >= 0 ? config.pidsLimit : Infinity,
     hostname: config.hostname,
     allowSetuid: config.allowSetuid,
+    collectSoon: () => host.collectSoon(),
     stubAnswers: tracer === null && profiler === null && !config.systrapDisable.includes("answers"),
   });
   registerKernelFileSystems(kernel);

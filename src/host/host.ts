@@ -230,6 +230,8 @@ export interface Host {
    * garbage. A collection takes some 50 ms, and is made when there may be 8 MiB of it.
    */
   trim(): void;
+  /** Much of what was alive is garbage now: collects it soon, however little has been added. */
+  collectSoon(): void;
   spawn(program: SpawnProgram): SpawnResult;
   /**
    * fork(2) into new namespaces (`flags`: CLONE_NEW*), returning twice: with pid 0 in the copy, after the steps and with

@@ -79,6 +79,8 @@ export interface KernelOptions {
   readonly hostname: string;
   /** Honour set-user-ID and set-group-ID bits at execve. Off by default. */
   readonly allowSetuid?: boolean;
+  /** Makes the host collect garbage at the next occasion. */
+  readonly collectSoon?: () => void;
   /** Let the platform answer calls like getpid by itself, where it can: nobody here sees them then. Off by default. */
   readonly stubAnswers?: boolean;
 }
@@ -230,6 +232,8 @@ export class Kernel {
     this.parkedSpinNs = o.platform.parkedSpinNs ?? 0;
     this.clock = o.clock;
     this.vfs = o.vfs;
+    this.vfs.names.later = (ns, tick) => this.timers.arm(new Timer({ onTimer: tick }), this.clock.monotonicNs() + ns);
+    this.vfs.names.onGarbage = o.collectSoon ?? null;
     this.messages = new KernelLog(o.clock);
     this.messages.add(KERN_NOTICE, LINUX_BANNER);
     this.messages.add(KERN_INFO, `Command line: ${LINUX_COMMAND_LINE}`);

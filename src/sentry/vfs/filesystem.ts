@@ -2,6 +2,7 @@
 import type { StatFs } from "../../abi/statfs.ts";
 import { Dentry } from "./dentry.ts";
 import type { Inode } from "./inode.ts";
+import { KEPT_NAMES } from "./name-cache.ts";
 import type { VirtualFileSystem } from "./vfs.ts";
 
 /**
@@ -84,6 +85,7 @@ export abstract class FileSystem {
       d.ringPrev = d;
       d.ringNext = d;
       this.hand = d;
+      this.vfs.names.add(this);
     } else {
       // Just behind the hand: looked at last.
       d.ringNext = h;
@@ -91,7 +93,7 @@ export abstract class FileSystem {
       h.ringPrev!.ringNext = d;
       h.ringPrev = d;
     }
-    this.dentryCount++;
+    if (++this.dentryCount > KEPT_NAMES) this.vfs.names.age();
   }
 
   /** Takes a dentry out of the ring; no effect when it is not in it. */
@@ -99,6 +101,7 @@ export abstract class FileSystem {
     if (d.ringNext === null) return;
     if (d.ringNext === d) {
       this.hand = null;
+      this.vfs.names.remove(this);
     } else {
       d.ringPrev!.ringNext = d.ringNext;
       d.ringNext.ringPrev = d.ringPrev;
@@ -126,13 +129,45 @@ export abstract class FileSystem {
     }
   }
 
-  /** Drops every dentry nobody uses (after the last umount, or on request). */
-  shrink(): void {
-    let n = this.dentryCount * 2;
-    while (n-- > 0 && this.hand !== null) {
+  /** Looks at `count` dentries, and drops those that nobody has used since the last time; returns how many. */
+  ageNames(count: number): number {
+    let freed = 0;
+    for (let i = 0; i < count && this.hand !== null; i++) {
       const d: Dentry = this.hand;
-      if (d.isEvictable) d.drop();
+      if (d.isEvictable && !d.referenced) freed += dropWithParents(d);
+      else {
+        d.referenced = false;
+        this.hand = d.ringNext;
+      }
+    }
+    return freed;
+  }
+
+  /** Forgets whatever can be had again. */
+  dropCaches(): void {
+    this.shrink();
+  }
+
+  /** Drops every dentry nobody uses. */
+  shrink(): void {
+    for (let n = this.dentryCount; n > 0; n--) {
+      this.hand!.referenced = false;
+      this.hand = this.hand!.ringNext;
+    }
+    for (let n = this.dentryCount; n > 0 && this.hand !== null; n--) {
+      const d: Dentry = this.hand;
+      if (d.isEvictable) dropWithParents(d);
       else this.hand = d.ringNext;
     }
   }
+}
+
+/** Drops an unused dentry, and the directories above that had only that; how many. */
+function dropWithParents(dentry: Dentry): number {
+  let dropped = 0;
+  for (let d: Dentry | null = dentry; d !== null && d.cached && d.isEvictable && !d.referenced; d = d.parent) {
+    d.drop();
+    dropped++;
+  }
+  return dropped;
 }

@@ -11,6 +11,7 @@ import { AnonFs } from "./anon.ts";
 import type { FileDescription } from "./file.ts";
 import type { FileSystem } from "./filesystem.ts";
 import type { Inode } from "./inode.ts";
+import { NameCache } from "./name-cache.ts";
 import { Mount } from "./mount.ts";
 import type { PathContext, VfsPath } from "./path.ts";
 import { PeerGroup } from "./propagation.ts";
@@ -50,6 +51,7 @@ export class VirtualFileSystem {
   private readonly peerGroups: Map<number, PeerGroup> = new Map();
   /** No lower number is free. */
   private lowestPeerGroup = 1;
+  readonly names: NameCache = new NameCache();
   /** One place per kind of anonymous file, see sharedAnonPath. */
   readonly anonPaths: Map<string, VfsPath> = new Map();
   /** Mounts of nothing: pipes, sockets, event files. */

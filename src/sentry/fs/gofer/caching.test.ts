@@ -299,4 +299,54 @@ describe("reading trees", () => {
     false,
     fillTree,
   );
+  inWorld(
+    "a file that was known before its directory was read does not get the attributes back that it had then",
+    (w) => {
+      const { ctx } = w;
+      assert.equal(ctx.stat("/d3/f2").size, 2);
+      assert.equal(ctx.stat("/d4/sub").mode & 0o777, 0o755);
+      for (const dir of ["/d3", "/d4"]) {
+        assert.equal(ctx.list(dir).length, 6);
+        for (const file of ["f0", "f1"]) ctx.stat(`${dir}/${file}`);
+      }
+      assert.equal(truncateAt(ctx, null, "/d3/f2", 100), 0);
+      assert.equal(chmodAt(ctx, null, "/d4/sub", 0o700, 0), 0);
+      const open = ["/d3", "/d4"].map((dir) => ctx.open(dir, O_RDONLY | O_DIRECTORY));
+      w.gofer.shrink();
+      assert.equal(ctx.stat("/d3/f2").size, 100);
+      assert.equal(ctx.stat("/d4/sub").mode & 0o777, 0o700);
+      for (const file of open) file.decRef();
+    },
+    false,
+    false,
+    fillTree,
+  );
+  inWorld(
+    "listings take so much memory and no more; those that were asked lately stay",
+    (w) => {
+      const { ctx, gofer } = w;
+      const dirs = ctx.list("/").filter((name) => name.startsWith("d"));
+      ctx.list("/large");
+      const { weight } = gofer.listings;
+      assert.ok(weight > 100_000 && weight < 400_000, `${weight} bytes`);
+      gofer.listings.limit = 30_000;
+      let again = 0;
+      for (let round = 0; round < 2; round++) {
+        for (const dir of dirs) {
+          assert.deepEqual(ctx.list(`/${dir}`), ["f0", "f1", "f2", "f3", "f4", "sub"]);
+          assert.equal(ctx.stat(`/${dir}/f3`).size, 3);
+          assert.equal(statAt(ctx, null, `/${dir}/none`, 0, new Stat()), -e.ENOENT);
+          again += w.cost(() => ctx.list("/"));
+        }
+      }
+      assert.ok(again < 10, `the root was read ${again} times`);
+      assert.ok(gofer.listings.weight < 35_000, `${gofer.listings.weight} bytes`);
+      gofer.dropCaches();
+      assert.equal(gofer.listings.weight, 0);
+      assert.equal(ctx.list("/large").length, 1500);
+    },
+    false,
+    false,
+    fillTree,
+  );
 });

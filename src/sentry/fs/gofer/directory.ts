@@ -30,7 +30,7 @@ export class DirRecord {
   at: number;
   /** Room for them, or -1. */
   slot: number;
-  /** A directory nobody has looked up yet: all its entries, read in advance. */
+  /** A directory nobody has looked up yet: all its entries, read in advance. Set by {@link DirListing} alone. */
   ahead: DirListing | null = null;
   /** It did not fit beside others: to be read alone. */
   isLarge = false;
@@ -48,6 +48,10 @@ const NO_VIEW: DataView = new DataView(NO_BYTES.buffer);
 const NO_STARTS: Int32Array = new Int32Array(0);
 const reader: Reader = new Reader();
 const writer: Writer = new Writer();
+
+/** About what a listing takes in memory besides its arrays, and a record. */
+const LISTING_WEIGHT = 1024;
+const RECORD_WEIGHT = 160;
 
 /**
  * All entries, in the order in which the host gave them: a name that is not here does not exist. They stay the bytes that the
@@ -82,6 +86,14 @@ export class DirListing implements RecordSink {
   xattrNames: Set<string> | null = null;
   /** Files' attributes were not read along. */
   readonly isBare: boolean;
+  /** About how many bytes of memory it takes, with what was read in advance of directories in it. */
+  weight: number = LISTING_WEIGHT;
+  /** Somebody asked since it was looked at last whether it is to go (listings.ts). */
+  isUsed = true;
+  /** A directory has it: its weight counts. */
+  isCounted = false;
+  /** The listing that has it as read in advance. */
+  private outer: DirListing | null = null;
 
   /** When it was read, monotonic. */
   private readonly readAtNs: number;
@@ -98,12 +110,19 @@ export class DirListing implements RecordSink {
     return this.gofer.vfs.clock.monotonicNs() - this.readAtNs <= ns;
   }
 
+  private weigh(bytes: number): void {
+    this.weight += bytes;
+    if (this.isCounted) this.gofer.listings.weight += bytes;
+    if (this.outer !== null) this.outer.weigh(bytes);
+  }
+
   // --- entries as they were read ---
 
   records(buf: Uint8Array, from: number, to: number, starts: Int32Array, count: number): void {
     const shift = this.used - from;
     this.grow(to - from);
     this.bytes.set(buf.subarray(from, to), from + shift);
+    this.weigh(4 * count);
     const all = new Int32Array(this.count + count);
     all.set(this.starts);
     for (let i = 0; i < count; i++) all[this.count + i] = starts[i]! + shift;
@@ -120,12 +139,14 @@ export class DirListing implements RecordSink {
     if (this.used <= old.length) return;
     // The first page is mostly the only one.
     this.bytes = new Uint8Array(old.length === 0 ? this.used : Math.max(this.used, 2 * old.length));
+    this.weigh(this.bytes.length - old.length);
     this.bytes.set(old);
     this.view = new DataView(this.bytes.buffer);
   }
 
   /** The number of the entry with this name, or -1. */
   private find(name: string): number {
+    this.isUsed = true;
     const table = (this.table ??= this.makeTable());
     const { bytes, view, starts } = this;
     const mask = table.length - 1;
@@ -148,6 +169,7 @@ export class DirListing implements RecordSink {
     let size = 8;
     while (size < 2 * count) size *= 2;
     const table = new Int32Array(size);
+    this.weigh(4 * size);
     for (let i = 0; i < count; i++) {
       const at = starts[i]! + DIRENT_ATTR_OVERHEAD;
       const end = at + view.getUint16(at - 2, true);
@@ -184,10 +206,30 @@ export class DirListing implements RecordSink {
       if (record === null || other === name) continue;
       if (record.at < 0) this.lookedUp(other);
       else if (record.ahead !== null) {
+        const ahead = earlier.takeAhead(record);
         const mine = this.get(other);
-        if (mine !== null) mine.ahead = record.ahead;
+        if (mine !== null) this.keepAhead(mine, ahead);
       }
     }
+  }
+
+  // --- directories in it, read in advance ---
+
+  keepAhead(record: DirRecord, ahead: DirListing | null): void {
+    this.takeAhead(record);
+    if (ahead === null) return;
+    record.ahead = ahead;
+    this.weigh(ahead.weight);
+    ahead.outer = this;
+  }
+
+  takeAhead(record: DirRecord): DirListing | null {
+    const { ahead } = record;
+    if (ahead === null) return null;
+    record.ahead = null;
+    ahead.outer = null;
+    this.weigh(-ahead.weight);
+    return ahead;
   }
 
   // --- entries by name ---
@@ -209,6 +251,7 @@ export class DirListing implements RecordSink {
     const record = new DirRecord(this.inoOf(i), this.typeOf(i), this.keepsAttrs ? at : -1);
     if (this.isBare && attrLinks(this.view, at) === 0) record.at = -1;
     this.known.set(name, record);
+    this.weigh(RECORD_WEIGHT);
     return record;
   }
 
@@ -224,10 +267,12 @@ export class DirListing implements RecordSink {
     }
   }
 
-  /** Nobody uses the entry's inode any more: its attributes, which are current, can be kept here. */
-  giveBack(name: string, ino: number, a: Stat): void {
-    const record = this.known.get(name) ?? null;
-    if (!this.keepsAttrs || record === null || record.at >= 0 || record.ino !== ino) return;
+  /** Nobody uses the entry's inode any more: its attributes are kept here, in place of what was read. null: they are not current. */
+  giveBack(name: string, ino: number, a: Stat | null): void {
+    const record = this.get(name);
+    if (record === null || record.ino !== ino) return;
+    record.at = -1;
+    if (!this.keepsAttrs || a === null) return;
     if (record.slot < 0) {
       this.grow(ATTR_SIZE);
       record.slot = this.used - ATTR_SIZE;
@@ -254,7 +299,7 @@ export class DirListing implements RecordSink {
     const record = this.get(name);
     if (record === null) return;
     record.at = -1;
-    record.ahead = null;
+    this.takeAhead(record);
   }
 
   /** An entry was made or replaced. */
@@ -266,14 +311,18 @@ export class DirListing implements RecordSink {
     this.xattrNames = null;
     this.hasChanged = true;
     this.known.set(name, new DirRecord(inode.ino, modeToDirentType(inode.mode), -1));
+    this.weigh(RECORD_WEIGHT);
   }
 
   remove(name: string): void {
-    if (this.get(name) === null) return;
+    const record = this.get(name);
+    if (record === null) return;
+    this.takeAhead(record);
     this.size--;
     this.hasChanged = true;
     if (this.find(name) < 0) {
       this.known.delete(name);
+      this.weigh(-RECORD_WEIGHT);
       this.added--;
     } else this.known.set(name, null);
   }
@@ -282,6 +331,7 @@ export class DirListing implements RecordSink {
 
   /** The entries as they are now, in a form that does not change. */
   snapshot(): DirSnapshot {
+    this.isUsed = true;
     if (!this.hasChanged) return new RecordSnapshot(this.gofer, this.bytes, this.view, this.starts, this.count);
     const list = new ListSnapshot();
     for (let i = 0; i < this.count; i++) {

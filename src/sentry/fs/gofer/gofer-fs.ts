@@ -25,6 +25,7 @@ import { HostEvents } from "./events.ts";
 import type { HostWatcher } from "./events.ts";
 import type { BackingKeeper } from "./handle.ts";
 import { GoferInode } from "./inode.ts";
+import { Listings } from "./listings.ts";
 
 export interface GoferOptions {
   /** The VFS refuses changes (EROFS); the gofer does so by its own configuration. */
@@ -57,6 +58,7 @@ export class GoferFs extends FileSystem {
   readonly rootFid: number;
   /** Scratch for replies. */
   readonly scratch: Stat = new Stat();
+  readonly listings: Listings = new Listings();
   /** Inodes by host device and host inode number: hard links are one inode. */
   private readonly inodes: Map<number, Map<number, GoferInode>> = new Map();
   private readonly devices: Map<number, number> = new Map();
@@ -107,6 +109,11 @@ export class GoferFs extends FileSystem {
 
   override get options(): string {
     return this.isShared ? "trans=fd,cache=remote_revalidating" : "trans=fd";
+  }
+
+  override dropCaches(): void {
+    super.dropCaches();
+    this.listings.clear();
   }
 
   override release(): void {

@@ -54,8 +54,7 @@ export class GoferInode extends Inode {
   /** How mm sees it; null until first mapped. */
   mapping: GoferMapping | null = null;
   target: string | null = null;
-  /** Directory: all its entries, when it has been read whole. */
-  listing: DirListing | null = null;
+  private entries: DirListing | null = null;
   /** Values, and -ENODATA for attributes that are not there; null: none asked for. */
   xattrs: Map<string, Uint8Array | number> | null = null;
 
@@ -269,9 +268,10 @@ export class GoferInode extends Inode {
       this.gofer.client.unwatch(this.watch.wd);
       this.watch = null;
     }
-    const isCurrent =
-      !this.gofer.isShared && !this.isStale && this.isAnchored && this.writer === null && this.mapping === null;
-    if (isCurrent && parent.listing !== null) parent.listing.giveBack(this.name, this.ino, this.attr);
+    if (parent.listing !== null && !this.gofer.isShared) {
+      const isCurrent = !this.isStale && this.isAnchored && this.writer === null && this.mapping === null;
+      parent.listing.giveBack(this.name, this.ino, isCurrent ? this.attr : null);
+    }
     if (this.fid !== c.NOFID) this.dropFid();
     this.closeHandles();
     this.listing = null;
@@ -473,6 +473,17 @@ export class GoferInode extends Inode {
   }
 
   // --- directories ---
+
+  /** All its entries, when it has been read whole and nobody else needed the memory. */
+  get listing(): DirListing | null {
+    return this.entries;
+  }
+
+  set listing(listing: DirListing | null) {
+    const before = this.entries;
+    this.entries = listing;
+    this.gofer.listings.replace(this, before, listing);
+  }
 
   override lacks(name: string): boolean {
     if (this.listing === null || (this.gofer.isShared && this.ensureWatch(NAMES_MASK) === null)) return false;

@@ -62,8 +62,7 @@ function lookupListed(dir: GoferInode, listing: DirListing, name: string): Gofer
   if (record === null) return -ENOENT;
   const { gofer } = dir;
   const { scratch } = gofer;
-  const { ahead } = record;
-  record.ahead = null;
+  const ahead = listing.takeAhead(record);
   if (gofer.isShared && record.type === DT_REG && !listing.isRecent(LISTED_NS)) record.at = -1;
   if (!listing.takeAttr(record, scratch)) return null;
   // Attributes of a file with several names may have been changed through another one.

@@ -19,6 +19,8 @@ const AHEAD = 64;
 /** Takes the reply: the first directory is the one that was asked for, the others are parts of `records`, or of what was read. */
 class Taker implements DirsSink {
   dir: GoferInode | null = null;
+  /** That of the directory's parent, which has `records`; null: none. */
+  above: DirListing | null = null;
   first: DirListing | null = null;
   isBare = false;
   private current: DirListing | null = null;
@@ -32,14 +34,15 @@ class Taker implements DirsSink {
     const isFound = status === 0 && (record === null ? dir.isSameFile(attr) : this.isOf(record, attr));
     this.begin(0, isFound ? new DirListing(dir.gofer, true, this.isBare) : null);
     if (record === null) this.first = this.current;
-    else if (this.current !== null) record.ahead = this.current;
+    else this.above!.keepAhead(record, this.current);
   }
 
   below(level: number, name: string, attr: Stat): void {
-    const record = this.path[level - 1]?.get(name) ?? null;
+    const outer = this.path[level - 1] ?? null;
+    const record = outer === null ? null : outer.get(name);
     const isFound = record !== null && isWanted(record) && this.isOf(record, attr);
     this.begin(level, isFound ? new DirListing(this.dir!.gofer, true, this.isBare) : null);
-    if (isFound) record.ahead = this.current;
+    if (isFound) outer!.keepAhead(record, this.current);
   }
 
   private isOf(record: DirRecord, attr: Stat): boolean {
@@ -61,6 +64,7 @@ class Taker implements DirsSink {
   end(): DirListing | null {
     const { first } = this;
     this.dir = null;
+    this.above = null;
     this.first = null;
     this.current = null;
     this.path.length = 0;
@@ -128,6 +132,7 @@ export function readWithNeighbours(dir: GoferInode): DirListing | null {
   const isWalk = above !== null && ++above.reads > 1;
   if (isWalk) count = addNeighbours(dir.name, above, count);
   taker.dir = dir;
+  taker.above = above;
   const { client } = dir.gofer;
   taker.isBare = !dir.gofer.readsFiles(1 + records.length);
   const flags = (taker.isBare ? READDIRS_BARE_FILES : 0) | (isWalk ? READDIRS_BELOW : 0);

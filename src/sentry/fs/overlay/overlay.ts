@@ -120,6 +120,11 @@ export class OverlayFs extends FileSystem {
     return this.optionText;
   }
 
+  override dropCaches(): void {
+    super.dropCaches();
+    for (const fs of this.lowerFs) fs.dropCaches();
+  }
+
   override release(): void {
     for (const fs of [this.upper, ...this.lowerFs]) {
       if (--fs.mounts === 0) {

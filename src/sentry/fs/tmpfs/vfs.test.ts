@@ -59,6 +59,7 @@ import {
 import { bindMount, copyNamespace, mountFileSystem, pathString, umount } from "../../vfs/mounting.ts";
 import { allowWrites, denyWrites, openAt } from "../../vfs/open.ts";
 import { linkAt, mkdirAt, mknodAt, readlinkAt, renameAt2, rmdirAt, symlinkAt, unlinkAt } from "../../vfs/operations.ts";
+import { KEPT_NAMES } from "../../vfs/name-cache.ts";
 import type { VfsPath } from "../../vfs/path.ts";
 import { WALK_FOLLOW, resolvePath } from "../../vfs/walk.ts";
 import { TestContext, newTmpfs, readText, writeText } from "./harness.testing.ts";
@@ -556,4 +557,37 @@ test("the dentry cache stays bounded and keeps what is in use", () => {
   assert.equal(at(c, "/keep").dentry, kept.dentry);
   for (let i = 0; i < 2000; i += 97) assert.equal(c.text(`/f${i}`), `${i}`);
   kept.decRef();
+});
+
+test("of many names those go that nobody has used for a while", () => {
+  const c = new TestContext();
+  const fs = c.root.mount.fs;
+  const { names } = fs.vfs;
+  let next: (() => void) | null = null;
+  let garbage = 0;
+  names.later = (_ns, tick) => (next = tick);
+  names.onGarbage = () => garbage++;
+  mkdirAt(c, null, "/dir", 0o755);
+  c.put("/dir/held", "h");
+  const held = at(c, "/dir/held");
+  held.incRef();
+  const open = c.open("/dir", O_RDONLY);
+  const many = KEPT_NAMES + 10_000;
+  for (let i = 0; i < many; i++) c.put(`/n${i}`, "");
+  assert.ok(fs.dentryCount > many);
+  const used = at(c, "/n7").dentry;
+  for (let ticks = 0; next !== null; ticks++) {
+    assert.ok(ticks < 1000);
+    const tick: () => void = next;
+    next = null;
+    at(c, "/n7");
+    tick();
+  }
+  assert.ok(fs.dentryCount <= KEPT_NAMES && fs.dentryCount > KEPT_NAMES / 2, `${fs.dentryCount} dentries`);
+  assert.equal(garbage, 1);
+  assert.equal(at(c, "/n7").dentry, used);
+  assert.equal(at(c, "/dir/held").dentry, held.dentry);
+  assert.equal(c.text("/dir/held"), "h");
+  open.decRef();
+  held.decRef();
 });

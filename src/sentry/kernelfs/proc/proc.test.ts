@@ -348,6 +348,14 @@ describe("sysctls", () => {
     assert.equal(k.write(k.init, "/proc/sys/vm/overcommit_memory", "1\n"), 2);
     assert.equal(k.text(k.init, "/proc/sys/vm/overcommit_memory"), "1\n");
     assert.equal(k.write(k.init, "/proc/sys/vm/swappiness", "many"), -EINVAL);
+    const { names } = k.kernel.vfs;
+    let dropped = 0;
+    names.onGarbage = () => dropped++;
+    assert.equal(k.write(k.init, "/proc/sys/vm/drop_caches", "5\n"), -EINVAL);
+    assert.equal(k.write(k.init, "/proc/sys/vm/drop_caches", "1\n"), 2);
+    assert.equal(dropped, 0);
+    assert.equal(k.write(k.init, "/proc/sys/vm/drop_caches", "3\n"), 2);
+    assert.equal(dropped, 1);
     assert.equal(k.text(k.init, "/proc/sys/kernel/sem"), "32000\t1024000000\t500\t32000\n");
     assert.equal(k.write(k.init, "/proc/sys/fs/protected_hardlinks", "0"), 1);
     assert.equal(k.vfs.protectedHardlinks, 0);

@@ -5,7 +5,7 @@ import { LINUX_RELEASE, LINUX_SYSNAME, LINUX_VERSION, UTS_NAME_MAX } from "../..
 import type { KernfsDir } from "../../fs/kernfs/kernfs.ts";
 import { PID_MAX } from "../../kernel/kernel.ts";
 import { RUN_EXITED } from "../../kernel/task.ts";
-import { LinkedSysctl, NumberSysctl, ShownSysctl, StringSysctl } from "./sysctl.ts";
+import { DropCaches, LinkedSysctl, NumberSysctl, ShownSysctl, StringSysctl } from "./sysctl.ts";
 import type { ProcShared } from "./shared.ts";
 
 /** Name and value(s): numbers that are shown and may be set. */
@@ -399,7 +399,9 @@ function addFs(dir: KernfsDir, s: ProcShared): void {
 /** Fills /proc/sys. */
 export function addSysctls(dir: KernfsDir, s: ProcShared): void {
   addKernel(dir.addDir("kernel"), s);
-  addNumbers(dir.addDir("vm"), VM);
+  const vm = dir.addDir("vm");
+  addNumbers(vm, VM);
+  vm.add("drop_caches", new DropCaches(dir.kernfs, s.kernel.vfs.names));
   addFs(dir.addDir("fs"), s);
   const net = dir.addDir("net");
   const core = net.addDir("core");

@@ -6,6 +6,7 @@ import { KernfsFile } from "../../fs/kernfs/kernfs.ts";
 import type { KernfsFs } from "../../fs/kernfs/kernfs.ts";
 import { ATTR_GID, ATTR_MODE, ATTR_UID } from "../../vfs/inode.ts";
 import type { PathContext } from "../../vfs/path.ts";
+import type { NameCache } from "../../vfs/name-cache.ts";
 import { parseNumber } from "./format.ts";
 
 /** Base: as in Linux, the mode bits count for root by user id, not by capability, and cannot be changed. */
@@ -137,6 +138,27 @@ export class StringSysctl extends SysctlFile {
     if (!ctx.creds.hasCap(CAP_SYS_ADMIN)) return -EPERM;
     const end = text.search(/[\n\0]/);
     this.put((end < 0 ? text : text.slice(0, end)).slice(0, this.maxLength));
+    return 0;
+  }
+}
+
+/** vm.drop_caches: bit 1 forgets names and files that nobody uses. Of bit 0, the files' contents, nothing is kept. */
+export class DropCaches extends SysctlFile {
+  private readonly names: NameCache;
+
+  constructor(fs: KernfsFs, names: NameCache) {
+    super(fs, 0o200);
+    this.names = names;
+  }
+
+  override text(): string {
+    return "0\n";
+  }
+
+  protected override set(_ctx: PathContext, text: string): number {
+    const v = parseNumber(text);
+    if (!(v >= 1 && v <= 4)) return -EINVAL;
+    if ((v & 2) !== 0) this.names.dropAll();
     return 0;
   }
 }
