@@ -97,9 +97,25 @@ export class FdTable {
 
   /** execve: closes what is close-on-exec. */
   closeOnExec(): void {
-    for (let fd = 0; fd < this.files.length; fd++) {
-      if (this.files[fd] !== undefined && this.cloexec[fd] === true) this.close(fd);
+    this.closeAll(0, this.files.length, true);
+  }
+
+  /**
+   * Closes those of [first, end) that are open, `onlyCloexec`: and close-on-exec. All are closed, then files that nobody else
+   * has end: the last one first, as Linux works its list off.
+   */
+  closeAll(first: number, end: number, onlyCloexec: boolean): void {
+    const ending: FileDescription[] = [];
+    for (let fd = first; fd < end; fd++) {
+      const file = this.files[fd];
+      if (file === undefined || (onlyCloexec && this.cloexec[fd] !== true)) continue;
+      if (file.refs === 1) {
+        file.incRef();
+        ending.push(file);
+      }
+      this.close(fd);
     }
+    for (let i = ending.length - 1; i >= 0; i--) ending[i]!.decRef();
   }
 
   /** A copy for clone without CLONE_FILES and for unshare. */
@@ -123,10 +139,7 @@ export class FdTable {
 
   /** The last user's departure closes everything. */
   decRef(): void {
-    if (--this.refs > 0) return;
-    for (let fd = 0; fd < this.files.length; fd++) {
-      if (this.files[fd] !== undefined) this.close(fd);
-    }
+    if (--this.refs === 0) this.closeAll(0, this.files.length, false);
   }
 
   private put(fd: number, file: FileDescription, cloexec: boolean): void {

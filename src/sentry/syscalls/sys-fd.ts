@@ -80,18 +80,7 @@ export function closeRange(t: Task, a: SyscallArgs): number {
     for (let fd = first; fd < end; fd++) fds.setCloexec(fd, true);
     return 0;
   }
-  // All are closed, then files that nobody else has end: the last one first, as Linux works its list off.
-  const ending: FileDescription[] = [];
-  for (let fd = first; fd < end; fd++) {
-    const file = fds.get(fd);
-    if (file === undefined) continue;
-    if (file.refs === 1) {
-      file.incRef();
-      ending.push(file);
-    }
-    fds.close(fd);
-  }
-  for (let i = ending.length - 1; i >= 0; i--) ending[i]!.decRef();
+  fds.closeAll(first, end, false);
   return 0;
 }
 

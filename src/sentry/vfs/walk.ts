@@ -210,10 +210,10 @@ export function walkFrom(
       break;
     }
     const dir: Inode = d.inode!;
-    if ((dir.mode & S_IFMT) !== S_IFDIR) return -ENOTDIR;
+    if ((dir.mode & S_IFMT) !== S_IFDIR) return leave(m, -ENOTDIR);
     if ((dir.mode & 0o111) !== 0o111) {
       const denied = dir.permission(creds, MAY_EXEC);
-      if (denied < 0) return denied;
+      if (denied < 0) return leave(m, denied);
     }
     const name = parts.names[at]!;
     const j = parts.ends[at]!;
@@ -226,7 +226,7 @@ export function walkFrom(
       walked.trailing = k > j;
       break;
     }
-    if (len > NAME_MAX) return d.deleted ? -ENOENT : -ENAMETOOLONG;
+    if (len > NAME_MAX) return leave(m, d.deleted ? -ENOENT : -ENAMETOOLONG);
     const isDot = name.charCodeAt(0) === DOT;
     if (isDot && len === 1) {
       at++;
@@ -269,9 +269,9 @@ export function walkFrom(
       continue;
     }
     // To look for a new string among the cached ones costs more than to ask.
-    if (at >= parts.newFrom && dir.lacks(name) && d.mountsBelow === 0) return -ENOENT;
+    if (at >= parts.newFrom && dir.lacks(name) && d.mountsBelow === 0) return leave(m, -ENOENT);
     const child = lookupChild(ctx, d, name, path, k);
-    if (typeof child === "number") return child;
+    if (typeof child === "number") return leave(m, child);
     let cm = m;
     let cd: Dentry = child;
     while (cd.mountCount !== 0) {
@@ -325,17 +325,22 @@ export function walkFrom(
     d = cd;
     at++;
     if (isLast) {
-      if (k > j && type !== S_IFDIR) return -ENOTDIR;
+      if (k > j && type !== S_IFDIR) return leave(m, -ENOTDIR);
       break;
     }
   }
-  if ((flags & WALK_DIRECTORY) !== 0 && (flags & WALK_PARENT) === 0 && !d.inode!.isDir) return -ENOTDIR;
-  if (m.expiring !== 0) m.expiring--;
+  if ((flags & WALK_DIRECTORY) !== 0 && (flags & WALK_PARENT) === 0 && !d.inode!.isDir) return leave(m, -ENOTDIR);
   walked.mount = m;
   walked.dentry = d;
   walked.links = links;
   walked.rooted = rooted;
-  return 0;
+  return leave(m, 0);
+}
+
+/** A walk ends in `m`, maybe with an error: `m` is used, as umount2(MNT_EXPIRE) asks. Gives `result`. */
+function leave(m: Mount, result: number): number {
+  if (m.expiring !== 0) m.expiring--;
+  return result;
 }
 
 const aheadNames: string[] = [];
