@@ -170,8 +170,10 @@ async function bundle(force: boolean): Promise<boolean> {
 const IMAGES = ["cli", "boot", "gofer"];
 /** With a directory of the host for the time being. */
 function lessons(directory: string): Lessons {
-  const long = ["do", "--volume", `${directory}:/mnt`, "--", "/bin/sh", join(root, "tools/training.sh"), "/mnt"];
-  return [long, long, ["do", "--", "/bin/true"]];
+  const volumes = ["--volume", `${directory}:/training/data`, "--volume", "/usr/bin:/training/bin:ro"];
+  const long = ["do", ...volumes, "--", "/bin/sh", join(root, "tools/training.sh")];
+  const short = ["do", "--", "/bin/true"];
+  return [long, long, short, short, short];
 }
 
 /** Makes the process images of the package in folder `dir`, which holds what was built. What was done is told on stderr. */

@@ -1,10 +1,45 @@
 # What guests do most, for the training runs of tools/build.ts: programs that start and end, files, pipes. Nothing of it is looked at;
-# what a system has not got fails quickly. Argument: a directory of the host.
+# what a system has not got fails quickly. /training/bin and /training/data are directories of the host, the first one read-only.
 exec >/dev/null 2>&1
 export LC_ALL=C
-dir=$(mktemp -d) && cd "$dir" || exit 1
-# Copies of files where we are.
-trees() {
+
+# Runs COMMAND... N times.
+repeat() {
+	n=$1
+	shift
+	while [ "$n" -gt 0 ]; do
+		"$@"
+		n=$((n - 1))
+	done
+}
+subshell() { (:); }
+pipeline() { echo "$n" | cat | wc -c; }
+
+processes() {
+	repeat 100 /bin/true
+	repeat 100 /training/bin/true
+	repeat 100 subshell
+	repeat 60 pipeline
+	bash -c 'for i in {1..60}; do (:); /bin/true; done; trap : USR1; kill -USR1 $$'
+	perl -e 'for (1 .. 40) { system("/bin/true"); `:`; wait if fork or exit; }'
+}
+
+# Two processes that wait for each other: pipes, then a pair of sockets.
+exchange() {
+	perl -e '
+		use Socket;
+		for my $kind (0, 1) {
+			if ($kind) { socketpair(A, D, AF_UNIX, SOCK_STREAM, PF_UNSPEC); open(C, "<&", \*A); open(B, "<&", \*D); }
+			else { pipe(C, D); pipe(B, A); }
+			if (fork) { for (1 .. 1500) { syswrite(A, "x"); sysread(C, $x, 1); } close A; close C; wait; }
+			else { for (1 .. 1500) { sysread(B, $x, 1); syswrite(D, "x"); } exit; }
+		}
+		for (1 .. 20) { pipe(A, B); syswrite(B, "x"); sysread(A, $x, 1); close A; close B; }'
+}
+
+# In the directory $1.
+files() {
+	cd "$1" || return
 	cp -a /usr/include/linux tree || cp -r /etc tree
 	find tree
 	ls -lR tree
@@ -25,28 +60,25 @@ trees() {
 		unlink "dir/$_" for @names;
 		rmdir "dir";
 	}'
-	rm -rf tree tree.tar copy
+	git init -q repository && (
+		cd repository || exit
+		for i in 1 2 3; do
+			echo $i >file
+			git add file
+			git -c user.name=a -c user.email=a@b commit -qm $i
+			git status
+		done
+	)
+	rm -rf tree tree.tar copy repository
 }
+
+dir=$(mktemp -d) || exit 1
 round=0
 while [ $round -lt 3 ]; do
-	i=0
-	while [ $i -lt 150 ]; do
-		/bin/true
-		i=$((i + 1))
-	done
-	i=0
-	while [ $i -lt 100 ]; do
-		(:)
-		i=$((i + 1))
-	done
-	i=0
-	while [ $i -lt 60 ]; do
-		echo $i | cat | wc -c
-		i=$((i + 1))
-	done
+	processes
+	exchange
 	find /usr/lib /usr/share
-	trees
-	(cd "$1" && trees && trees)
-	perl -e 'for (1 .. 20) { pipe(A, B); syswrite(B, "x"); sysread(A, $x, 1); close A; close B; } system("true");'
+	files "$dir"
+	repeat 2 files /training/data
 	round=$((round + 1))
 done

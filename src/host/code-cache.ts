@@ -6,6 +6,10 @@
 
 import { complain } from "./output.ts";
 
+/** V8's option, and what we set it to: how often a function is called before V8 optimizes it. */
+export const OPTIMIZE_AFTER: string = "--invocation-count-for-turbofan";
+export const CALLS_TO_OPTIMIZE: number = 30000;
+
 /**
  * V8's options for our processes (bin/tsvisor has them for the command line): a cache is good for those alone that it was made
  * with.
@@ -28,7 +32,7 @@ import { complain } from "./output.ts";
 export const NODE_OPTIONS: readonly string[] = [
   "--no-rehash-snapshot",
   "--single-threaded",
-  "--invocation-count-for-turbofan=30000",
+  `${OPTIMIZE_AFTER}=${CALLS_TO_OPTIMIZE}`,
   "--initial-old-space-size=64",
   "--max-valid-polymorphic-map-count=16",
 ];

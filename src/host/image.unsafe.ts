@@ -9,9 +9,10 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { RLIMIT_NOFILE } from "../abi/resource.ts";
 import { loadAddon } from "./addon.unsafe.ts";
-import { TRAIN_IMAGES, TRAINING } from "./code-cache.ts";
+import { CALLS_TO_OPTIMIZE, OPTIMIZE_AFTER, TRAIN_IMAGES, TRAINING } from "./code-cache.ts";
 import type { Host } from "./host.ts";
 import { linuxHost } from "./linux.unsafe.ts";
 import { packageRoot } from "./package-root.ts";
@@ -28,6 +29,9 @@ interface Native {
 
 /** Made by tools/build.ts for each bundle: all its classes. */
 declare function tsvisorClasses(): unknown[];
+
+/** In training, time is not the guest's. */
+const TRAINING_CALLS = 500;
 
 /** Built-in classes of objects in fields of ours. */
 const BUILT_IN: readonly unknown[] = [
@@ -90,8 +94,10 @@ function raiseDescriptorLimit(host: Host): void {
 export function runProgram(name: ImageName, args: readonly string[], run: (args: readonly string[]) => number): never {
   const host = linuxHost();
   for (;;) {
+    if (willFreeze()) setFlagsFromString(`${OPTIMIZE_AFTER}=${TRAINING_CALLS}`);
     const status = run(args);
     if (!willFreeze()) host.exitNow(status);
+    setFlagsFromString(`${OPTIMIZE_AFTER}=${CALLS_TO_OPTIMIZE}`);
     // Node remembers the working directory until it changes.
     if (name === "cli") process.chdir("/");
     const native = loadAddon<Native>();
