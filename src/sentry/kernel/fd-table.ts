@@ -153,12 +153,13 @@ export class FdTable {
     if (fd >= this.everUsed) this.everUsed = fd + 1;
   }
 
-  /** Forgets empty slots at the end. */
+  /** Forgets empty slots at the end. (Setting an array's length is a call of V8's runtime, 50 ns.) @hot */
   private trim(): void {
-    let n = this.files.length;
-    while (n > 0 && this.files[n - 1] === undefined) n--;
-    this.files.length = n;
-    this.cloexec.length = n;
+    const { files, cloexec } = this;
+    while (files.length > 0 && files[files.length - 1] === undefined) {
+      files.pop();
+      cloexec.pop();
+    }
   }
 
   private release(file: FileDescription): number {
