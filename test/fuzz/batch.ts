@@ -1,5 +1,5 @@
 /** Runs many sequences in one process start, natively or in a sandbox, and compares what they print. */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../harness/process.ts";
 import { cleanEnv, tsvisor } from "../harness/sandbox.ts";
@@ -41,6 +41,18 @@ export function parseSequence(text: string): Sequence {
 /** Runs the command in an empty file system at the working directory. */
 const ownFiles = 'mount -t tmpfs -o mode=755 none "$PWD" && cd "$PWD" && exec "$@"';
 
+/** Settings of the machine that decide who may open what: the sandbox gets the same. */
+const settings: readonly string[] = [
+  "protected_fifos",
+  "protected_hardlinks",
+  "protected_regular",
+  "protected_symlinks",
+];
+const sameSettings: string = settings
+  .map((name) => `/proc/sys/fs/${name}`)
+  .map((file) => `echo ${readFileSync(file, "latin1").trim()} >${file};`)
+  .join(" ");
+
 /** Runs sequences on one side; gives each one's lines, fewer than sequences when the whole program broke off. */
 async function runSide(bench: Bench, sequences: readonly Sequence[], isNative: boolean): Promise<string[][]> {
   const program = join(bench.temporary, "program");
@@ -53,7 +65,7 @@ async function runSide(bench: Bench, sequences: readonly Sequence[], isNative: b
   // with no special flags.
   const before = isNative
     ? ["unshare", "--mount", "--net", "--ipc", "--", "sh", "-c", ownFiles, "sh"]
-    : [tsvisor, "do", `--platform=${bench.platform}`, "--"];
+    : [tsvisor, "do", `--platform=${bench.platform}`, "--", "sh", "-c", `${sameSettings} exec "$@"`, "sh"];
   const command = [...before, bench.executable, program, ...(bench.platform === "ptrace" ? ["unknown"] : [])];
   try {
     const outcome = await run(command[0]!, command.slice(1), {

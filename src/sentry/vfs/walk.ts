@@ -258,6 +258,7 @@ export function walkFrom(
       while (d.mountCount !== 0) {
         const over: Mount | null = m.childAt(d);
         if (over === null) break;
+        if ((resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
         m = over;
         d = over.root;
       }
