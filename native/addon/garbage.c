@@ -14,7 +14,7 @@
  * And, besides as much as is alive, those at which a busy process begins to mark. V8 by itself would let the heap grow to four times
  * of what was alive in it, however long that takes.
  */
-#define BUSY_GROWTH ((size_t)32 << 20)
+#define BUSY_GROWTH ((size_t)64 << 20)
 
 /* v8::MemoryPressureLevel. Moderate: marking begins, in steps. Critical: everything is collected at once. */
 enum { PRESSURE_NONE, PRESSURE_MODERATE, PRESSURE_CRITICAL };
@@ -53,6 +53,7 @@ static struct {
   struct amount rested; /* what there was after the last collection at rest, garbage and free pages included */
   bool trim;            /* malloc may have gaps from a collection */
   bool soon;            /* much died of what was alive */
+  bool again;           /* the last collection at rest left many free pages */
 } heap;
 
 /* What V8 has, with (TOTAL_HEAP_SIZE) or without (USED_HEAP_SIZE) free pages. */
@@ -105,6 +106,10 @@ static void look_resting(struct amount now) {
   if (!heap.soon && growth(rested->heap, now.heap) + growth(rested->buffers, now.buffers) <= REST_GROWTH) return;
   collect(PRESSURE_CRITICAL);
   *rested = measure(TOTAL_HEAP_SIZE);
+  /* What one collection has freed in pages that it was still sweeping, the next one gives back: once more, then. */
+  size_t used = measure(USED_HEAP_SIZE).heap;
+  heap.again = !heap.again && growth(used, rested->heap) > REST_GROWTH;
+  if (heap.again) rested->heap = used;
 }
 
 static void look_busy(struct amount now) {
