@@ -72,11 +72,53 @@ files() {
 	rm -rf tree tree.tar copy repository
 }
 
+# What larger programs do: threads, signals, mappings, shared libraries, many kinds of calls.
+programs() {
+	cd "$1" || return
+	sleep 10 &
+	sleep 0.01
+	kill $!
+	wait
+	timeout 0.02 sleep 1
+	seq 500 | sort -n | sed s/1/2/ | awk '{ n += $1 } END { print n }' | tee sum
+	ln sum hard
+	ln -s sum soft
+	cat soft
+	mkfifo fifo
+	cat fifo &
+	echo x >fifo
+	wait
+	dd if=/dev/zero of=big bs=1M count=8
+	dd if=big of=copy bs=4k
+	truncate -s 100 big
+	ps ax
+	cat /proc/self/status /proc/self/maps /proc/cpuinfo /proc/mounts
+	perl -e '$SIG{USR1} = sub { $n++ }; kill "USR1", $$ for 1 .. 100; select undef, undef, undef, 0.001; $x = "y" x 4000000;'
+	python3 -c '
+import json, subprocess, threading, mmap, os, tempfile
+threads = [threading.Thread(target=lambda: [os.umask(18) for i in range(300)]) for i in range(4)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+subprocess.run(["true"])
+m = mmap.mmap(-1, 1 << 20)
+m[5] = 1
+m.close()
+f = tempfile.TemporaryFile()
+f.write(b"x" * 100000)
+f.flush()
+os.pread(f.fileno(), 10, 5)
+f.truncate(7)'
+	echo 'int main(void) { return 0; }' >a.c && cc a.c && ./a.out
+	sqlite3 db 'create table t (a); insert into t values (1); select * from t; insert into t select a + 1 from t;'
+	rm -f sum hard soft fifo big copy a.c a.out db
+}
+
 dir=$(mktemp -d) || exit 1
 round=0
-while [ $round -lt 3 ]; do
+while [ $round -lt 2 ]; do
 	processes
 	exchange
+	programs "$dir"
 	find /usr/lib /usr/share
 	files "$dir"
 	repeat 2 files /training/data

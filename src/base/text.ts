@@ -42,7 +42,7 @@ export class KnownStrings {
     this.#longest = longest;
     this.#mask = slots - 1;
     this.#bytes = new Uint8Array(slots * longest);
-    this.#texts = Array.from({ length: slots }, () => "");
+    this.#texts = new Array<string>(slots).fill("");
   }
 
   /** buf[from .. to), at most `longest` bytes with that hash ({@link hashByte}), as a string. @hot */

@@ -94,10 +94,15 @@ function raiseDescriptorLimit(host: Host): void {
 export function runProgram(name: ImageName, args: readonly string[], run: (args: readonly string[]) => number): never {
   const host = linuxHost();
   for (;;) {
-    if (willFreeze()) setFlagsFromString(`${OPTIMIZE_AFTER}=${TRAINING_CALLS}`);
+    if (willFreeze()) {
+      setFlagsFromString(`${OPTIMIZE_AFTER}=${TRAINING_CALLS}`);
+      // What runs once in each process gets inline caches, too.
+      setFlagsFromString("--no-lazy-feedback-allocation");
+    }
     const status = run(args);
     if (!willFreeze()) host.exitNow(status);
     setFlagsFromString(`${OPTIMIZE_AFTER}=${CALLS_TO_OPTIMIZE}`);
+    setFlagsFromString("--lazy-feedback-allocation");
     // Node remembers the working directory until it changes.
     if (name === "cli") process.chdir("/");
     const native = loadAddon<Native>();

@@ -329,13 +329,7 @@ export class CodePatches {
     const vma = addVma(mm, start, start + REGION_SIZE, PROT_CODE, PROT_CODE, 0, null, null, 0, USERTRAP);
     if (fillAnon(mm, vma, start, start + REGION_SIZE, false) < 0) return false;
     const count = REGION_SIZE / this.patcher.slotSize;
-    this.regions.push(
-      new Region(
-        start,
-        Array.from({ length: count }, () => null),
-        false,
-      ),
-    );
+    this.regions.push(new Region(start, new Array<Site | null>(count).fill(null), false));
     return true;
   }
 }
