@@ -173,7 +173,7 @@ function lessons(directory: string): Lessons {
   const volumes = ["--volume", `${directory}:/training/data`, "--volume", "/usr/bin:/training/bin:ro"];
   const long = ["do", ...volumes, "--", "/bin/sh", join(root, "tools/training.sh")];
   const short = ["do", "--", "/bin/true"];
-  return [long, long, short, short, short];
+  return [long, long, short, short, short, short];
 }
 
 /** Makes the process images of the package in folder `dir`, which holds what was built. What was done is told on stderr. */

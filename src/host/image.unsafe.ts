@@ -31,7 +31,7 @@ interface Native {
 declare function tsvisorClasses(): unknown[];
 
 /** In training, time is not the guest's. */
-const TRAINING_CALLS = 500;
+const TRAINING_CALLS = 200;
 
 /** Built-in classes of objects in fields of ours. */
 const BUILT_IN: readonly unknown[] = [

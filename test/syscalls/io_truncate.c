@@ -7,6 +7,12 @@ static long size_of(const char *path) {
 	return (long)st.st_size;
 }
 
+static unsigned mode_of(const char *path) {
+	struct stat st;
+	MUST(stat(path, &st));
+	return st.st_mode;
+}
+
 int main(void) {
 	char text[32];
 	put("f", "0123456789");
@@ -39,6 +45,16 @@ int main(void) {
 	MUST(truncate("f", 2));
 	SHOW(write(append, "AB", 2));
 	say("size %ld\n", size_of("f"));
+	// Set-ID bits go by the rights of who truncates, not of who opened the file.
+	put("s", "abc");
+	MUST(chmod("s", 06755));
+	int set_id = open("s", O_RDWR);
+	SHOW(ftruncate(set_id, 2));
+	say("mode %o\n", mode_of("s"));
+	MUST(seteuid(1));
+	SHOW(ftruncate(set_id, 1));
+	MUST(seteuid(0));
+	say("mode %o\n", mode_of("s"));
 	// fallocate
 	put("a", "abc");
 	int a = open("a", O_RDWR);

@@ -1,7 +1,9 @@
 // System V shared memory: creation, attaching, coherence, fork, removal, permissions, limits, errors.
 #include "check.h"
+
 #include <grp.h>
 #include <sys/ipc.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 
 static int id;
@@ -30,6 +32,24 @@ static void other_user(void) {
 	TRY(shmget(0x5eed01, 100, 0));
 	TRY(shmget(0x5eed01, 100, 0600));
 	TRY(shmget(0x5eed01, 100, 0004));
+}
+
+// What a user may lock: RLIMIT_MEMLOCK for all of his segments together.
+static void locking(void) {
+	struct rlimit limit = {64 << 10, 64 << 10};
+	MUST(setrlimit(RLIMIT_MEMLOCK, &limit));
+	MUST(setgroups(0, NULL));
+	MUST(setuid(4321));
+	int small = shmget(IPC_PRIVATE, 1, 0600), large = shmget(IPC_PRIVATE, 64 << 10, 0600);
+	SHOW(shmctl(small, SHM_LOCK, NULL));
+	SHOW(shmctl(large, SHM_LOCK, NULL));
+	SHOW(shmctl(small, SHM_LOCK, NULL));
+	SHOW(shmctl(small, SHM_UNLOCK, NULL));
+	SHOW(shmctl(large, SHM_LOCK, NULL));
+	SHOW(shmctl(small, SHM_LOCK, NULL));
+	MUST(shmctl(large, IPC_RMID, NULL));
+	SHOW(shmctl(small, SHM_LOCK, NULL));
+	MUST(shmctl(small, IPC_RMID, NULL));
 }
 
 static void show(const char *label) {
@@ -109,6 +129,7 @@ int main(void) {
 	SHOW(shmctl(id, IPC_SET, &ds));
 	show("mode set");
 	child("other user", other_user);
+	child("locking", locking);
 	SHOW(shmctl(id, SHM_LOCK, NULL));
 	show("locked");
 	SHOW(shmctl(id, SHM_UNLOCK, NULL));

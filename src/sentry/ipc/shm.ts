@@ -2,6 +2,7 @@
 import { EINVAL, ENOMEM, ENOSPC } from "../../abi/errno.ts";
 import { SHM_DEST, SHM_HUGETLB, SHM_LOCKED, SHMID_DS_SIZE } from "../../abi/ipc.ts";
 import type { Credentials } from "../auth/credentials.ts";
+import { UserCounts } from "../limits/user-counts.ts";
 import { PAGE_SIZE } from "../memmap/memmap.ts";
 import type { MemoryManager } from "../mm/mm.ts";
 import { ShmObject } from "../mm/shm-object.ts";
@@ -52,6 +53,8 @@ export class ShmSegment extends IpcObject {
   readonly memory: SegmentMemory;
   private readonly table: ShmTable;
   readonly cpid: number;
+  /** With SHM_LOCKED: whose RLIMIT_MEMLOCK it counts for, by real user id. */
+  locker = 0;
   lpid = 0;
   atime = 0;
   dtime = 0;
@@ -103,6 +106,8 @@ export class ShmTable {
   readonly ids: IpcRegistry<ShmSegment> = new IpcRegistry(SHMMNI);
   /** Pages of all segments together. */
   totalPages = 0;
+  /** Pages of locked segments (user_shm_lock() counts them apart from those that mlock(2) holds). */
+  private readonly lockedPages: UserCounts = new UserCounts();
 
   constructor(env: IpcEnv) {
     this.env = env;
@@ -141,13 +146,27 @@ export class ShmTable {
 
   destroy(s: ShmSegment): void {
     if (s.removed) return;
+    this.unlock(s);
     this.ids.remove(s);
     this.totalPages -= pages(s.size);
     s.memory.letGo();
   }
 
-  setLocked(s: ShmSegment, on: boolean): void {
-    s.mode = on ? s.mode | SHM_LOCKED : s.mode & ~SHM_LOCKED;
+  /** SHM_LOCK by a user who may lock `limit` bytes. 0 or -ENOMEM. */
+  lock(s: ShmSegment, uid: number, limit: number): number {
+    if ((s.mode & SHM_LOCKED) !== 0) return 0;
+    const n = pages(s.size);
+    if (this.lockedPages.of(uid) + n > Math.floor(limit / PAGE_SIZE)) return -ENOMEM;
+    this.lockedPages.change(uid, n);
+    s.locker = uid;
+    s.mode |= SHM_LOCKED;
+    return 0;
+  }
+
+  unlock(s: ShmSegment): void {
+    if ((s.mode & SHM_LOCKED) === 0) return;
+    this.lockedPages.change(s.locker, -pages(s.size));
+    s.mode &= ~SHM_LOCKED;
   }
 
   /** struct shminfo64: 72 bytes. */

@@ -33,6 +33,7 @@ import {
 } from "../vfs/attributes.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { notifyModify, watching } from "../vfs/notify.ts";
+import { dropSetId } from "../vfs/open.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -263,6 +264,7 @@ export function ftruncate(t: Task, a: SyscallArgs): number {
     if (bad < 0) return bad;
   }
   const r = file.truncate(size);
+  if (r >= 0) dropSetId(file.inode, t.creds);
   return file.path === null ? r : changed(file.path.dentry, r, IN_MODIFY);
 }
 

@@ -4,7 +4,6 @@
  * Blocking: a read that finds nothing and a write that finds no room wait on the file's queue. A blocking write goes on
  * until everything is written; what earlier attempts have written is in `t.progress`.
  */
-import { CAP_FSETID } from "../../abi/capability.ts";
 import { EAGAIN, EBADF, EFAULT, EFBIG, EINVAL, EOPNOTSUPP, EOVERFLOW, EPIPE, ESPIPE } from "../../abi/errno.ts";
 import {
   O_APPEND,
@@ -19,7 +18,7 @@ import {
 } from "../../abi/fcntl.ts";
 import { MAX_FILE_SIZE, MAX_RW_COUNT, PIPE_BUF } from "../../abi/limits.ts";
 import { RLIM_INFINITY, RLIMIT_FSIZE } from "../../abi/resource.ts";
-import { S_IALLUGO, S_IFMT, S_ISGID, S_ISUID, Stat } from "../../abi/stat.ts";
+import { S_IFMT, S_ISGID, S_ISUID, Stat } from "../../abi/stat.ts";
 import { SOCK_STREAM } from "../../abi/socket.ts";
 import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../base/waiter.ts";
 import { pipeOf } from "../fs/pipe/pipe-file.ts";
@@ -28,10 +27,8 @@ import type { Task } from "../kernel/task.ts";
 import { UnixSocket } from "../socket/unix/socket.ts";
 import { IoSequence } from "../usermem/io.ts";
 import type { FileDescription } from "../vfs/file.ts";
-import { ATTR_MODE, SetAttr } from "../vfs/inode.ts";
-import type { Inode } from "../vfs/inode.ts";
 import { notifyAccess, notifyModify, watching } from "../vfs/notify.ts";
-import { privBitsToDrop } from "../vfs/permission.ts";
+import { dropSetId } from "../vfs/open.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -40,7 +37,6 @@ import { brokenPipe, fileArg, ioFile, isUserRange, limitFileSize, LOFF_LIMIT, wa
 /** The ranges of the call at hand. */
 const seq: IoSequence = new IoSequence();
 const sizeStat: Stat = new Stat();
-const modeAttr: SetAttr = new SetAttr();
 
 /** Position argument that stands for the file's own. */
 const AT_POSITION = -1;
@@ -142,7 +138,7 @@ function writeSeq(t: Task, file: FileDescription, pos: number, append: boolean, 
     if (append && pos !== AT_POSITION) at = sizeStat.size;
   }
   if (isRegular && (file.inode!.mode & (S_ISUID | S_ISGID)) !== 0 && seq.remaining > 0 && file.hasWrite) {
-    dropSetId(t, file.inode!);
+    dropSetId(file.inode!, t.creds);
   }
   for (;;) {
     const n = at === AT_POSITION ? file.write(seq) : file.pwrite(seq, at + done);
@@ -168,15 +164,6 @@ function writeSeq(t: Task, file: FileDescription, pos: number, append: boolean, 
     if (err < 0) return err;
   }
   return done;
-}
-
-/** A write takes set-ID bits away, unless whoever writes (not who opened the file) may keep them. */
-function dropSetId(t: Task, inode: Inode): void {
-  const drop = t.creds.hasCap(CAP_FSETID) ? 0 : privBitsToDrop(inode.mode);
-  if (drop === 0) return;
-  modeAttr.mask = ATTR_MODE;
-  modeAttr.mode = inode.mode & S_IALLUGO & ~drop;
-  inode.setAttr(modeAttr);
 }
 
 /** File size limits for a write of `seq` to a regular file; the file's size goes to `sizeStat` when appending. */
@@ -270,7 +257,7 @@ function takeWhole(t: Task, file: FileDescription, have: number, wanted: number,
     if (file.inode !== null && file.inode.isRegular && file.hasWrite) {
       const most = mostToWrite(t, file, pos, false, wanted);
       if (most < 0) return most;
-      dropSetId(t, file.inode);
+      dropSetId(file.inode, t.creds);
     }
     if (pos === AT_POSITION && pipe !== null) pipe.signalReaders();
     return orNoPosition(file, pos, -EFAULT);

@@ -152,11 +152,14 @@ export function shmctl(t: Task, a: SyscallArgs): number {
     case SHM_UNLOCK: {
       const s = table.ids.find(id);
       if (typeof s === "number") return s;
-      if (!t.creds.hasCap(CAP_IPC_LOCK)) {
+      const isPrivileged = t.creds.hasCap(CAP_IPC_LOCK);
+      const limit = isPrivileged ? Infinity : t.group.limits.get(RLIMIT_MEMLOCK);
+      if (!isPrivileged) {
         if (t.creds.euid !== s.uid && t.creds.euid !== s.cuid) return -EPERM;
-        if (cmd === SHM_LOCK && t.group.limits.get(RLIMIT_MEMLOCK) === 0) return -EPERM;
+        if (cmd === SHM_LOCK && limit === 0) return -EPERM;
       }
-      table.setLocked(s, cmd === SHM_LOCK);
+      if (cmd === SHM_LOCK) return table.lock(s, t.creds.ruid, limit);
+      table.unlock(s);
       return 0;
     }
     default:

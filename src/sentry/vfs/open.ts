@@ -72,7 +72,7 @@ import {
 /** Flags that open consumes: F_GETFL does not show them. */
 const OPEN_ONLY = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
 
-const truncation: SetAttr = new SetAttr();
+const change: SetAttr = new SetAttr();
 
 /**
  * Opens `path` relative to `start` (null: working directory). `mode`: for O_CREAT/O_TMPFILE, before the umask.
@@ -348,16 +348,25 @@ function finish(
   return file;
 }
 
-/** Sets the size of a regular file, dropping set-id bits as a write by `creds` does. Checks were made before. */
-export function truncateInode(inode: Inode, size: number, creds: Credentials | null): number {
-  const drop = creds !== null && creds.hasCap(CAP_FSETID) ? 0 : privBitsToDrop(inode.mode);
-  truncation.mask = ATTR_SIZE;
-  truncation.size = size;
+/** Who writes to a file takes its set-ID bits away, unless it (not who opened the file) may keep them. */
+export function dropSetId(inode: Inode, creds: Credentials): void {
+  const drop = creds.hasCap(CAP_FSETID) ? 0 : privBitsToDrop(inode.mode);
+  if (drop === 0) return;
+  change.mask = ATTR_MODE;
+  change.mode = inode.mode & S_IALLUGO & ~drop;
+  inode.setAttr(change);
+}
+
+/** Sets the size of a regular file, dropping set-ID bits as a write by `creds` does. Checks were made before. */
+export function truncateInode(inode: Inode, size: number, creds: Credentials): number {
+  const drop = creds.hasCap(CAP_FSETID) ? 0 : privBitsToDrop(inode.mode);
+  change.mask = ATTR_SIZE;
+  change.size = size;
   if (drop !== 0) {
-    truncation.mask |= ATTR_MODE;
-    truncation.mode = inode.mode & S_IALLUGO & ~drop;
+    change.mask |= ATTR_MODE;
+    change.mode = inode.mode & S_IALLUGO & ~drop;
   }
-  return inode.setAttr(truncation);
+  return inode.setAttr(change);
 }
 
 /** The mount and the file allow execve(2): a regular file, not noexec, an x bit for the caller. 0 or -EACCES. */

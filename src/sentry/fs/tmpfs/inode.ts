@@ -2,8 +2,6 @@
 import { EOPNOTSUPP } from "../../../abi/errno.ts";
 import { S_IFLNK } from "../../../abi/stat.ts";
 import { XATTR_SECURITY_PREFIX, XATTR_TRUSTED_PREFIX, XATTR_USER_PREFIX } from "../../../abi/xattr.ts";
-import type { Credentials } from "../../auth/credentials.ts";
-import { truncateInode } from "../../vfs/open.ts";
 import { MemInode } from "../../vfs/meminode.ts";
 import type { TmpfsFs } from "./tmpfs.ts";
 
@@ -37,10 +35,6 @@ export abstract class TmpfsInode extends MemInode {
     this.nlink--;
     this.touchChanged();
     this.maybeFree();
-  }
-
-  truncate(size: number, creds: Credentials | null): number {
-    return truncateInode(this, size, creds);
   }
 
   override getXattr(name: string): Uint8Array | number {

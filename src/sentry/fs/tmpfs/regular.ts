@@ -24,8 +24,7 @@ import type { Mappable, MappingOwner, Translation } from "../../memmap/memmap.ts
 import type { IoSequence } from "../../usermem/io.ts";
 import { SeekableFile } from "../../vfs/file.ts";
 import type { FileDescription } from "../../vfs/file.ts";
-import { ATTR_MODE } from "../../vfs/inode.ts";
-import type { SetAttr } from "../../vfs/inode.ts";
+import { ATTR_MODE, ATTR_SIZE, SetAttr } from "../../vfs/inode.ts";
 import { privBitsToDrop } from "../../vfs/permission.ts";
 import { TmpfsInode } from "./inode.ts";
 import { FilePages } from "./pages.ts";
@@ -34,6 +33,9 @@ import type { TmpfsFs } from "./tmpfs.ts";
 /** Pages made present around a fault on a hole. */
 const FAULT_PAGES = 64;
 const PROT_ALL = 7;
+
+const resizing: SetAttr = new SetAttr();
+resizing.mask = ATTR_SIZE;
 
 /** A regular file: size and pages. */
 export class TmpfsRegular extends TmpfsInode implements Mappable {
@@ -399,7 +401,8 @@ export class TmpfsFile extends SeekableFile {
   }
 
   override truncate(size: number): number {
-    return this.node.truncate(size, this.creds);
+    resizing.size = size;
+    return this.node.setAttr(resizing);
   }
 
   override get limitsSpace(): boolean {
