@@ -170,7 +170,8 @@ async function bundle(force: boolean): Promise<boolean> {
 const IMAGES = ["cli", "boot", "gofer"];
 /** With a directory of the host for the time being. */
 function lessons(directory: string): Lessons {
-  const volumes = ["--volume", `${directory}:/training/data`, "--volume", "/usr/bin:/training/bin:ro"];
+  const programs = existsSync("/usr/bin") ? "/usr/bin" : "/bin";
+  const volumes = ["--volume", `${directory}:/training/data`, "--volume", `${programs}:/training/bin:ro`];
   const long = ["do", ...volumes, "--", "/bin/sh", join(root, "tools/training.sh")];
   const short = ["do", "--", "/bin/true"];
   return [long, long, short, short, short, short];
@@ -180,8 +181,12 @@ function lessons(directory: string): Lessons {
 export async function trainImages(dir: string): Promise<void> {
   process.stderr.write("build: training the process images, some 20 seconds\n");
   const directory = mkdtempSync(join(tmpdir(), "tsvisor-training-"));
-  const made = await makeImages(join(dir, "dist"), join(dir, "build/tsvisor"), IMAGES, lessons(directory));
-  rmSync(directory, { recursive: true, force: true });
+  let made = false;
+  try {
+    made = await makeImages(join(dir, "dist"), join(dir, "build/tsvisor"), IMAGES, lessons(directory));
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
   process.stderr.write(
     made
       ? `build: made ${IMAGES.map((name) => `dist/${name}.image`).join(" ")}\n`

@@ -217,7 +217,7 @@ static void op_watch(struct op *op) { result(inotify_add_watch(FD(0), path_of(op
 static void op_unwatch(struct op *op) { result(inotify_rm_watch(FD(0), FD(1))); }
 // What there is, or what fits into so many bytes.
 static void op_events(struct op *op) {
-	long nameless = 0, got = read(FD(0), buffer, clip(ARG(1)));
+	long nameless = 0, got = read(FD(0), buffer, has_nameless && ARG(1) > 0 ? sizeof buffer : clip(ARG(1)));
 	struct stat st;
 	// Other files are read as well.
 	if (got > 0 && fstat(FD(0), &st) == 0 && (st.st_mode & S_IFMT) != 0) {

@@ -139,6 +139,8 @@ export function msgrcv(t: Task, a: SyscallArgs): number {
   const m = q.find(search, type);
   if (m !== null) {
     if (m.text.length > size && !noError) return -E2BIG;
+    // A copy is never a part.
+    if (m.text.length > size && copy) return -EINVAL;
     if (!copy) q.take(m, t.group.id);
     return deliver(t, m, addr, size);
   }

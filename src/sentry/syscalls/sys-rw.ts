@@ -296,7 +296,7 @@ function readVector(t: Task, file: FileDescription, addr: number, count: number,
   if (!file.hasRead) return -EINVAL;
   if (seq.remaining === 0) return 0;
   if (pos !== AT_POSITION && checkRange(pos, total) < 0) return -EINVAL;
-  const bad = checkRwFlags(file, flags);
+  const bad = checkRwFlags(file, flags, file.takesRwFlags);
   if (bad < 0) return bad;
   seq.truncate(MAX_RW_COUNT);
   return readSeq(t, file, pos, (flags & RWF_NOWAIT) !== 0);
@@ -313,7 +313,7 @@ function writeVector(t: Task, file: FileDescription, addr: number, count: number
   if (!file.hasWrite) return -EINVAL;
   if (seq.remaining === 0) return 0;
   if (pos !== AT_POSITION && checkRange(pos, total) < 0) return -EINVAL;
-  const bad = checkRwFlags(file, flags);
+  const bad = checkRwFlags(file, flags, file.takesWriteFlags);
   if (bad < 0) return bad;
   seq.truncate(MAX_RW_COUNT);
   let append = (flags & RWF_APPEND) !== 0;
@@ -431,10 +431,10 @@ function positionedWrite(t: Task, a: SyscallArgs, pos: number, flags: number): n
   return writeVector(t, file, a.ptr(1), a.size(2), pos, flags);
 }
 
-function checkRwFlags(file: FileDescription, flags: number): number {
+function checkRwFlags(file: FileDescription, flags: number, takes: boolean): number {
   if ((flags & ~RWF_KNOWN) !== 0) return -EOPNOTSUPP;
   // Directories have no read with flags; without, they say EISDIR.
-  const takesFlags = file.takesRwFlags && (file.inode === null || !file.inode.isDir);
+  const takesFlags = takes && (file.inode === null || !file.inode.isDir);
   if ((flags & ~RWF_HIPRI) !== 0 && !takesFlags) return -EOPNOTSUPP;
   if ((flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0) return -EINVAL;
   return 0;

@@ -181,6 +181,10 @@ export abstract class FileDescription {
   get takesRwFlags(): boolean {
     return true;
   }
+  /** The same for pwritev2 alone. */
+  get takesWriteFlags(): boolean {
+    return this.takesRwFlags;
+  }
   /** Whether splice and sendfile move its bytes. */
   get canSplice(): boolean {
     return true;

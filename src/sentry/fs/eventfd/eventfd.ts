@@ -29,6 +29,10 @@ export class EventFile extends FileDescription {
     return true;
   }
 
+  override get takesWriteFlags(): boolean {
+    return false;
+  }
+
   override read(seq: IoSequence): number {
     if (seq.room < 8) return -EINVAL;
     if (this.lo === 0 && this.hi === 0) return -EAGAIN;

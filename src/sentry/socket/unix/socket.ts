@@ -542,7 +542,8 @@ export class UnixSocket extends FileDescription {
       this.names.releaseAbstract(this.address.path, this);
     }
     this.leavePath();
-    const unread = this.packets.count > 0;
+    // An empty packet in front is taken for what is left of urgent data that was read.
+    const unread = this.packets.count > (this.packets.at(0)?.length === 0 ? 1 : 0);
     this.packets.clear();
     for (const s of this.incoming) s.abandon();
     this.incoming.length = 0;
