@@ -48,12 +48,12 @@ export class InFlight {
     });
   }
 
-  /** Throws away the messages of those sockets that only such messages hold. */
+  /** Throws away the messages, those without files as well, of sockets that only such messages hold. */
   private collect(): void {
     const lost: FileDescription[] = [];
     for (const socket of this.unreachable()) {
       for (const queue of socket.carrying) {
-        for (const packet of queue.removeCarrying()) lost.push(...packet.takeRights()!);
+        for (const packet of queue.takeAll()) if (packet.rights !== null) lost.push(...packet.takeRights()!);
       }
     }
     for (const file of lost) file.decRef();

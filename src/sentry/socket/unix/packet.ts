@@ -159,15 +159,14 @@ export class PacketQueue {
     for (let i = this.head; i < this.packets.length; i++) if (this.packets[i]!.rights !== null) fn(this.packets[i]!);
   }
 
-  /** Takes the packets with files out. */
-  removeCarrying(): Packet[] {
+  /** Takes all packets out. */
+  takeAll(): Packet[] {
     const all = this.packets.slice(this.head) as Packet[];
-    const taken = all.filter((p) => p.rights !== null);
-    if (taken.length === 0) return taken;
-    this.packets = all.filter((p) => p.rights === null);
+    this.packets.length = 0;
     this.head = 0;
-    for (const p of taken) this.bytes -= p.length;
-    return taken;
+    this.bytes = 0;
+    this.urgent = null;
+    return all;
   }
 
   /** Throws everything away. */

@@ -92,6 +92,18 @@ test("stream: closing gives end of file, and ECONNRESET when bytes were left unr
   assert.equal(receive(c, 8), "");
 });
 
+test("seqpacket: one empty message is not left unread", () => {
+  const [a, b] = pair(SOCK_SEQPACKET);
+  assert.equal(a.send(io(""), null, new SendInfo()), 0);
+  b.decRef();
+  assert.equal(receive(a, 8), "");
+  const [c, d] = pair(SOCK_SEQPACKET);
+  c.send(io(""), null, new SendInfo());
+  c.send(io("x"), null, new SendInfo());
+  d.decRef();
+  assert.equal(receive(c, 8), -ECONNRESET);
+});
+
 test("shutdown closes one direction", () => {
   const [a, b] = pair(SOCK_STREAM);
   assert.equal(a.shutdown(SHUT_WR), 0);
