@@ -2,10 +2,6 @@
 import type { MemoryManager } from "../../mm/mm.ts";
 import type { Pma } from "../../mm/vma.ts";
 import type { MemoryFile } from "../../pgalloc/memory-file.ts";
-import type { Clock } from "../../time/clock.ts";
-
-/** How long a figure is given again, ns: readers of stat, statm and status in one go cost one count. */
-const KEEP_NS = 1e6;
 
 /** Resident bytes by kind. */
 export class Resident {
@@ -16,17 +12,13 @@ export class Resident {
   peak = 0;
   /** Most that the address space has been when somebody asked. */
   peakVm = 0;
-  private countedNs = -KEEP_NS;
 
   get total(): number {
     return this.anon + this.file + this.shmem;
   }
 
-  /** Counts again unless it was just done. */
-  update(mm: MemoryManager, clock: Clock): void {
-    const now = clock.monotonicNs();
-    if (now - this.countedNs < KEEP_NS && now >= this.countedNs) return;
-    this.countedNs = now;
+  /** Counts again. */
+  update(mm: MemoryManager): void {
     this.count(mm);
     this.peak = Math.max(this.peak, this.total);
     this.peakVm = Math.max(this.peakVm, mm.totalVm);
@@ -69,12 +61,12 @@ export class Resident {
 const known: WeakMap<MemoryManager, Resident> = new WeakMap();
 
 /** The figures of an address space, now. */
-export function residentOf(mm: MemoryManager, clock: Clock): Resident {
+export function residentOf(mm: MemoryManager): Resident {
   let r = known.get(mm);
   if (r === undefined) {
     r = new Resident();
     known.set(mm, r);
   }
-  r.update(mm, clock);
+  r.update(mm);
   return r;
 }

@@ -9,7 +9,6 @@ import type { Task } from "../../kernel/task.ts";
 import type { ThreadGroup } from "../../kernel/thread-group.ts";
 import { Usage } from "../../kernel/usage.ts";
 import type { MemoryManager } from "../../mm/mm.ts";
-import type { Clock } from "../../time/clock.ts";
 import { memoryOf } from "./access.ts";
 import { cpuList, cpuMask, hex, hex64, left, right, ticks, u64Text } from "./format.ts";
 import { residentOf } from "./residency.ts";
@@ -117,7 +116,7 @@ export function statText(t: Task, whole: boolean, permitted: boolean): string {
     0,
     ticks(whole ? g.startNs : t.startNs),
     mm === null ? 0 : mm.totalVm,
-    mm === null ? 0 : Math.floor(residentOf(mm, k.clock).total / PAGE),
+    mm === null ? 0 : Math.floor(residentOf(mm).total / PAGE),
     u64Text(g.limits.get(RLIMIT_RSS)),
     mm === null ? 0 : permitted ? mm.startCode : 1,
     mm === null ? 0 : permitted ? mm.endCode : 1,
@@ -156,7 +155,7 @@ export function statmText(t: Task): string {
   const mm = memoryOf(t);
   if (mm === null) return "0 0 0 0 0 0 0\n";
   const pages = (bytes: number): number => Math.floor(bytes / PAGE);
-  const r = residentOf(mm, t.kernel.clock);
+  const r = residentOf(mm);
   const fields = [
     pages(mm.totalVm),
     pages(r.total),
@@ -173,8 +172,8 @@ function kb(name: string, bytes: number): string {
   return `${name}:\t${right(Math.floor(bytes / 1024), 8)} kB\n`;
 }
 
-function memoryLines(mm: MemoryManager, clock: Clock): string {
-  const r = residentOf(mm, clock);
+function memoryLines(mm: MemoryManager): string {
+  const r = residentOf(mm);
   const rss = r.total;
   const text = textBytes(mm);
   // Page tables: a page per 2 MiB in use, and the three levels above.
@@ -229,7 +228,7 @@ export function statusText(t: Task): string {
     `NSpid:\t${t.tid}\n` +
     `NSpgid:\t${g.pgrp.id}\n` +
     `NSsid:\t${g.session.id}\n` +
-    (mm === null ? "" : memoryLines(mm, k.clock)) +
+    (mm === null ? "" : memoryLines(mm)) +
     `Threads:\t${threadCount(g)}\n` +
     `SigQ:\t${t.kernel.queuedSignals.of(t.creds.ruid)}/${u64Text(g.limits.get(RLIMIT_SIGPENDING))}\n` +
     `SigPnd:\t${set(t.pending.hi, t.pending.lo)}\n` +
