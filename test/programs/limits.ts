@@ -111,7 +111,7 @@ head -c 200M /dev/zero >/dev/shm/file; echo $?; rm /dev/shm/file; ${perl(20)}`,
     name: "a fork bomb under a limit of threads",
     body: limited(
       "--pids-limit=30",
-      `perl -e 'for (1 .. 100) { my $p = fork; if (!defined $p) { print 0 + $!, " ", $_ < 40, "\\n"; last } if (!$p) { sleep 100; exit } push @p, $p } kill 9, @p; wait for @p; print defined(my $p = fork), "\\n"'`,
+      `perl -e 'for (1 .. 100) { my $p = fork; if (!defined $p) { print 0 + $!, " ", $_ < 40, "\\n"; last } if (!$p) { sleep 100; exit } push @p, $p } kill 9, @p; wait for @p; print defined(my $p = fork), "\\n"; wait'`,
     ),
     status: [0],
     stdout: "11 1\n1\n1\n",
