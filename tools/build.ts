@@ -179,7 +179,7 @@ function lessons(directory: string): Lessons {
 
 /** Makes the process images of the package in folder `dir`, which holds what was built. What was done is told on stderr. */
 export async function trainImages(dir: string): Promise<void> {
-  process.stderr.write("build: training the process images, some 20 seconds\n");
+  process.stderr.write("build: training the process images, some 30 seconds\n");
   const directory = mkdtempSync(join(tmpdir(), "tsvisor-training-"));
   let made = false;
   try {

@@ -23,6 +23,18 @@ export interface NativeTarget {
   readonly libs?: readonly string[];
 }
 
+/** A static executable without libc. */
+const FREESTANDING: readonly string[] = [
+  "-static",
+  "-nostdlib",
+  "-ffreestanding",
+  "-fno-stack-protector",
+  "-fno-asynchronous-unwind-tables",
+  "-fcf-protection=none",
+  "-fpie",
+  "-no-pie",
+];
+
 /** What every C file here must stand. */
 export const commonFlags: readonly string[] = ["-O2", "-Wall", "-Wextra", "-Werror", "-std=gnu11", "-D_GNU_SOURCE"];
 
@@ -44,14 +56,7 @@ export const nativeTargets: readonly NativeTarget[] = [
     extensions: [".c", ".S"],
     out: "build/stub.elf",
     flags: [
-      "-static",
-      "-nostdlib",
-      "-ffreestanding",
-      "-fno-stack-protector",
-      "-fno-asynchronous-unwind-tables",
-      "-fcf-protection=none",
-      "-fpie",
-      "-no-pie",
+      ...FREESTANDING,
       "-mno-red-zone",
       "-mgeneral-regs-only",
       "-I{src}",
@@ -68,14 +73,7 @@ export const nativeTargets: readonly NativeTarget[] = [
     extensions: [".c"],
     out: "build/tsvisor",
     flags: [
-      "-static",
-      "-nostdlib",
-      "-ffreestanding",
-      "-fno-stack-protector",
-      "-fno-asynchronous-unwind-tables",
-      "-fcf-protection=none",
-      "-fpie",
-      "-no-pie",
+      ...FREESTANDING,
       "-Wl,--build-id=none",
       "-Wl,-z,noexecstack",
       "-Wl,-Ttext-segment=0x600000000000",

@@ -24,6 +24,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+bool is_training(void) {
+  return getenv("TSVISOR_TRAINING") != NULL;
+}
+
 /* The addon's writable variables: where they are, and a copy of what they were at first. NULL: none was kept. */
 static struct {
   char *at;
@@ -195,7 +199,7 @@ void freeze_register(napi_env env, napi_value exports) {
       {"freeze", js_freeze},
   };
   DEFINE_METHODS(env, exports, methods);
-  if (getenv("TSVISOR_TRAINING") == NULL || variables.copy != NULL) return;
+  if (!is_training() || variables.copy != NULL) return;
   dl_iterate_phdr(find_variables, NULL);
   char *copy = malloc(variables.len);
   if (copy == NULL) return;

@@ -2,6 +2,11 @@
 #ifndef TSVISOR_FREEZE_H
 #define TSVISOR_FREEZE_H
 
+#include <stdbool.h>
+
 void image_give_back(void);
+
+/* Whether the build trains. */
+bool is_training(void);
 
 #endif

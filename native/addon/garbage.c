@@ -1,10 +1,10 @@
 /* See garbage.h. */
 #include "garbage.h"
+#include "freeze.h"
 #include "v8.h"
 
 #include <malloc.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 /*
  * Garbage and free pages that are worth a pause of some 50 ms when nothing else is to be done: so much more than there was after the
@@ -125,7 +125,7 @@ void garbage_soon(void) {
 
 void garbage_look(bool resting) {
   /* A collection under pressure throws optimized code away, which is what a training run is for. */
-  if (getenv("TSVISOR_TRAINING") != NULL || !watching()) return;
+  if (is_training() || !watching()) return;
   struct amount now = measure(TOTAL_HEAP_SIZE);
   if (resting)
     look_resting(now);

@@ -348,9 +348,14 @@ function finish(
   return file;
 }
 
+/** The set-ID bits that a change of the file's contents by `creds` takes away. */
+function setIdToDrop(inode: Inode, creds: Credentials): number {
+  return creds.hasCap(CAP_FSETID) ? 0 : privBitsToDrop(inode.mode);
+}
+
 /** Who writes to a file takes its set-ID bits away, unless it (not who opened the file) may keep them. */
 export function dropSetId(inode: Inode, creds: Credentials): void {
-  const drop = creds.hasCap(CAP_FSETID) ? 0 : privBitsToDrop(inode.mode);
+  const drop = setIdToDrop(inode, creds);
   if (drop === 0) return;
   change.mask = ATTR_MODE;
   change.mode = inode.mode & S_IALLUGO & ~drop;
@@ -359,7 +364,7 @@ export function dropSetId(inode: Inode, creds: Credentials): void {
 
 /** Sets the size of a regular file, dropping set-ID bits as a write by `creds` does. Checks were made before. */
 export function truncateInode(inode: Inode, size: number, creds: Credentials): number {
-  const drop = creds.hasCap(CAP_FSETID) ? 0 : privBitsToDrop(inode.mode);
+  const drop = setIdToDrop(inode, creds);
   change.mask = ATTR_SIZE;
   change.size = size;
   if (drop !== 0) {
