@@ -72,12 +72,7 @@ export const nativeTargets: readonly NativeTarget[] = [
     dir: "native/restore",
     extensions: [".c"],
     out: "build/tsvisor",
-    flags: [
-      ...FREESTANDING,
-      "-Wl,--build-id=none",
-      "-Wl,-z,noexecstack",
-      "-Wl,-Ttext-segment=0x600000000000",
-    ],
+    flags: [...FREESTANDING, "-Wl,--build-id=none", "-Wl,-z,noexecstack", "-Wl,-Ttext-segment=0x600000000000"],
   },
   {
     // The vDSO that the loader maps into every guest program.
