@@ -437,6 +437,7 @@ function checkRwFlags(file: FileDescription, flags: number, takes: boolean): num
   const takesFlags = takes && (file.inode === null || !file.inode.isDir);
   if ((flags & ~RWF_HIPRI) !== 0 && !takesFlags) return -EOPNOTSUPP;
   if ((flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0) return -EINVAL;
+  if ((flags & RWF_NOWAIT) !== 0 && !file.takesNoWait) return -EOPNOTSUPP;
   return 0;
 }
 

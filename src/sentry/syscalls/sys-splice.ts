@@ -221,14 +221,18 @@ function spliceIn(t: Task, from: FileDescription, pos: number, pipe: Pipe, len: 
 
 /** Files that splice reads from. */
 function givesSplice(file: FileDescription): boolean {
-  if (!file.canSplice) return false;
-  const type = typeOf(file);
-  return type === S_IFREG || type === S_IFBLK || type === S_IFCHR || type === S_IFSOCK || type === S_IFIFO;
+  return file.canSplice && hasBytes(file);
 }
 
-/** Files that splice writes to. */
+/** Files that splice and sendfile write to. */
 function takesSplice(file: FileDescription): boolean {
-  return givesSplice(file);
+  return file.canSpliceInto && hasBytes(file);
+}
+
+/** Of a type that has bytes: eventfd and the like have none. */
+function hasBytes(file: FileDescription): boolean {
+  const type = typeOf(file);
+  return type === S_IFREG || type === S_IFBLK || type === S_IFCHR || type === S_IFSOCK || type === S_IFIFO;
 }
 
 /** ssize_t tee(int fdin, int fdout, size_t len, unsigned int flags) */
@@ -319,6 +323,11 @@ export function sendfile(t: Task, a: SyscallArgs): number {
     let n = from.pread(seq, pos);
     if (n <= 0) {
       r = n;
+      break;
+    }
+    // Only now: at the end of its source, sendfile into anything gives 0.
+    if (!takesSplice(to)) {
+      r = -EINVAL;
       break;
     }
     if (typeOf(to) === S_IFREG && to.hasWrite) {

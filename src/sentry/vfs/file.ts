@@ -185,9 +185,17 @@ export abstract class FileDescription {
   get takesWriteFlags(): boolean {
     return this.takesRwFlags;
   }
-  /** Whether splice and sendfile move its bytes. */
+  /** Whether preadv2 and pwritev2 take RWF_NOWAIT. */
+  get takesNoWait(): boolean {
+    return false;
+  }
+  /** Whether splice and sendfile take bytes out of it. */
   get canSplice(): boolean {
     return true;
+  }
+  /** Whether splice and sendfile put bytes into it. */
+  get canSpliceInto(): boolean {
+    return this.canSplice;
   }
   pread(_seq: IoSequence, _off: number): number {
     return -ESPIPE;

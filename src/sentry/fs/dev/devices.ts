@@ -55,12 +55,21 @@ abstract class MemDeviceFile extends FileDescription {
   override get canPoll(): boolean {
     return false;
   }
+  override get takesNoWait(): boolean {
+    return true;
+  }
   override sync(): number {
     return -EINVAL;
   }
 }
 
 class NullFile extends MemDeviceFile {
+  override get canSplice(): boolean {
+    return false;
+  }
+  override get canSpliceInto(): boolean {
+    return true;
+  }
   override read(_seq: IoSequence): number {
     return 0;
   }
@@ -81,6 +90,15 @@ class ZeroFile extends MemDeviceFile {
 }
 
 class FullFile extends MemDeviceFile {
+  override get takesNoWait(): boolean {
+    return false;
+  }
+  override get takesWriteFlags(): boolean {
+    return false;
+  }
+  override get canSpliceInto(): boolean {
+    return false;
+  }
   override read(seq: IoSequence): number {
     return seq.zero(seq.remaining);
   }

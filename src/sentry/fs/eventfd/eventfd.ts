@@ -29,6 +29,10 @@ export class EventFile extends FileDescription {
     return true;
   }
 
+  override get takesNoWait(): boolean {
+    return true;
+  }
+
   override get takesWriteFlags(): boolean {
     return false;
   }

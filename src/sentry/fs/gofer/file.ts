@@ -40,6 +40,10 @@ export class GoferFile extends SeekableFile {
   }
 
   /** @hot */
+  override get takesNoWait(): boolean {
+    return true;
+  }
+
   override pread(seq: IoSequence, off: number): number {
     if (seq.remaining === 0) return 0;
     const handle = this.node.getHandle(false);

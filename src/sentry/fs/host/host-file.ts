@@ -248,6 +248,10 @@ export class HostFile extends FileDescription {
     this.node = node;
   }
 
+  override get takesNoWait(): boolean {
+    return this.node.isRegular;
+  }
+
   override read(seq: IoSequence): number {
     if (seq.remaining === 0) return 0;
     const node = this.node;

@@ -228,6 +228,11 @@ export abstract class KernfsFile extends KernfsInode {
     return false;
   }
 
+  /** Whether it can be spliced, and read with flags: Linux has files with nothing but the simplest read and write. */
+  get takesIterators(): boolean {
+    return true;
+  }
+
   /** What poll(2) finds; `state`: what {@link opened} gave. */
   readiness(_state: unknown): number {
     return ALWAYS_READY;
@@ -308,6 +313,14 @@ export class KernfsTextFile extends SeekableFile {
 
   override get canPoll(): boolean {
     return this.node.canPoll;
+  }
+
+  override get takesRwFlags(): boolean {
+    return this.node.takesIterators;
+  }
+
+  override get canSplice(): boolean {
+    return this.node.takesIterators;
   }
 }
 

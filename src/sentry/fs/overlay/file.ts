@@ -51,6 +51,10 @@ export class OverlayFile extends SeekableFile {
     this.real.decRef();
   }
 
+  override get takesNoWait(): boolean {
+    return this.real.takesNoWait;
+  }
+
   /** Opens the upper file instead, once the contents have moved there. 0 or -errno. */
   private follow(): number {
     const data = this.node.data;

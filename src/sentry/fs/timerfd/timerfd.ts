@@ -113,6 +113,10 @@ export class TimerFile extends FileDescription implements TimerSink {
     return Math.max(0, Math.floor((this.clock.monotonicNs() - this.deadlineNs) / this.intervalNs)) + 1;
   }
 
+  override get takesNoWait(): boolean {
+    return true;
+  }
+
   override get hasRecords(): boolean {
     return true;
   }

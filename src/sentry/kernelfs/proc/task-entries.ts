@@ -140,6 +140,10 @@ class TaskFile extends KernfsFile {
     return this.kind.canPoll === true;
   }
 
+  override get takesIterators(): boolean {
+    return this.canPoll;
+  }
+
   /** Lists of mounts: readable, and in an exceptional state once after each change. */
   override readiness(state: unknown): number {
     if (!this.canPoll) return super.readiness(state);

@@ -87,6 +87,10 @@ class FdInfoFile extends KernfsFile {
     followOwner(this, this.t);
   }
 
+  override get takesIterators(): boolean {
+    return false;
+  }
+
   override opened(ctx: PathContext): unknown {
     return mayInspect(ctx, this.t) ? null : -EACCES;
   }

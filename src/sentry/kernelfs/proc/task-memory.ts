@@ -260,6 +260,14 @@ export class MemFile extends FileDescription {
     this.mm = mm;
   }
 
+  override get takesRwFlags(): boolean {
+    return false;
+  }
+
+  override get canSplice(): boolean {
+    return false;
+  }
+
   override read(seq: IoSequence): number {
     const n = this.pread(seq, this.offset);
     if (n > 0) this.offset += n;

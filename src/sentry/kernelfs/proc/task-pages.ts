@@ -41,6 +41,14 @@ export class PagemapFile extends SeekableFile {
     this.mm = mm;
   }
 
+  override get takesRwFlags(): boolean {
+    return false;
+  }
+
+  override get canSplice(): boolean {
+    return false;
+  }
+
   override pread(seq: IoSequence, off: number): number {
     const { mm } = this;
     if (mm === null || mm.users <= 0) return 0;

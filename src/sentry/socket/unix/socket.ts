@@ -452,6 +452,10 @@ export class UnixSocket extends FileDescription {
     return write ? this.sendTimeoutNs : this.receiveTimeoutNs;
   }
 
+  override get takesNoWait(): boolean {
+    return true;
+  }
+
   override read(seq: IoSequence): number {
     const n = this.receive(seq, 0, plainReceive);
     // read(2) has nowhere to put files: they are closed.
