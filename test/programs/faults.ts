@@ -398,6 +398,19 @@ const promises: readonly Fault[] = [
     stderr: null,
   },
   {
+    name: "streams that are files go on where they are",
+    body: `printf 'one\\ntwo\\nthree\\n' >data; "$tsvisor" do --platform=$platform -- sh -c 'read x; cat; echo end; grep pos /proc/self/fdinfo/1' <data >out 2>err; status=$?`,
+    status: [0],
+    stdout: "two\nthree\nend\npos:\t14\n",
+    stderr: null,
+  },
+  {
+    name: "streams that are files stay below the limit of files",
+    body: `"$tsvisor" do --platform=$platform -- bash -c 'echo begin; ulimit -f 1; head -c 3000 /dev/zero' >data 2>err; status=$?; stat -c %s data >out`,
+    status: [153],
+    stdout: "1024\n",
+  },
+  {
     name: "writes stay inside",
     body: `echo old >file; ${inSandbox("-- sh -c 'echo new >file; echo more >other; rm -rf /etc/passwd; cat file; ls'")}; [ "$(cat file)" = old ] && [ ! -e other ] && [ -e /etc/passwd ] || status=77`,
     status: [0],

@@ -92,7 +92,7 @@ export function ioctl(t: Task, a: SyscallArgs): number {
 function bytesLeft(t: Task, file: FileDescription, arg: number): number {
   const err = file.stat(stat);
   if (err < 0) return err;
-  return t.mm.writeU32(arg, (stat.size - file.offset) >>> 0) < 0 ? -EFAULT : 0;
+  return t.mm.writeU32(arg, (stat.size - file.position()) >>> 0) < 0 ? -EFAULT : 0;
 }
 
 function sizeOf(t: Task, file: FileDescription, arg: number): number {

@@ -67,7 +67,7 @@ function readFlock(t: Task, file: FileDescription, addr: number): number {
   lock.pid = v.getInt32(24, true);
   let base = 0;
   if (whence === SEEK_CUR) {
-    base = file.offset;
+    base = file.position();
   } else if (whence === SEEK_END) {
     const err = file.stat(stat);
     if (err < 0) return err;

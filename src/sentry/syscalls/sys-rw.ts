@@ -98,7 +98,7 @@ function readFault(t: Task, file: FileDescription, len: number, pos: number): nu
   if (inode !== null && inode.isRegular) {
     seq.clear();
     seq.push(t.kernel.scratch, 0, Math.min(len, t.kernel.scratch.length));
-    const n = file.pread(seq, pos === AT_POSITION ? file.offset : pos);
+    const n = file.pread(seq, pos === AT_POSITION ? file.position() : pos);
     if (n !== -ESPIPE) return n > 0 ? -EFAULT : n;
   }
   if (file instanceof UnixSocket && file.hasPackets) return file.receivable(0, len);
@@ -176,7 +176,7 @@ function prepareRegular(t: Task, file: FileDescription, pos: number, append: boo
 
 /** How many of `len` bytes may be written to a regular file under the limits of its size, or -errno. */
 function mostToWrite(t: Task, file: FileDescription, pos: number, append: boolean, len: number): number {
-  let at = pos === AT_POSITION ? file.offset : pos;
+  let at = pos === AT_POSITION ? file.position() : pos;
   if (append || (file.statusFlags & O_APPEND) !== 0) {
     const err = file.stat(sizeStat);
     if (err < 0) return err;
@@ -319,15 +319,16 @@ function writeVector(t: Task, file: FileDescription, addr: number, count: number
   let append = (flags & RWF_APPEND) !== 0;
   if ((file.statusFlags & O_APPEND) !== 0) append = pos !== AT_POSITION && (flags & RWF_NOAPPEND) === 0;
   if ((flags & RWF_NOAPPEND) !== 0 && (file.statusFlags & O_APPEND) !== 0 && pos === AT_POSITION) {
-    const r = writeSeq(t, file, file.offset, false, (flags & (RWF_SYNC | RWF_DSYNC)) !== 0);
-    if (r > 0) file.offset += r;
+    const at = file.position();
+    const r = writeSeq(t, file, at, false, (flags & (RWF_SYNC | RWF_DSYNC)) !== 0);
+    if (r > 0) file.setPosition(at + r);
     return r;
   }
   if (!append || pos !== AT_POSITION) return writeSeq(t, file, pos, append, (flags & (RWF_SYNC | RWF_DSYNC)) !== 0);
   if (file.inode === null || !file.inode.isRegular) return writeSeq(t, file, AT_POSITION, false, false);
   // RWF_APPEND with the file's own position, which moves to the new end.
   const r = writeSeq(t, file, 0, true, (flags & (RWF_SYNC | RWF_DSYNC)) !== 0);
-  if (r > 0) file.offset = sizeStat.size + r;
+  if (r > 0) file.setPosition(sizeStat.size + r);
   return r;
 }
 

@@ -124,7 +124,7 @@ function pipeToFile(t: Task, pipe: Pipe, to: FileDescription, pos: number, len: 
   while (done < len && pipe.length > 0) {
     let most = Math.min(len - done, CHUNK);
     if (typeOf(to) === S_IFREG) {
-      most = limitFileSize(t, (pos < 0 ? to.offset : pos) + done, most);
+      most = limitFileSize(t, pos < 0 ? to.position() : pos + done, most);
       if (most < 0) return done > 0 ? done : most;
     }
     const n = pipe.peek(buffer, 0, most);
@@ -214,8 +214,9 @@ export function splice(t: Task, a: SyscallArgs): number {
 /** fileToPipe from the given or the file's own position, which then moves. */
 function spliceIn(t: Task, from: FileDescription, pos: number, pipe: Pipe, len: number, nonblock: boolean): number {
   if (pos >= 0 || typeOf(from) !== S_IFREG) return fileToPipe(t, from, pos, pipe, len, nonblock);
-  const n = fileToPipe(t, from, from.offset, pipe, len, nonblock);
-  if (n > 0) from.offset += n;
+  const at = from.position();
+  const n = fileToPipe(t, from, at, pipe, len, nonblock);
+  if (n > 0) from.setPosition(at + n);
   return n;
 }
 
@@ -316,7 +317,7 @@ export function sendfile(t: Task, a: SyscallArgs): number {
   let done = t.progress;
   const before = done;
   len -= done;
-  if (pos < 0) pos = from.offset;
+  if (pos < 0) pos = from.position();
   let r = 0;
   while (len > 0) {
     useBuffer(len);
@@ -331,7 +332,7 @@ export function sendfile(t: Task, a: SyscallArgs): number {
       break;
     }
     if (typeOf(to) === S_IFREG && to.hasWrite) {
-      const most = limitFileSize(t, to.offset, n);
+      const most = limitFileSize(t, to.position(), n);
       if (most < 0) {
         r = most;
         break;
@@ -350,7 +351,7 @@ export function sendfile(t: Task, a: SyscallArgs): number {
   }
   if (done > before) {
     moved(from, to);
-    if (addr === 0) from.offset = pos;
+    if (addr === 0) from.setPosition(pos);
     else if (t.mm.writeI64(addr, pos) < 0) return -EFAULT;
   }
   if (r === -EAGAIN && (to.statusFlags & O_NONBLOCK) === 0) {
@@ -368,8 +369,8 @@ export function copyFileRange(t: Task, a: SyscallArgs): number {
   if (from === undefined || to === undefined) return -EBADF;
   const inAddr = a.ptr(1);
   const outAddr = a.ptr(3);
-  const inPos = inAddr === 0 ? from.offset : readOffset(t, inAddr);
-  const outPos = outAddr === 0 ? to.offset : readOffset(t, outAddr);
+  const inPos = inAddr === 0 ? from.position() : readOffset(t, inAddr);
+  const outPos = outAddr === 0 ? to.position() : readOffset(t, outAddr);
   if (Number.isNaN(inPos) || Number.isNaN(outPos)) return -EFAULT;
   if (a.i32(5) !== 0) return -EINVAL;
   if (typeOf(from) === S_IFDIR || typeOf(to) === S_IFDIR) return -EISDIR;
@@ -408,9 +409,9 @@ export function copyFileRange(t: Task, a: SyscallArgs): number {
   }
   if (done === 0) return 0;
   moved(from, to);
-  if (inAddr === 0) from.offset = inPos + done;
+  if (inAddr === 0) from.setPosition(inPos + done);
   else if (t.mm.writeI64(inAddr, inPos + done) < 0) return -EFAULT;
-  if (outAddr === 0) to.offset = outPos + done;
+  if (outAddr === 0) to.setPosition(outPos + done);
   else if (t.mm.writeI64(outAddr, outPos + done) < 0) return -EFAULT;
   return done;
 }

@@ -203,6 +203,14 @@ export abstract class FileDescription {
   pwrite(_seq: IoSequence, _off: number): number {
     return -ESPIPE;
   }
+  /** Where read and write go on. Files whose position is kept elsewhere ask there; others have it in {@link offset}. */
+  position(): number {
+    return this.offset;
+  }
+  /** Moves the position of a file that has one. */
+  setPosition(at: number): void {
+    this.offset = at;
+  }
   /** New offset or -errno. whence: SEEK_*. */
   seek(_off: number, _whence: number): number {
     return -ESPIPE;

@@ -63,6 +63,7 @@ import {
   WALK_PARENT,
   WALK_RESOLVE_SHIFT,
   WALK_ROOTED,
+  leave,
   lookupChild,
   walk,
   walkFrom,
@@ -195,10 +196,11 @@ function openCreate(
     while (cd.mountCount !== 0) {
       const over: Mount | null = cm.childAt(cd);
       if (over === null) break;
-      if ((resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
+      if ((resolve & RESOLVE_NO_XDEV) !== 0) return leave(over, -EXDEV);
       cm = over;
       cd = over.root;
     }
+    if (cm !== m) leave(cm, 0);
     if ((flags & O_EXCL) !== 0) return -EEXIST;
     const inode: Inode = cd.inode!;
     const type = inode.mode & S_IFMT;

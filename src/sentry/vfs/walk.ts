@@ -258,7 +258,7 @@ export function walkFrom(
       while (d.mountCount !== 0) {
         const over: Mount | null = m.childAt(d);
         if (over === null) break;
-        if ((resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
+        if ((resolve & RESOLVE_NO_XDEV) !== 0) return leave(over, -EXDEV);
         m = over;
         d = over.root;
       }
@@ -278,7 +278,7 @@ export function walkFrom(
     while (cd.mountCount !== 0) {
       const over: Mount | null = cm.childAt(cd);
       if (over === null) break;
-      if ((resolve & RESOLVE_NO_XDEV) !== 0) return -EXDEV;
+      if ((resolve & RESOLVE_NO_XDEV) !== 0) return leave(over, -EXDEV);
       cm = over;
       cd = over.root;
     }
@@ -339,7 +339,7 @@ export function walkFrom(
 }
 
 /** A walk ends in `m`, maybe with an error: `m` is used, as umount2(MNT_EXPIRE) asks. Gives `result`. */
-function leave(m: Mount, result: number): number {
+export function leave(m: Mount, result: number): number {
   if (m.expiring !== 0) m.expiring--;
   return result;
 }

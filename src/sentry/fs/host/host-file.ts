@@ -6,7 +6,17 @@
  * no more than is certain not to block. Await points: none.
  */
 import { EACCES, EAGAIN, EFAULT, EINVAL, ENXIO, EOPNOTSUPP, EPERM, ESPIPE } from "../../../abi/errno.ts";
-import { AT_EMPTY_PATH, O_ACCMODE, O_APPEND, O_NONBLOCK, O_RDONLY, O_WRONLY, RWF_NOWAIT } from "../../../abi/fcntl.ts";
+import {
+  AT_EMPTY_PATH,
+  O_ACCMODE,
+  O_APPEND,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_WRONLY,
+  RWF_NOWAIT,
+  SEEK_CUR,
+  SEEK_SET,
+} from "../../../abi/fcntl.ts";
 import { FIONREAD } from "../../../abi/ioctl.ts";
 import { PIPE_BUF } from "../../../abi/limits.ts";
 import { MSG_DONTWAIT, MSG_PEEK } from "../../../abi/socket.ts";
@@ -365,6 +375,15 @@ export class HostFile extends FileDescription {
     const n = node.host.writev(node.fd, seq, off, 0);
     if (n > 0) seq.advance(n);
     return n;
+  }
+
+  override position(): number {
+    const at = this.node.isRegular ? this.node.host.lseek(this.node.fd, 0, SEEK_CUR) : 0;
+    return at < 0 ? 0 : at;
+  }
+
+  override setPosition(at: number): void {
+    if (this.node.isRegular) this.node.host.lseek(this.node.fd, at, SEEK_SET);
   }
 
   override seek(off: number, whence: number): number {

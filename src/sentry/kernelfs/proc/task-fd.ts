@@ -101,7 +101,7 @@ class FdInfoFile extends KernfsFile {
     if (file === null) return -ENOENT;
     const flags = file.statusFlags | (t.fds.getCloexec(this.fd) ? O_CLOEXEC : 0);
     return (
-      `pos:\t${file.offset}\nflags:\t0${(flags >>> 0).toString(8)}\n` +
+      `pos:\t${file.position()}\nflags:\t0${(flags >>> 0).toString(8)}\n` +
       `mnt_id:\t${file.path === null ? 0 : file.path.mount.id}\nino:\t${file.inode === null ? 0 : file.inode.ino}\n` +
       locksOfFile(t, file) +
       file.fdInfo()
