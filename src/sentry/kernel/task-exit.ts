@@ -10,7 +10,7 @@ import type { Kernel } from "./kernel.ts";
 import { noteResident } from "./resident.ts";
 import { RUN_EXITED } from "./task.ts";
 import type { Task } from "./task.ts";
-import { checkGroupStopped, childSignal, killGroup, sendToGroup, userSignal } from "./task-signals.ts";
+import { checkGroupStopped, childSignal, killGroup, passOn, sendToGroup, userSignal } from "./task-signals.ts";
 import type { ThreadGroup } from "./thread-group.ts";
 
 /** Ends a thread. Precondition: its context is stopped (or gone). `status`: wait(2) status word. */
@@ -45,6 +45,7 @@ export function exitTask(t: Task, status: number): void {
   if (g.tasks.length > 0) {
     t.fs.decRef();
     if (!t.isLeader) forgetTask(t);
+    passOn(t, ~t.maskLo, ~t.maskHi);
     checkGroupStopped(g);
     g.exitQueue.notify(EV_IN);
     return;

@@ -215,11 +215,32 @@ export function kick(t: Task): void {
   }
 }
 
-/** A thread's blocked set changed: signals of the process that it used to block may now be its to handle. */
+/** A thread's blocked set changes. What it would have taken of the process's pending signals, and blocks now, others may take. */
 export function setMask(t: Task, lo: number, hi: number): void {
+  const { pending } = t.group;
+  const lostLo = pending.lo & lo & ~t.maskLo;
+  const lostHi = pending.hi & hi & ~t.maskHi;
   // SIGKILL and SIGSTOP cannot be blocked.
   t.maskLo = lo & ~((1 << 8) | (1 << 18));
   t.maskHi = hi | 0;
+  if ((lostLo | lostHi) !== 0) passOn(t, lostLo, lostHi);
+}
+
+/** The thread takes no signals of these numbers any more: those that are pending for the process are for other threads to see. */
+export function passOn(t: Task, lo: number, hi: number): void {
+  const { pending, tasks } = t.group;
+  let restLo = pending.lo & lo;
+  let restHi = pending.hi & hi;
+  for (const other of tasks) {
+    if ((restLo | restHi) === 0) return;
+    if (other === t || other.run === RUN_EXITED) continue;
+    const deafLo = other.maskLo & ~other.waitSetLo;
+    const deafHi = other.maskHi & ~other.waitSetHi;
+    if (((restLo & ~deafLo) | (restHi & ~deafHi)) === 0) continue;
+    restLo &= deafLo;
+    restHi &= deafHi;
+    kick(other);
+  }
 }
 
 /** sigaction made `sig` ignored: pending ones are thrown away. */

@@ -44,6 +44,7 @@ import {
   discardIgnored,
   isSignal,
   maySignal,
+  passOn,
   sendToGroup,
   sendToProcessGroup,
   sendToTask,
@@ -342,8 +343,11 @@ function sysPause(t: Task): number {
 }
 
 function endSigtimedwait(t: Task): number {
+  const lo = t.waitSetLo & t.maskLo;
+  const hi = t.waitSetHi & t.maskHi;
   t.waitSetLo = 0;
   t.waitSetHi = 0;
+  passOn(t, lo, hi);
   return -EINTR;
 }
 
