@@ -88,13 +88,13 @@ async function main(chosen: readonly string[]): Promise<Count[]> {
   if (!isBuilt) counts.push({ suite: "build", passed: 0, failed: 1, skipped: 0 });
   const temporary = mkdtempSync(join(tmpdir(), "tsvisor-test-"));
   try {
-    for (const suite of suites) {
+    for (const [i, suite] of suites.entries()) {
       if (chosen.length > 0 && !chosen.includes(suite.name)) continue;
       // Only the checks make sense when there is nothing to start.
       if (!isBuilt && suite.name !== "ok") continue;
       const startedMs = performance.now();
       console.log(`\n== ${suite.name}`);
-      const found = runSuite(suite, env, join(temporary, suite.name));
+      const found = runSuite(suite, env, join(temporary, `${i}`));
       console.log(`== ${suite.name}: ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
       counts.push(...found);
     }
