@@ -405,6 +405,13 @@ const promises: readonly Fault[] = [
     stderr: null,
   },
   {
+    name: "streams that are files have other positions when opened again",
+    body: `printf 'one\\ntwo\\n' >data; "$tsvisor" do --platform=$platform -- sh -c 'read x; cat /dev/stdin; cat; echo lost >>/dev/stdout; echo done' <data >out 2>err; status=$?`,
+    status: [0],
+    stdout: "one\ntwo\ntwo\ndone\n",
+    stderr: null,
+  },
+  {
     name: "streams that are files stay below the limit of files",
     body: `"$tsvisor" do --platform=$platform -- bash -c 'echo begin; ulimit -f 1; head -c 3000 /dev/zero' >data 2>err; status=$?; stat -c %s data >out`,
     status: [153],

@@ -39,11 +39,11 @@ export class GoferFile extends SeekableFile {
     this.writeFlags = (flags & O_SYNC) === O_SYNC ? RWF_SYNC : (flags & O_DSYNC) !== 0 ? RWF_DSYNC : 0;
   }
 
-  /** @hot */
   override get takesNoWait(): boolean {
     return true;
   }
 
+  /** @hot */
   override pread(seq: IoSequence, off: number): number {
     if (seq.remaining === 0) return 0;
     const handle = this.node.getHandle(false);

@@ -53,6 +53,7 @@ import type { IoctlContext } from "../../vfs/file.ts";
 import { ATTR_SIZE, Inode } from "../../vfs/inode.ts";
 import type { SetAttr } from "../../vfs/inode.ts";
 import type { VirtualFileSystem } from "../../vfs/vfs.ts";
+import { ReopenedHostFile } from "./reopened-file.ts";
 
 /** Told that a host fd is ready. */
 export interface HostReadyListener {
@@ -184,13 +185,13 @@ export class HostInode extends Inode implements Mappable, MappedFile {
     return true;
   }
 
-  /** Reopening through /proc/self/fd: the same host description, as far as its mode allows. */
+  /** Reopening through /proc/self/fd: the same host description, as far as its mode allows; regular files have a position of their own. */
   override open(flags: number): FileDescription | number {
     if ((this.mode & S_IFMT) === S_IFSOCK) return -ENXIO;
     const have = this.host.fcntlGetfl(this.fd) & O_ACCMODE;
     const want = flags & O_ACCMODE;
     if ((want !== O_WRONLY && have === O_WRONLY) || (want !== O_RDONLY && have === O_RDONLY)) return -EACCES;
-    return new HostFile(this);
+    return this.isRegular ? new ReopenedHostFile(this) : new HostFile(this);
   }
 
   /** EV_* that hold now, without blocking. */
