@@ -164,6 +164,50 @@ static napi_value js_recvmsg(napi_env env, napi_callback_info info) {
   return ret(env, result);
 }
 
+/* Room for one descriptor. */
+union one_fd {
+  struct cmsghdr header;
+  char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+/* sendFd(socket, fd): a byte, and a descriptor with it. 0 or -errno. */
+static napi_value js_send_fd(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  ARG_I32(socket, 0);
+  ARG_I32(fd, 1);
+  char byte = 0;
+  struct iovec vector = {.iov_base = &byte, .iov_len = 1};
+  union one_fd control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))}};
+  memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
+  struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+  int64_t result = RETRY(sendmsg(socket, &message, MSG_NOSIGNAL));
+  return ret(env, result > 0 ? 0 : result);
+}
+
+/* recvFd(socket): takes what sendFd sent; the descriptor, or -errno. -EBADMSG: there was no byte, or not one descriptor with it. */
+static napi_value js_recv_fd(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_I32(socket, 0);
+  char byte;
+  struct iovec vector = {.iov_base = &byte, .iov_len = 1};
+  union one_fd control;
+  struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control};
+  int64_t result;
+  do {
+    /* Without the padding, in which a second one would find room. */
+    message.msg_controllen = CMSG_LEN(sizeof(int));
+    result = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  } while (result == -1 && errno == EINTR);
+  if (result < 0) return ret(env, -errno);
+  int fd = -1;
+  const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (header != NULL && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int)))
+    memcpy(&fd, CMSG_DATA(header), sizeof(int));
+  if (fd >= 0 && result == 1 && (message.msg_flags & MSG_CTRUNC) == 0) return ret(env, fd);
+  if (fd >= 0) close(fd);
+  return ret(env, -EBADMSG);
+}
+
 static napi_value js_shutdown(napi_env env, napi_callback_info info) {
   ARGS(2);
   ARG_I32(fd, 0);
@@ -206,7 +250,7 @@ void sock_register(napi_env env, napi_value exports) {
       {"socketpair", js_socketpair}, {"pipe2", js_pipe2},        {"eventfd", js_eventfd},
       {"unixConnect", js_unix_connect}, {"unixListen", js_unix_listen}, {"accept", js_accept},
       {"sendmsg", js_sendmsg},       {"recvmsg", js_recvmsg},    {"shutdown", js_shutdown},
-      {"poll", js_poll},
+      {"sendFd", js_send_fd},        {"recvFd", js_recv_fd},     {"poll", js_poll},
   };
   DEFINE_METHODS(env, exports, methods);
 }

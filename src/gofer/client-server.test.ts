@@ -13,7 +13,7 @@ import {
   RENAME_EXCHANGE,
   RENAME_NOREPLACE,
 } from "../abi/fcntl.ts";
-import { IN_CREATE } from "../abi/inotify.ts";
+import { IN_CREATE, IN_MOVED_TO } from "../abi/inotify.ts";
 import * as m from "../abi/stat.ts";
 import { Stat } from "../abi/stat.ts";
 import { StatFs } from "../abi/statfs.ts";
@@ -469,6 +469,26 @@ describe("watches", () => {
     assert.equal(watched(), 128);
     client.unwatch(9999);
     assert.equal(watched(), 1);
+  });
+
+  test("an event of a rename is not merged with that of another rename to the same name", () => {
+    const { path, host } = rig;
+    fs.mkdirSync(join(path, "watched"));
+    fs.writeFileSync(join(path, "watched", "a"), "");
+    fs.writeFileSync(join(path, "elsewhere"), "");
+    const dir = lookup(rig, "watched");
+    const wd = client.watch(dir, IN_MOVED_TO, stat);
+    const buf = new Uint8Array(4096);
+    host.read(fd, buf, 0, buf.length);
+    assert.equal(client.rename(dir, "a", dir, "b", 0, stat), 0);
+    assert.equal(stat.ino, fs.statSync(join(path, "watched", "b")).ino);
+    fs.renameSync(join(path, "elsewhere"), join(path, "watched", "b"));
+    const n = host.read(fd, buf, 0, buf.length);
+    const view = new DataView(buf.buffer);
+    let moved = 0;
+    for (let at = 0; at < n; at += 16 + view.getUint32(at + 12, true)) if (view.getInt32(at, true) === wd) moved++;
+    assert.equal(moved, 2);
+    client.unwatch(wd);
   });
 
   test("are not left behind by a request that fails", () => {

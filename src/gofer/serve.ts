@@ -15,7 +15,6 @@ import type { Channel } from "./channel.ts";
 
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
-const ONE_BYTE: Uint8Array = new Uint8Array(1);
 const NO_FDS: readonly number[] = [];
 
 /** One connected socket and its server. */
@@ -66,11 +65,10 @@ export class Connection {
     const n = this.server.handle(request, len, reply);
     this.hasPassed = false;
     if (this.server.donatedFd < 0) return n;
-    this.#donated[0] = this.server.donatedFd;
-    const sent = n < 0 ? n : host.sendmsg(this.fd, ONE_BYTE, 0, 1, this.#donated, MSG_NOSIGNAL);
+    const failed = n < 0 ? n : host.sendFd(this.fd, this.server.donatedFd);
     this.server.closeDonated();
-    this.hasPassed = sent === 1;
-    return sent === 1 ? n : -ECONNRESET;
+    this.hasPassed = failed === 0;
+    return failed === 0 ? n : -ECONNRESET;
   }
 
   #send(host: Host, len: number): boolean {

@@ -110,6 +110,23 @@ test("vectored input and output over one array and over several", () => {
   host.close(fd);
 });
 
+test("attributes as 9P has them, of a file and of what was renamed", () => {
+  const size = 108;
+  const buf = new Uint8Array(size + 8);
+  const fd = host.openat(dir, "attr", O_RDWR | O_CREAT | O_EXCL, 0o640);
+  assert.equal(host.attrAt(fd, "", AT_EMPTY_PATH, buf, 3), 0);
+  const view = new DataView(buf.buffer);
+  assert.equal(view.getUint32(3, true), stat(fd, "", AT_EMPTY_PATH)[HSTAT_MODE]);
+  assert.equal(host.attrAt(dir, "missing", 0, buf, 3), -ENOENT);
+  assert.throws(() => host.attrAt(fd, "", AT_EMPTY_PATH, buf, 9), RangeError);
+  assert.equal(host.renameAttr(dir, "missing", dir, "new", 0, -1, buf, 0), -ENOENT);
+  assert.throws(() => host.renameAttr(dir, "attr", dir, "new", 0, -1, buf, 9), RangeError);
+  assert.equal(host.renameAttr(dir, "attr", dir, "new", 0, fd, buf, 8), 0);
+  assert.equal(view.getUint32(8, true), stat(dir, "new", 0)[HSTAT_MODE]);
+  assert.equal(host.unlinkat(dir, "new", 0), 0);
+  host.close(fd);
+});
+
 test("names: directories, links, rename, unlink", () => {
   assert.equal(host.mkdirat(dir, "d", 0o755), 0);
   assert.equal(host.mkdirat(dir, "d", 0o755), -EEXIST);

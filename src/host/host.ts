@@ -142,6 +142,22 @@ export interface Host {
   symlinkat(target: string, dirfd: number, path: string): number;
   linkat(olddir: number, oldpath: string, newdir: number, newpath: string, flags: number): number;
   renameat2(olddir: number, oldpath: string, newdir: number, newpath: string, flags: number): number;
+  /** Attributes as 9P carries them, 108 bytes of `buf` from `off`. flags as fstatat has them. */
+  attrAt(dirfd: number, path: string, flags: number, buf: Uint8Array, off: number): number;
+  /**
+   * renameat2, then the attributes of what has the new name, as attrAt writes them; zeros: nothing has. `mark`: a descriptor from
+   * which a byte is read in between, or -1.
+   */
+  renameAttr(
+    olddir: number,
+    oldpath: string,
+    newdir: number,
+    newpath: string,
+    flags: number,
+    mark: number,
+    buf: Uint8Array,
+    off: number,
+  ): number;
   fchmod(fd: number, mode: number): number;
   /** flags (AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW) need Linux 6.6, else -EOPNOTSUPP. */
   fchmodat(dirfd: number, path: string, mode: number, flags?: number): number;
@@ -203,6 +219,10 @@ export interface Host {
    * were more than FDS_MAX, all of them were closed.
    */
   recvmsg(fd: number, buf: Uint8Array, off: number, len: number, fdsOut: Int32Array, flags: number): number;
+  /** Sends a byte, and a descriptor with it. 0 or -errno. */
+  sendFd(socket: number, fd: number): number;
+  /** Takes what sendFd sent: the descriptor (CLOEXEC). -EBADMSG: it was something else. */
+  recvFd(socket: number): number;
   shutdown(fd: number, how: number): number;
   /**
    * Sends a request through shared memory and waits for the reply, its length; `CHANNEL_HAS_FD` of the header then tells

@@ -3,7 +3,17 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { E2BIG, EADDRINUSE, EAGAIN, ECONNREFUSED, EMSGSIZE, ENAMETOOLONG, EPIPE } from "../abi/errno.ts";
+import {
+  E2BIG,
+  EADDRINUSE,
+  EAGAIN,
+  EBADF,
+  EBADMSG,
+  ECONNREFUSED,
+  EMSGSIZE,
+  ENAMETOOLONG,
+  EPIPE,
+} from "../abi/errno.ts";
 import { AT_EMPTY_PATH } from "../abi/fcntl.ts";
 import { POLLHUP, POLLIN, POLLOUT } from "../abi/poll.ts";
 import { AF_UNIX, MSG_DONTWAIT, SOCK_SEQPACKET, SOCK_STREAM } from "../abi/socket.ts";
@@ -49,6 +59,26 @@ test("messages carry bytes and file descriptors", () => {
   host.close(a);
   assert.equal(host.recvmsg(b, into, 0, 32, fds, 0), 0);
   assert.equal(host.sendmsg(b, buf, 0, 1, [], 0), -EPIPE, "and no SIGPIPE");
+  host.close(b);
+});
+
+test("one descriptor with one byte, and nothing else", () => {
+  const [a, b] = pair(SOCK_STREAM);
+  const before = openFds();
+  assert.equal(host.sendFd(a, a), 0);
+  const fd = host.recvFd(b);
+  assert.equal(inode(fd), inode(a));
+  assert.equal(host.close(fd), 0);
+  const byte = new Uint8Array(1);
+  assert.equal(host.sendmsg(a, byte, 0, 1, [], 0), 1);
+  assert.equal(host.recvFd(b), -EBADMSG);
+  assert.equal(host.sendmsg(a, byte, 0, 1, [a, b], 0), 1);
+  assert.equal(host.recvFd(b), -EBADMSG);
+  assert.equal(host.sendFd(a, -1), -EBADF);
+  assert.equal(openFds(), before);
+  host.close(a);
+  assert.equal(host.recvFd(b), -EBADMSG);
+  assert.equal(host.sendFd(b, b), -EPIPE);
   host.close(b);
 });
 

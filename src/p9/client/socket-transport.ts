@@ -10,6 +10,8 @@ export interface SocketHost {
   sendmsg(fd: number, buf: Uint8Array, off: number, len: number, fds: readonly number[], flags: number): number;
   /** Bytes received, 0 at the end, or -errno; received fds go to fdsOut from 0, their count to its last element. */
   recvmsg(fd: number, buf: Uint8Array, off: number, len: number, fdsOut: Int32Array, flags: number): number;
+  /** Takes the descriptor that comes with one byte; or -errno. */
+  recvFd(socket: number): number;
   close(fd: number): number;
   poll(set: Int32Array, n: number, timeoutMs: number): number;
   mapWindow(fd: number, len: number): ArrayBuffer | number;
@@ -41,7 +43,6 @@ export class SocketTransport implements Transport {
   #channel: Uint8Array | null = null;
   #header: Int32Array = new Int32Array(0);
   #connection = 0;
-  #byte: Uint8Array = new Uint8Array(1);
   #pollSet: Int32Array = new Int32Array(3);
 
   /** Takes over `fd`, a blocking socket. */
@@ -97,9 +98,9 @@ export class SocketTransport implements Transport {
       n = this.#host.channelRequest(memory, this.#connection, buf, 0, this.reply, PATIENCE_NS);
     }
     if (n > 0 && this.#header[CHANNEL_HAS_FD] !== 0) {
-      const got = this.#host.recvmsg(this.fd, this.#byte, 0, 1, this.#fds, 0);
-      if (got !== 1) return got < 0 ? got : -ECONNRESET;
-      this.#keepFds();
+      const fd = this.#host.recvFd(this.fd);
+      if (fd < 0) return fd;
+      this.#fd = fd;
     }
     return n;
   }

@@ -56,9 +56,25 @@ export interface P9Backend {
   symlinkat(target: string, dirfd: number, path: string): number;
   linkat(olddir: number, oldpath: string, newdir: number, newpath: string, flags: number): number;
   renameat2(olddir: number, oldpath: string, newdir: number, newpath: string, flags: number): number;
+  /** Attributes as encodeAttr writes them, ATTR_SIZE bytes of `buf` from `off`. flags as fstatat has them. */
+  attrAt(dirfd: number, path: string, flags: number, buf: Uint8Array, off: number): number;
+  /**
+   * renameat2, then the attributes of what has the new name, as attrAt writes them; zeros: nothing has. `mark`: an fd from which a
+   * byte is read in between, or -1.
+   */
+  renameAttr(
+    olddir: number,
+    oldpath: string,
+    newdir: number,
+    newpath: string,
+    flags: number,
+    mark: number,
+    buf: Uint8Array,
+    off: number,
+  ): number;
   fchmod(fd: number, mode: number): number;
-  /** Follows the last component, as fchmodat(2) without flags does. */
-  fchmodat(dirfd: number, path: string, mode: number): number;
+  /** Follows the last component, as fchmodat(2) without flags does. Flags (AT_EMPTY_PATH) need Linux 6.6, else -EOPNOTSUPP. */
+  fchmodat(dirfd: number, path: string, mode: number, flags?: number): number;
   fchownat(dirfd: number, path: string, uid: number, gid: number, flags: number): number;
   utimensat(
     dirfd: number,

@@ -10,7 +10,7 @@ import type { SetAttr } from "../wire/records.ts";
 import { readStat } from "./backend.ts";
 import { Fid, releaseHandle } from "./fid.ts";
 import type { P9Server } from "./server.ts";
-import { replyAttr } from "./shared.ts";
+import { replyAttrOf } from "./shared.ts";
 
 const fidMsg = new FidOnly();
 const getattrMsg = new Tgetattr();
@@ -50,9 +50,7 @@ export function setattrx(s: P9Server): number {
   const fid = s.fids.get(setattrxMsg.fid);
   if (fid === undefined) return -e.EBADF;
   const failed = apply(s, fid, setattrxMsg.set);
-  if (failed < 0) return failed;
-  const gone = s.statFd(fid.handle.fd);
-  return gone < 0 ? gone : replyAttr(s);
+  return failed < 0 ? failed : replyAttrOf(s, fid.handle.fd);
 }
 
 export function setattrat(s: P9Server): number {
@@ -70,13 +68,10 @@ export function setattrat(s: P9Server): number {
   const isSame =
     stat.dev === q.dev && stat.ino === q.ino && stat.btimeSec === q.btimeSec && stat.btimeNsec === q.btimeNsec;
   let failed = isSame ? apply(s, fid, q.set) : -e.ESTALE;
-  if (failed === 0) failed = s.statFd(handle.fd);
-  if (failed < 0) {
-    releaseHandle(s.host, handle);
-    return failed;
-  }
-  s.addFid(fid);
-  return replyAttr(s);
+  if (failed === 0) failed = replyAttrOf(s, handle.fd);
+  if (failed < 0) releaseHandle(s.host, handle);
+  else s.addFid(fid);
+  return failed;
 }
 
 /**
@@ -97,7 +92,7 @@ function apply(s: P9Server, fid: Fid, set: SetAttr): number {
   if ((valid & c.SETATTR_MODE) !== 0) {
     // Before Linux 6.6 some file systems would change a symbolic link's mode here.
     if (handle.type === S_IFLNK) return -e.EOPNOTSUPP;
-    const err = s.host.fchmodat(s.options.procFd, String(handle.fd), set.mode & S_IALLUGO);
+    const err = setMode(s, handle.fd, set.mode & S_IALLUGO);
     if (err < 0) return err;
   }
   if ((valid & c.SETATTR_SIZE) !== 0) {
@@ -108,6 +103,21 @@ function apply(s: P9Server, fid: Fid, set: SetAttr): number {
     return setTimes(s, handle.fd, set);
   }
   return 0;
+}
+
+/** fchmodat2(2) came with Linux 6.6, and utimensat(2) with an empty path with 5.8: where they fail and /proc does not, it is asked first. */
+let lacksEmptyMode = false;
+let lacksEmptyTimes = false;
+
+function setMode(s: P9Server, fd: number, mode: number): number {
+  if (!lacksEmptyMode) {
+    const err = s.host.fchmodat(fd, "", mode, AT_EMPTY_PATH);
+    // Filters that do not know the call say EPERM.
+    if (err !== -e.EOPNOTSUPP && err !== -e.EPERM) return err;
+  }
+  const err = s.host.fchmodat(s.options.procFd, String(fd), mode);
+  if (err === 0) lacksEmptyMode = true;
+  return err;
 }
 
 function truncate(s: P9Server, fid: Fid, size: number): number {
@@ -131,8 +141,15 @@ function setTimes(s: P9Server, fd: number, set: SetAttr): number {
   if ((valid & c.SETATTR_MTIME) !== 0) mtimeNs = (valid & c.SETATTR_MTIME_SET) !== 0 ? set.mtimeNs : UTIME_NOW;
   if ((valid & c.SETATTR_ATIME_SET) !== 0 && set.atimeNs >= NSEC_PER_SEC) return -e.EINVAL;
   if ((valid & c.SETATTR_MTIME_SET) !== 0 && set.mtimeNs >= NSEC_PER_SEC) return -e.EINVAL;
-  // Through /proc: utimensat takes an empty path only since Linux 5.8. The jump ends at the file itself, be it a symbolic link.
-  return s.host.utimensat(s.options.procFd, String(fd), set.atime, atimeNs, set.mtime, mtimeNs, 0);
+  const { host, options } = s;
+  if (!lacksEmptyTimes) {
+    const err = host.utimensat(fd, "", set.atime, atimeNs, set.mtime, mtimeNs, AT_EMPTY_PATH);
+    if (err !== -e.EINVAL) return err;
+  }
+  // The jump of /proc ends at the file itself, be it a symbolic link.
+  const err = host.utimensat(options.procFd, String(fd), set.atime, atimeNs, set.mtime, mtimeNs, 0);
+  if (err === 0) lacksEmptyTimes = true;
+  return err;
 }
 
 export function statfs(s: P9Server): number {

@@ -11,7 +11,7 @@ import { Fid, PathHandle, releaseHandle } from "./fid.ts";
 import type { RecordLock } from "./locks.ts";
 import { writeXattr } from "./ops-xattr.ts";
 import type { P9Server } from "./server.ts";
-import { checkName, fillQid, openDir, replyAttr } from "./shared.ts";
+import { checkName, fillQid, openDir, replyAttr, replyAttrOf } from "./shared.ts";
 
 const lopenMsg = new Tlopen();
 const lcreateMsg = new Tlcreate();
@@ -302,9 +302,9 @@ export function allocate(s: P9Server): number {
   const fd = isOwn ? s.reopen(fid.handle.fd, f.O_WRONLY | f.O_NONBLOCK) : fid.openFd;
   if (fd < 0) return fd;
   let result = s.host.fallocate(fd, m.mode, m.offset, m.length);
-  if (result >= 0) result = s.statFd(fd);
+  if (result >= 0) result = replyAttrOf(s, fd);
   if (isOwn) s.host.close(fd);
-  return result < 0 ? result : replyAttr(s);
+  return result;
 }
 
 /** The request's lock with its file's identity, or -errno. */

@@ -7,12 +7,12 @@ import * as c from "../wire/constants.ts";
 import { Tmakeat, Trename2, Tunlinkx } from "../wire/extension.ts";
 import { Tlink, Tmkdir, Tmknod, Trename, Trenameat, Tsymlink, Tunlinkat } from "../wire/linux.ts";
 import { FidOnly } from "../wire/message.ts";
-import { ST_LEN, readStat } from "./backend.ts";
+import { ATTR_SIZE } from "../wire/records.ts";
 import { Fid, releaseHandle } from "./fid.ts";
 import type { PathHandle } from "./fid.ts";
 import { dropFid } from "./ops-session.ts";
 import type { P9Server } from "./server.ts";
-import { checkName, fillQid, replyAttr } from "./shared.ts";
+import { checkName, fillQid, replyAttr, replyAttrOf } from "./shared.ts";
 
 const fidMsg = new FidOnly();
 const mkdirMsg = new Tmkdir();
@@ -26,8 +26,6 @@ const rename2Msg = new Trename2();
 const unlinkatMsg = new Tunlinkat();
 const unlinkxMsg = new Tunlinkx();
 const qidReply = new QidOnly();
-/** Attributes of no file. */
-const NOTHING = new Float64Array(ST_LEN);
 
 /** The fid of a directory in which names may be changed, or -errno. */
 function writableDir(s: P9Server, number: number): Fid | number {
@@ -174,32 +172,30 @@ export function linkattr(s: P9Server): number {
   if (err < 0) return err;
   const linked = linkFid(s);
   if (typeof linked === "number") return linked;
-  const gone = s.statFd(linked.handle.fd);
-  return gone < 0 ? gone : replyAttr(s);
+  return replyAttrOf(s, linked.handle.fd);
 }
 
-function renameNames(
-  s: P9Server,
-  oldDir: number,
-  oldName: string,
-  newDir: number,
-  newName: string,
-  flags: number,
-): number {
-  const from = writableDir(s, oldDir);
+/** Where a rename leads from. */
+let fromFd = -1;
+
+/** Checks a rename and leaves its first directory in {@link fromFd}. The second one's fd, or -errno. */
+function renameDirs(s: P9Server, q: Trenameat | Trename2): number {
+  const from = writableDir(s, q.oldDirFid);
   if (typeof from === "number") return from;
-  const to = writableDir(s, newDir);
+  const to = writableDir(s, q.newDirFid);
   if (typeof to === "number") return to;
-  let bad = checkName(oldName);
-  if (bad === 0) bad = checkName(newName);
-  if (bad < 0) return bad;
-  return s.host.renameat2(from.handle.fd, oldName, to.handle.fd, newName, flags);
+  let bad = checkName(q.oldName);
+  if (bad === 0) bad = checkName(q.newName);
+  fromFd = from.handle.fd;
+  return bad < 0 ? bad : to.handle.fd;
 }
 
 export function renameat(s: P9Server): number {
   const q = renameatMsg;
   const err = q.decode(s.r);
-  return err < 0 ? err : renameNames(s, q.oldDirFid, q.oldName, q.newDirFid, q.newName, 0);
+  if (err < 0) return err;
+  const toFd = renameDirs(s, q);
+  return toFd < 0 ? toFd : s.host.renameat2(fromFd, q.oldName, toFd, q.newName, 0);
 }
 
 export function rename2(s: P9Server): number {
@@ -207,13 +203,12 @@ export function rename2(s: P9Server): number {
   const err = q.decode(s.r);
   if (err < 0) return err;
   if ((q.flags & ~(f.RENAME_NOREPLACE | f.RENAME_EXCHANGE | f.RENAME_WHITEOUT)) !== 0) return -e.EINVAL;
-  const failed = renameNames(s, q.oldDirFid, q.oldName, q.newDirFid, q.newName, q.flags);
-  if (failed < 0) return failed;
-  // Who renames another file to the name from here on makes an event of its own; who did before has left it there.
-  if (s.markFd >= 0) s.host.ftruncate(s.markFd, 0);
-  const dir = s.fids.get(q.newDirFid)!.handle;
-  if (s.statAt(dir.fd, q.newName, f.AT_SYMLINK_NOFOLLOW) < 0) readStat(NOTHING, s.stat);
-  return replyAttr(s);
+  const toFd = renameDirs(s, q);
+  if (toFd < 0) return toFd;
+  const at = s.w.reserve(ATTR_SIZE);
+  if (at < 0) return -e.EMSGSIZE;
+  // Who renames another file to the name after the mark makes an event of its own; who did before has left it there.
+  return s.host.renameAttr(fromFd, q.oldName, toFd, q.newName, q.flags, s.markFd, s.w.buf, at);
 }
 
 /** 0 when the remembered name still leads to the file. The host offers no way to check and act in one step. */

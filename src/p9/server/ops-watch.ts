@@ -1,6 +1,7 @@
 /** Requests for notification: the descriptor, its watches. Each decodes from `s.r`, replies to `s.w`, returns 0 or -errno. */
 import * as e from "../../abi/errno.ts";
-import { IN_ALL_EVENTS, IN_MODIFY } from "../../abi/inotify.ts";
+import { O_RDONLY } from "../../abi/fcntl.ts";
+import { IN_ACCESS, IN_ALL_EVENTS } from "../../abi/inotify.ts";
 import { S_IFDIR, S_IFREG } from "../../abi/stat.ts";
 import { Numbers, Rwatch, Twatch } from "../wire/extension.ts";
 import { Empty } from "../wire/message.ts";
@@ -8,6 +9,7 @@ import { readStat } from "./backend.ts";
 import type { P9Server } from "./server.ts";
 
 const empty = new Empty();
+const ONE_BYTE = new Uint8Array(1);
 const watchMsg = new Twatch();
 const watchReply = new Rwatch();
 const unwatchMsg = new Numbers();
@@ -30,12 +32,23 @@ export function notify(s: P9Server): number {
     const fd = s.host.inotifyInit();
     if (fd < 0) return fd;
     s.notifyFd = fd;
-    s.markFd = s.host.memfdCreate("tsvisor-mark", 0);
-    if (s.markFd >= 0) s.host.inotifyAddWatch(fd, `${s.options.procPath}/${s.markFd}`, IN_MODIFY);
+    s.markFd = openMark(s);
   }
   s.donatedFd = s.notifyFd;
   s.keepsDonated = true;
   return 0;
+}
+
+/** A file with one byte, the reading of which the notification descriptor tells; or -1. */
+function openMark(s: P9Server): number {
+  const memory = s.host.memfdCreate("tsvisor-mark", 0);
+  if (memory < 0) return -1;
+  // What memfd_create(2) opened makes no events on some hosts: it has no name.
+  const fd = s.host.pwrite(memory, ONE_BYTE, 0, 1, 0) === 1 ? s.reopen(memory, O_RDONLY) : -1;
+  s.host.close(memory);
+  if (fd < 0) return -1;
+  s.host.inotifyAddWatch(s.notifyFd, `${s.options.procPath}/${fd}`, IN_ACCESS);
+  return fd;
 }
 
 export function watch(s: P9Server): number {

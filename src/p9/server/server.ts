@@ -74,7 +74,7 @@ export class P9Server {
   hasChannel = false;
   /** The connection's notification descriptor, or -1. */
   notifyFd = -1;
-  /** A file that is watched too, or -1: changing it makes an event that keeps those before and behind it from being merged. */
+  /** A file that is watched too, or -1: reading it makes an event that keeps those before and behind it from being merged. */
   markFd = -1;
 
   constructor(host: P9Backend, options: P9ServerOptions) {
@@ -259,12 +259,7 @@ export class P9Server {
 
   /** Attributes of an open or O_PATH fd, into {@link P9Server.stat}. 0 or -errno. */
   statFd(fd: number): number {
-    return this.statAt(fd, "", AT_EMPTY_PATH);
-  }
-
-  /** The same of the file that fstatat(2) finds. */
-  statAt(dirFd: number, name: string, flags: number): number {
-    const err = this.host.fstatat(dirFd, name, flags | AT_NO_AUTOMOUNT, this.raw);
+    const err = this.host.fstatat(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, this.raw);
     if (err < 0) return err;
     readStat(this.raw, this.stat);
     return 0;

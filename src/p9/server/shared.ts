@@ -1,9 +1,9 @@
 /** Small steps that several requests share. */
-import { EINVAL, ENAMETOOLONG } from "../../abi/errno.ts";
-import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../../abi/fcntl.ts";
+import { EINVAL, EMSGSIZE, ENAMETOOLONG } from "../../abi/errno.ts";
+import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../../abi/fcntl.ts";
 import { NAME_MAX } from "../wire/constants.ts";
 import type { Qid } from "../wire/records.ts";
-import { encodeAttr, qidType } from "../wire/records.ts";
+import { ATTR_SIZE, encodeAttr, qidType } from "../wire/records.ts";
 import type { PathHandle } from "./fid.ts";
 import type { P9Server } from "./server.ts";
 
@@ -28,6 +28,12 @@ export function fillQid(s: P9Server, qid: Qid): void {
 export function replyAttr(s: P9Server): number {
   encodeAttr(s.w, s.stat);
   return 0;
+}
+
+/** Writes the attributes that the file of an fd has now as the reply. 0 or -errno. */
+export function replyAttrOf(s: P9Server, fd: number): number {
+  const at = s.w.reserve(ATTR_SIZE);
+  return at < 0 ? -EMSGSIZE : s.host.attrAt(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, s.w.buf, at);
 }
 
 /** Opens a directory for reading: by ".", which needs no /proc and cannot be anything else. An fd or -errno. */

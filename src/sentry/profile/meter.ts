@@ -27,7 +27,8 @@ export function meteredHost(host: Host, meter: Meter, goferFds: ReadonlySet<numb
   const measured: Record<string, unknown> = { ...host };
   for (const [name, method] of Object.entries(host) as [string, unknown][]) {
     if (UNMEASURED.has(name) || typeof method !== "function") continue;
-    const talks = name === "sendmsg" || name === "recvmsg";
+    const isAnswer = name === "recvmsg" || name === "recvFd";
+    const talks = name === "sendmsg" || isAnswer;
     const isRequest = name === "channelRequest";
     const call = method as (...args: unknown[]) => unknown;
     measured[name] = (...args: unknown[]): unknown => {
@@ -36,7 +37,7 @@ export function meteredHost(host: Host, meter: Meter, goferFds: ReadonlySet<numb
       const took = meter.now() - start;
       if (isRequest ? (result as number) >= 0 : talks && goferFds.has(args[0] as number)) {
         meter.goferNs += took;
-        if (name !== "recvmsg") meter.goferRequests++;
+        if (!isAnswer) meter.goferRequests++;
       } else {
         meter.hostNs += took;
         meter.hostCalls++;

@@ -58,11 +58,27 @@ export class Dentry {
 
   /** Puts a dentry made for this directory into the cache. */
   insert(child: Dentry): void {
-    let c = this.children;
-    if (c === null) c = this.children = new Map();
-    c.set(child.name, child);
+    (this.children ??= new Map()).set(child.name, child);
     child.cached = true;
     this.fs.cacheDentry(child);
+  }
+
+  /** Gives it another name (rename), in place of what may have that. */
+  move(dir: Dentry, name: string): void {
+    const old = dir.children === null ? undefined : dir.children.get(name);
+    if (old !== undefined && old !== this) old.drop();
+    const before = this.name;
+    const from = this.cached ? this.parent!.children! : null;
+    this.parent = dir;
+    this.name = name;
+    if (from === null) {
+      dir.insert(this);
+      return;
+    }
+    // First in, then out: a map that loses its last entry would shrink.
+    const to = (dir.children ??= new Map());
+    to.set(name, this);
+    if ((from !== to || before !== name) && from.get(before) === this) from.delete(before);
   }
 
   /** Takes it out of its parent; tells the inode when it has no other name left here. */
@@ -89,7 +105,7 @@ export class Dentry {
     this.parent!.leave();
   }
 
-  /** Takes it out of its parent and the eviction ring, keeping the inode (rename). */
+  /** Takes it out of its parent and the eviction ring, keeping the inode. */
   unhash(): void {
     if (!this.cached) return;
     this.cached = false;

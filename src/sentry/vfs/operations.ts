@@ -333,7 +333,6 @@ function moveDentry(
   newName: string,
   exchange: boolean,
 ): void {
-  source.unhash();
   if (target !== null) {
     if (exchange) {
       target.unhash();
@@ -342,16 +341,8 @@ function moveDentry(
       forget(target);
     }
   }
-  place(source, newDir, newName);
-  if (exchange) place(target!, oldDir, oldName);
-}
-
-function place(d: Dentry, dir: Dentry, name: string): void {
-  const old = dir.children === null ? undefined : dir.children.get(name);
-  if (old !== undefined && old !== d) old.drop();
-  d.parent = dir;
-  d.name = name;
-  dir.insert(d);
+  source.move(newDir, newName);
+  if (exchange) target!.move(oldDir, oldName);
 }
 
 /** readlinkat(2): the target, or -errno (EINVAL: not a link). An empty path reads the link `start` itself is. */

@@ -154,3 +154,23 @@ test("property: what comes and goes is shown as a map shows it", () => {
     }),
   );
 });
+
+test("names that came and went do not pile up", () => {
+  const listing = listingOf(["a", "b"]);
+  listing.remove("a");
+  const { weight } = listing;
+  for (let i = 0; i < 10_000; i++) {
+    listing.put(`temporary-${i}`, inode(100 + i, S_IFREG));
+    listing.remove(`temporary-${i}`);
+  }
+  assert.equal(listing.size, 1);
+  assert.equal(listing.get("a"), null);
+  assert.equal(listing.get("temporary-9999"), null);
+  assert.ok(listing.weight < weight + 100_000, `${listing.weight - weight} bytes for nothing`);
+  listing.put("temporary-9999", inode(7, S_IFREG));
+  assert.equal(listing.lacks("temporary-9999"), false);
+  assert.deepEqual(shown(listing), [
+    ["b", 2, DT_REG],
+    ["temporary-9999", 7, DT_REG],
+  ]);
+});

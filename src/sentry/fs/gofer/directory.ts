@@ -49,6 +49,8 @@ const NO_STARTS: Int32Array = new Int32Array(0);
 const reader: Reader = new Reader();
 const writer: Writer = new Writer();
 
+/** So many entries that came and went keep their place: most such names are used again. */
+const MANY_GONE = 64;
 /** About what a listing takes in memory besides its arrays, and a record. */
 const LISTING_WEIGHT = 1024;
 const RECORD_WEIGHT = 160;
@@ -74,6 +76,8 @@ export class DirListing implements RecordSink {
   private readonly known: Map<string, DirRecord | null> = new Map();
   /** How many of those were not there when it was read. */
   private added = 0;
+  /** And how many of these may have been removed again. */
+  private gone = 0;
   /** Entries came or went since it was read. */
   private hasChanged = false;
   private readonly gofer: GoferFs;
@@ -304,14 +308,17 @@ export class DirListing implements RecordSink {
 
   /** An entry was made or replaced. */
   put(name: string, inode: GoferInode): void {
-    if (this.get(name) === null) {
-      this.size++;
-      if (this.find(name) < 0) this.added++;
-    }
+    const record = this.known.get(name);
+    if (record === undefined) {
+      this.weigh(RECORD_WEIGHT);
+      if (this.find(name) < 0) {
+        this.size++;
+        this.added++;
+      }
+    } else if (record === null) this.size++;
     this.xattrNames = null;
     this.hasChanged = true;
     this.known.set(name, new DirRecord(inode.ino, modeToDirentType(inode.mode), -1));
-    this.weigh(RECORD_WEIGHT);
   }
 
   remove(name: string): void {
@@ -320,11 +327,20 @@ export class DirListing implements RecordSink {
     this.takeAhead(record);
     this.size--;
     this.hasChanged = true;
-    if (this.find(name) < 0) {
+    // Names that are taken out and put in again make a map build itself anew all the time.
+    this.known.set(name, null);
+    if (this.added > 0 && ++this.gone > MANY_GONE) this.forgetGone();
+  }
+
+  /** Forgets the names that were not there when it was read, and are not now. */
+  private forgetGone(): void {
+    this.gone = 0;
+    for (const [name, record] of this.known) {
+      if (record !== null || this.find(name) >= 0) continue;
       this.known.delete(name);
       this.weigh(-RECORD_WEIGHT);
       this.added--;
-    } else this.known.set(name, null);
+    }
   }
 
   // --- all entries ---
