@@ -20,8 +20,12 @@
  */
 #define COMPUTING_NS 100000
 #define TURN_NS 4000000
-/* A thread is moved after so many stops, no two of which are further apart than this. */
-#define MOVE_AFTER 32
+/*
+ * A thread is moved after so many stops, no two of which are further apart than this; the thread of a new process, which will call a lot,
+ * before it begins; another new thread, which may have little to do, later.
+ */
+#define MOVE_AFTER 4
+#define MOVE_THREAD_AFTER 32
 #define MOVE_AFTER_MOST (1 << 16)
 #define MOVE_WINDOW_NS 20000
 /* Moved threads that come back within this time had better stayed. */
@@ -145,12 +149,17 @@ void placement_stopped(struct context *c, uint32_t cpu) {
   c->stops++;
 }
 
-void placement_new(struct context *c) { c->move_after = MOVE_AFTER; }
+void placement_new(struct context *c, bool alone) {
+  c->move_after = alone ? 0 : MOVE_THREAD_AFTER;
+  /* It begins on the CPU of its helper, which is ours. */
+  c->here = true;
+}
 
 void placement_wake(struct context *c) {
   if (c->stops < c->move_after || c->own_cpus) return;
   uint64_t tsc = rdtsc();
   c->stops = 0;
+  if (c->move_after == 0) c->move_after = MOVE_AFTER;
   cpu_set_t set;
   if (c->here) {
     if (placement_crowded(tsc)) return;

@@ -79,7 +79,7 @@ struct context {
   uint64_t seen, stopped; /* seen: when it was first found running since it was resumed; 0: not yet */
   uint32_t stops; /* in a row, soon after each other, on (or not on) our CPU: `here` */
   bool here;
-  uint32_t move_after; /* stops before it is moved */
+  uint32_t move_after; /* stops before it is moved; 0: before it begins */
   uint64_t moved_at;   /* when it last was, to another CPU than ours */
   bool moved; /* it may run on some CPUs only, until it stops */
   uint64_t interrupt_ns; /* when the unanswered interrupt was last sent; 0: none */
@@ -314,7 +314,8 @@ void placement_stop(void);
 void placement_tune(double ticks_per_ns, uint64_t guest_spin_ns);
 /* Whether there are fewer than two CPUs for a thread that calls and us, so that spinning takes time from somebody who works. */
 bool placement_crowded(uint64_t tsc);
-void placement_new(struct context *c);
+/* A new thread, which is `alone` in its process. */
+void placement_new(struct context *c, bool alone);
 /* A thread stopped, on this CPU as it says. */
 void placement_stopped(struct context *c, uint32_t cpu);
 /* Whether there is a running thread that may use some CPUs only; nothing has happened for a while: it may use all. */

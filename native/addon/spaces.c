@@ -407,7 +407,7 @@ int new_context(int32_t index) {
     struct context *c = &P.contexts[id];
     *c = (struct context){.status = CTX_STOPPED, .starting = true, .fresh = true, .unborn = true, .mapped = mapped,
                           .space = index, .area = number};
-    placement_new(c);
+    placement_new(c, space->contexts == 0);
     struct area *area = area_of(c);
     memset(area, 0, sizeof(*area));
     area->stack_sp = area_address(number) + AREA_ALTSTACK;
