@@ -33,7 +33,7 @@ import {
 } from "../vfs/attributes.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { notifyModify, watching } from "../vfs/notify.ts";
-import { dropSetId } from "../vfs/open.ts";
+import { dropPrivileges } from "../vfs/open.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -264,7 +264,7 @@ export function ftruncate(t: Task, a: SyscallArgs): number {
     if (bad < 0) return bad;
   }
   const r = file.truncate(size);
-  if (r >= 0) dropSetId(file.inode, t.creds);
+  if (r >= 0) dropPrivileges(file.inode, t.creds);
   return file.path === null ? r : changed(file.path.dentry, r, IN_MODIFY);
 }
 
@@ -307,6 +307,7 @@ export function fallocate(t: Task, a: SyscallArgs): number {
     if (limited < 0) return limited;
   }
   const r = file.allocate(mode, off, len);
+  if (r >= 0 && file.inode !== null) dropPrivileges(file.inode, t.creds);
   if (r >= 0 && watching.count !== 0) notifyModify(file);
   return r;
 }

@@ -28,7 +28,7 @@ import { UnixSocket } from "../socket/unix/socket.ts";
 import { IoSequence } from "../usermem/io.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { notifyAccess, notifyModify, watching } from "../vfs/notify.ts";
-import { dropSetId } from "../vfs/open.ts";
+import { dropPrivileges } from "../vfs/open.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -42,8 +42,10 @@ const sizeStat: Stat = new Stat();
 const AT_POSITION = -1;
 
 const RWF_NOAPPEND = 0x20;
+const RWF_ATOMIC = 0x40;
 const RWF_DONTCACHE = 0x80;
-const RWF_KNOWN: number = RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND | RWF_DONTCACHE;
+const RWF_KNOWN: number =
+  RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | RWF_NOAPPEND | RWF_ATOMIC | RWF_DONTCACHE;
 
 // --- the common parts ---
 
@@ -138,7 +140,7 @@ function writeSeq(t: Task, file: FileDescription, pos: number, append: boolean, 
     if (append && pos !== AT_POSITION) at = sizeStat.size;
   }
   if (isRegular && (file.inode!.mode & (S_ISUID | S_ISGID)) !== 0 && seq.remaining > 0 && file.hasWrite) {
-    dropSetId(file.inode!, t.creds);
+    dropPrivileges(file.inode!, t.creds);
   }
   for (;;) {
     const n = at === AT_POSITION ? file.write(seq) : file.pwrite(seq, at + done);
@@ -257,7 +259,7 @@ function takeWhole(t: Task, file: FileDescription, have: number, wanted: number,
     if (file.inode !== null && file.inode.isRegular && file.hasWrite) {
       const most = mostToWrite(t, file, pos, false, wanted);
       if (most < 0) return most;
-      dropSetId(file.inode, t.creds);
+      dropPrivileges(file.inode, t.creds);
     }
     if (pos === AT_POSITION && pipe !== null) pipe.signalReaders();
     return orNoPosition(file, pos, -EFAULT);
@@ -439,6 +441,7 @@ function checkRwFlags(file: FileDescription, flags: number, takes: boolean): num
   if ((flags & ~RWF_HIPRI) !== 0 && !takesFlags) return -EOPNOTSUPP;
   if ((flags & RWF_APPEND) !== 0 && (flags & RWF_NOAPPEND) !== 0) return -EINVAL;
   if ((flags & RWF_NOWAIT) !== 0 && !file.takesNoWait) return -EOPNOTSUPP;
+  if ((flags & RWF_ATOMIC) !== 0) return -EOPNOTSUPP;
   return 0;
 }
 

@@ -35,6 +35,7 @@ import type { Task } from "../kernel/task.ts";
 import { IoSequence } from "../usermem/io.ts";
 import type { FileDescription } from "../vfs/file.ts";
 import { notifyAccess, notifyModify, watching } from "../vfs/notify.ts";
+import { dropPrivileges } from "../vfs/open.ts";
 import type { SyscallArgs } from "./args.ts";
 import { full, partial } from "./entry.ts";
 import type { SyscallEntry } from "./entry.ts";
@@ -60,6 +61,11 @@ function moved(from: FileDescription, to: FileDescription): void {
   if (watching.count === 0) return;
   notifyAccess(from);
   notifyModify(to);
+}
+
+/** Bytes are about to be written to a file. */
+function changing(t: Task, to: FileDescription): void {
+  if (typeOf(to) === S_IFREG) dropPrivileges(to.inode!, t.creds);
 }
 
 function typeOf(file: FileDescription): number {
@@ -129,6 +135,7 @@ function pipeToFile(t: Task, pipe: Pipe, to: FileDescription, pos: number, len: 
     }
     const n = pipe.peek(buffer, 0, most);
     useBuffer(n);
+    if (done === 0) changing(t, to);
     const w = pos < 0 ? to.write(seq) : to.pwrite(seq, pos + done);
     if (w <= 0) {
       if (w === -EPIPE) return brokenPipe(t, done);
@@ -340,6 +347,7 @@ export function sendfile(t: Task, a: SyscallArgs): number {
       n = most;
     }
     useBuffer(n);
+    changing(t, to);
     const w = to.write(seq);
     if (w <= 0) {
       r = w;
@@ -400,6 +408,7 @@ export function copyFileRange(t: Task, a: SyscallArgs): number {
       break;
     }
     useBuffer(n);
+    if (done === 0) changing(t, to);
     const w = to.pwrite(seq, outPos + done);
     if (w <= 0) {
       if (done === 0) return w;

@@ -207,7 +207,10 @@ export function chownInode(ctx: PathContext, mount: Mount, inode: Inode, uid: nu
     attr.mask |= ATTR_MODE;
     attr.mode = bits;
   }
-  return inode.setAttr(attr);
+  const r = inode.setAttr(attr);
+  // Even when it stays whose it is.
+  if (r === 0 && (mode & S_IFMT) !== S_IFDIR) inode.dropFileCaps();
+  return r;
 }
 
 /**

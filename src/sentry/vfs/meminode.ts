@@ -87,7 +87,7 @@ export abstract class MemInode extends Inode {
       if (r < 0) return r;
     }
     if ((mask & ATTR_MODE) !== 0) this.mode = (this.mode & ~S_IALLUGO) | (a.mode & S_IALLUGO);
-    if (this.hasFileCaps && (mask & (ATTR_UID | ATTR_GID | ATTR_SIZE)) !== 0) this.dropFileCaps();
+    if ((mask & (ATTR_UID | ATTR_GID | ATTR_SIZE)) !== 0) this.dropFileCaps();
     if ((mask & ATTR_UID) !== 0) this.uid = a.uid;
     if ((mask & ATTR_GID) !== 0) this.gid = a.gid;
     this.fs.vfs.clock.stamp(now);
@@ -171,9 +171,8 @@ export abstract class MemInode extends Inode {
     return 0;
   }
 
-  /** Takes the file's capabilities away. */
-  dropFileCaps(): void {
-    this.memRemoveXattr(XATTR_CAPABILITY);
+  override dropFileCaps(): void {
+    if (this.hasFileCaps) this.memRemoveXattr(XATTR_CAPABILITY);
   }
 
   protected memListXattr(): readonly string[] {

@@ -36,7 +36,19 @@ import { CAP_FSETID } from "../../abi/capability.ts";
 import { IN_OPEN } from "../../abi/inotify.ts";
 import { MAXSYMLINKS } from "../../abi/limits.ts";
 import { MS_NODEV, MS_NOEXEC, MS_NOSYMFOLLOW } from "../../abi/mount.ts";
-import { S_IALLUGO, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from "../../abi/stat.ts";
+import {
+  S_IALLUGO,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  S_ISGID,
+  S_ISUID,
+} from "../../abi/stat.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import { Dentry } from "./dentry.ts";
 import { FMODE_PATH, FMODE_READ, FMODE_WRITE, PathFile } from "./file.ts";
@@ -352,11 +364,19 @@ function finish(
 
 /** The set-ID bits that a change of the file's contents by `creds` takes away. */
 function setIdToDrop(inode: Inode, creds: Credentials): number {
-  return creds.hasCap(CAP_FSETID) ? 0 : privBitsToDrop(inode.mode);
+  const { mode } = inode;
+  if ((mode & (S_ISUID | S_ISGID)) === 0 || creds.hasCap(CAP_FSETID)) return 0;
+  const drop = privBitsToDrop(mode);
+  // S_ISGID without group execution stays for members of the group.
+  return (mode & S_ISGID) !== 0 && !creds.inGroup(inode.gid) ? drop | S_ISGID : drop;
 }
 
-/** Who writes to a file takes its set-ID bits away, unless it (not who opened the file) may keep them. */
-export function dropSetId(inode: Inode, creds: Credentials): void {
+/**
+ * Who changes the contents of a file takes its capabilities and set-ID bits away; the latter not when it (not who opened the
+ * file) may keep them.
+ */
+export function dropPrivileges(inode: Inode, creds: Credentials): void {
+  inode.dropFileCaps();
   const drop = setIdToDrop(inode, creds);
   if (drop === 0) return;
   change.mask = ATTR_MODE;

@@ -70,7 +70,7 @@ export function mayChown(inode: Inode, uid: number, gid: number, creds: Credenti
   return 0;
 }
 
-/** Mode bits that a write, truncation or change of owner takes away; 0 for none. */
+/** The set-ID bits that give rights: those that a write takes away from whoever is not in the group; 0 for none. */
 export function privBitsToDrop(mode: number): number {
   let kill = 0;
   if ((mode & S_ISUID) !== 0) kill |= S_ISUID;

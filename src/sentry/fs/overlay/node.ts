@@ -92,6 +92,11 @@ export abstract class OverlayNode extends Inode {
     return r;
   }
 
+  /** The host takes those of a file in the lower layer away. */
+  override dropFileCaps(): void {
+    if (this.upper !== null) this.upper.dropFileCaps();
+  }
+
   override touchAtime(relatime: boolean): void {
     if (this.upper !== null) this.upper.touchAtime(relatime);
   }

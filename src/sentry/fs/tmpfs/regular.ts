@@ -15,7 +15,6 @@ import {
   SEEK_DATA,
   SEEK_HOLE,
 } from "../../../abi/fcntl.ts";
-import { CAP_FSETID } from "../../../abi/capability.ts";
 import { MAX_FILE_SIZE } from "../../../abi/limits.ts";
 import { S_IFREG, S_IXUGO } from "../../../abi/stat.ts";
 import { MappingList } from "../../memmap/mapping-list.ts";
@@ -25,7 +24,6 @@ import type { IoSequence } from "../../usermem/io.ts";
 import { SeekableFile } from "../../vfs/file.ts";
 import type { FileDescription } from "../../vfs/file.ts";
 import { ATTR_MODE, ATTR_SIZE, SetAttr } from "../../vfs/inode.ts";
-import { privBitsToDrop } from "../../vfs/permission.ts";
 import { TmpfsInode } from "./inode.ts";
 import { FilePages } from "./pages.ts";
 import type { TmpfsFs } from "./tmpfs.ts";
@@ -378,15 +376,8 @@ export class TmpfsFile extends SeekableFile {
 
   override pwrite(seq: IoSequence, off: number): number {
     const node = this.node;
-    if ((node.mode & 0o6000) !== 0 || node.hasFileCaps) this.dropPrivileges();
+    if (node.hasFileCaps && seq.remaining > 0) node.dropFileCaps();
     return node.writeAt(seq, off);
-  }
-
-  /** A write clears capabilities of the file, one by others than the privileged set-id bits. */
-  private dropPrivileges(): void {
-    if (this.node.hasFileCaps) this.node.dropFileCaps();
-    const drop = privBitsToDrop(this.node.mode);
-    if (drop !== 0 && this.creds !== null && !this.creds.hasCap(CAP_FSETID)) this.node.mode &= ~drop;
   }
 
   override size(): number {
