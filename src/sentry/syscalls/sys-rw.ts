@@ -260,6 +260,7 @@ function takeWhole(t: Task, file: FileDescription, have: number, wanted: number,
       const most = mostToWrite(t, file, pos, false, wanted);
       if (most < 0) return most;
       dropPrivileges(file.inode, t.creds);
+      file.inode.touchModified();
     }
     if (pos === AT_POSITION && pipe !== null) pipe.signalReaders();
     return orNoPosition(file, pos, -EFAULT);
@@ -296,12 +297,19 @@ function readVector(t: Task, file: FileDescription, addr: number, count: number,
   }
   if (!hasPosition(file, pos)) return -ESPIPE;
   if (!file.hasRead) return -EINVAL;
-  if (seq.remaining === 0) return 0;
+  if (seq.remaining === 0) return readNothing(file);
   if (pos !== AT_POSITION && checkRange(pos, total) < 0) return -EINVAL;
   const bad = checkRwFlags(file, flags, file.takesRwFlags);
   if (bad < 0) return bad;
   seq.truncate(MAX_RW_COUNT);
-  return readSeq(t, file, pos, (flags & RWF_NOWAIT) !== 0);
+  const n = readSeq(t, file, pos, (flags & RWF_NOWAIT) !== 0);
+  return n === 0 ? readNothing(file) : n;
+}
+
+/** Reads of vectors are told to watches even when they give nothing, unlike those of one buffer. */
+function readNothing(file: FileDescription): number {
+  if (watching.count !== 0) notifyAccess(file);
+  return 0;
 }
 
 function writeVector(t: Task, file: FileDescription, addr: number, count: number, pos: number, flags: number): number {

@@ -25,6 +25,7 @@ import {
   MSG_CMSG_CLOEXEC,
   MSG_CTRUNC,
   MSG_DONTWAIT,
+  MSG_ERRQUEUE,
   MSG_NOSIGNAL,
   MSG_OOB,
   MSG_PEEK,
@@ -458,6 +459,11 @@ function recvmmsg(t: Task, a: SyscallArgs): number {
   }
   const s = socketOf(t, a.i32(0));
   if (typeof s === "number") return s;
+  if (t.attempt === 0 && (a.i32(3) & MSG_ERRQUEUE) === 0) {
+    // Before any message, also before those that are there.
+    const error = s.takeError();
+    if (error !== 0) return -error;
+  }
   const count = Math.min(a.u32(2), MMSG_MAX);
   let flags = a.i32(3) & ~MSG_WAITFORONE;
   for (let i = t.state[0]!; i < count; i++) {
@@ -466,10 +472,17 @@ function recvmmsg(t: Task, a: SyscallArgs): number {
     const r = receiveHeader(t, s, at, flags);
     t.state[0] = i;
     if (r === BLOCKED) return r;
-    if (r < 0) return i > 0 ? i : r;
-    if (t.mm.writeU32(at + MSGHDR_SIZE, r) < 0) return i > 0 ? i : -EFAULT;
+    if (r < 0) return endReceiving(s, i, r);
+    if (t.mm.writeU32(at + MSGHDR_SIZE, r) < 0) return endReceiving(s, i, -EFAULT);
     t.progress = 0;
   }
+  return count;
+}
+
+/** An error after `count` messages: they count, and the next call tells the error. */
+function endReceiving(s: UnixSocket, count: number, error: number): number {
+  if (count === 0) return error;
+  if (error !== -EAGAIN) s.failNext(-error);
   return count;
 }
 

@@ -149,6 +149,8 @@ export abstract class Inode {
 
   /** Reading changed the atime; `relatime`: only if the rule of mount(8) says so. */
   touchAtime(_relatime: boolean): void {}
+  /** A write began: times of change become now, where the file system does not see that itself. */
+  touchModified(): void {}
   /** Takes the file's capabilities (security.capability) away, if it has any. */
   dropFileCaps(): void {}
 

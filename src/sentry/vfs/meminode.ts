@@ -109,7 +109,7 @@ export abstract class MemInode extends Inode {
   }
 
   /** Content or entries changed: mtime and ctime. */
-  touchModified(): void {
+  override touchModified(): void {
     this.fs.vfs.clock.stamp(now);
     this.mtimeSec = this.ctimeSec = now.sec;
     this.mtimeNsec = this.ctimeNsec = now.nsec;

@@ -73,7 +73,7 @@ export class OverlayFile extends SeekableFile {
       if (r < 0) return r;
     }
     const n = this.real.pread(seq, off);
-    if (n > 0 && this.node.upper !== null) this.accessed();
+    if (n >= 0 && this.node.upper !== null) this.accessed();
     return n;
   }
 

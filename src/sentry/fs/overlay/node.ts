@@ -92,6 +92,10 @@ export abstract class OverlayNode extends Inode {
     return r;
   }
 
+  override touchModified(): void {
+    if (this.upper !== null) this.upper.touchModified();
+  }
+
   /** The host takes those of a file in the lower layer away. */
   override dropFileCaps(): void {
     if (this.upper !== null) this.upper.dropFileCaps();

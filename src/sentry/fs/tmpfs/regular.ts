@@ -370,7 +370,7 @@ export class TmpfsFile extends SeekableFile {
 
   override pread(seq: IoSequence, off: number): number {
     const n = this.node.readAt(seq, off);
-    if (n > 0) this.accessed();
+    if (n >= 0) this.accessed();
     return n;
   }
 

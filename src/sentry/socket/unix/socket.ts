@@ -534,6 +534,11 @@ export class UnixSocket extends FileDescription {
     return 0;
   }
 
+  /** The next call that looks for errors finds this one (a positive errno number). */
+  failNext(error: number): void {
+    this.pendingError = error;
+  }
+
   /** SO_ERROR: reads and clears. */
   takeError(): number {
     const e = this.pendingError;
