@@ -32,6 +32,9 @@ int main(void) {
 	SHOW(fcntl(fds[0], F_SETPIPE_SZ, 100));
 	SHOW(fcntl(fds[0], F_SETPIPE_SZ, 4096));
 	say("filled: %ld\n", fill(fds[1], PAGE));
+	// Room comes before what is to fill it.
+	SHOW(write(fds[1], LOW, 3));
+	SHOW(read(fds[0], LOW, 3));
 	SHOW(fcntl(fds[0], F_SETPIPE_SZ, 5000));
 	SHOW(fcntl(fds[0], F_SETPIPE_SZ, 1 << 18));
 	say("more: %ld\n", fill(fds[1], PAGE));

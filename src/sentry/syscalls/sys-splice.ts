@@ -29,7 +29,7 @@ import {
 import { MAX_FILE_SIZE, MAX_RW_COUNT } from "../../abi/limits.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, Stat } from "../../abi/stat.ts";
 import { EV_IN, EV_OUT, EV_RDNORM, EV_WRNORM } from "../../base/waiter.ts";
-import { pipeOf } from "../fs/pipe/pipe-file.ts";
+import { pipeOf, PipeFile } from "../fs/pipe/pipe-file.ts";
 import type { Pipe } from "../fs/pipe/pipe.ts";
 import type { Task } from "../kernel/task.ts";
 import { IoSequence } from "../usermem/io.ts";
@@ -179,6 +179,8 @@ export function splice(t: Task, a: SyscallArgs): number {
   const inPipe = pipeOf(from);
   const outPipe = pipeOf(to);
   if ((inPipe !== null && inAddr !== 0) || (outPipe !== null && outAddr !== 0)) return -ESPIPE;
+  if (from instanceof PipeFile) from.spliced();
+  if (to instanceof PipeFile) to.spliced();
   let inPos = -1;
   let outPos = -1;
   if (outAddr !== 0) {
@@ -273,6 +275,7 @@ export function vmsplice(t: Task, a: SyscallArgs): number {
   if (seq.remaining === 0) return 0;
   const pipe = pipeOf(file);
   if (pipe === null) return -EBADF;
+  if (file instanceof PipeFile) file.spliced();
   seq.truncate(MAX_RW_COUNT);
   // O_NONBLOCK of the file does not count.
   const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0;

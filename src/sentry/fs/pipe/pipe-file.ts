@@ -23,6 +23,7 @@ const WAIT_READER = 2;
 export class PipeFile extends FileDescription {
   readonly pipe: Pipe;
   private readonly ends: number;
+  noWait = false;
   private waitsFor: number = WAIT_NONE;
   private waitCount = 0;
   /** writerOpens when opened: no hang-up is reported before the first writer came. */
@@ -39,6 +40,15 @@ export class PipeFile extends FileDescription {
 
   protected override release(): void {
     this.pipe.close(this.ends);
+  }
+
+  /** Made by pipe(2), and never spliced: splicing always waits for whoever uses the pipe. */
+  override get takesNoWait(): boolean {
+    return this.noWait;
+  }
+
+  spliced(): void {
+    this.noWait = false;
   }
 
   /** The open of a FIFO's reading end: waits for a writer unless `nonblock`. */
@@ -130,6 +140,7 @@ export function createPipe(vfs: VirtualFileSystem, flags: number, creds: Credent
   const kept = flags & O_NONBLOCK;
   const read = new PipeFile(pipe, FMODE_READ);
   const write = new PipeFile(pipe, FMODE_WRITE);
+  read.noWait = write.noWait = true;
   fs.attach(read, path, O_RDONLY | kept, FMODE_READ);
   // Packets are made by who writes.
   fs.attach(write, path, O_WRONLY | kept | (flags & O_DIRECT), FMODE_WRITE);
