@@ -254,7 +254,8 @@ function takeWhole(t: Task, file: FileDescription, have: number, wanted: number,
     if (pos === AT_POSITION ? !file.takesWrite(wanted) : !file.hasWrite && hasPosition(file, pos)) return -EINVAL;
     if (pos === AT_POSITION && pipe !== null && pipe.readers === 0) return brokenPipe(t, 0);
     // Room comes before what is to fill it.
-    if (pos === AT_POSITION && pipe !== null && pipe.length >= pipe.capacity) return waitOr(t, file, EV_OUT | EV_WRNORM);
+    if (pos === AT_POSITION && pipe !== null && pipe.length >= pipe.capacity)
+      return waitOr(t, file, EV_OUT | EV_WRNORM);
     const err = isSocket && pos === AT_POSITION && file.foreign === null ? file.sendError(wanted) : 0;
     if (err === -EPIPE && isSocket && file.type === SOCK_STREAM) return brokenPipe(t, 0);
     if (err < 0) return err;
