@@ -9,6 +9,7 @@
  * have become an eventfd that nobody reads.
  */
 #include "steps.h"
+#include "workers.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -183,6 +184,7 @@ static napi_value js_fork(napi_env env, napi_callback_info info) {
       int step;
       reset_signals();
       clear_environment();
+      workers_gone();
       error = set_up((int)flags, &steps, &fds, &step);
       result = spawn_result(env, 0, -1, error, step);
     } else {

@@ -12,6 +12,12 @@
  */
 #define REST_GROWTH ((size_t)8 << 20)
 /*
+ * So often at most, one look after the other, as long as much stays free in pages. One collection frees what it found dead; the next
+ * one knows by that which pages are worth emptying into others; and the first may only have ended one that was begun while the process
+ * was busy, which keeps what has died since.
+ */
+#define REST_COLLECTIONS 4
+/*
  * And, besides as much as is alive, those at which a busy process begins to mark. V8 by itself would let the heap grow to four times
  * of what was alive in it, however long that takes.
  */
@@ -54,7 +60,7 @@ static struct {
   struct amount rested; /* what there was after the last collection at rest, garbage and free pages included */
   bool trim;            /* malloc may have gaps from a collection */
   bool soon;            /* much died of what was alive */
-  bool again;           /* the last collection at rest left many free pages */
+  int more;             /* collections at rest that may follow the last one */
 } heap;
 
 /* What V8 has, with (TOTAL_HEAP_SIZE) or without (USED_HEAP_SIZE) free pages. */
@@ -101,16 +107,21 @@ static void collect(int level) {
   v8_memory_pressure(heap.isolate, PRESSURE_NONE);
 }
 
-static void look_resting(struct amount now) {
+/* Whether it is to be done once more. */
+static bool look_resting(struct amount now) {
   struct amount *rested = &heap.rested;
   if (now.buffers < rested->buffers) rested->buffers = now.buffers;
-  if (!heap.soon && growth(rested->heap, now.heap) + growth(rested->buffers, now.buffers) <= REST_GROWTH) return;
+  if (heap.soon || growth(rested->heap, now.heap) + growth(rested->buffers, now.buffers) > REST_GROWTH)
+    heap.more = REST_COLLECTIONS;
+  else if (heap.more == 0)
+    return false;
   collect(PRESSURE_CRITICAL);
   *rested = measure(TOTAL_HEAP_SIZE);
-  /* What one collection has freed in pages that it was still sweeping, the next one gives back: once more, then. */
-  size_t used = measure(USED_HEAP_SIZE).heap;
-  heap.again = !heap.again && growth(used, rested->heap) > REST_GROWTH;
-  if (heap.again) rested->heap = used;
+  if (growth(measure(USED_HEAP_SIZE).heap, rested->heap) > REST_GROWTH)
+    heap.more--;
+  else
+    heap.more = 0;
+  return heap.more > 0;
 }
 
 static void look_busy(struct amount now) {
@@ -123,16 +134,17 @@ void garbage_soon(void) {
   heap.soon = true;
 }
 
-void garbage_look(bool resting) {
+bool garbage_look(bool resting) {
   /* A collection under pressure throws optimized code away, which is what a training run is for. */
-  if (is_training() || !watching()) return;
+  if (is_training() || !watching()) return false;
   struct amount now = measure(TOTAL_HEAP_SIZE);
+  bool more = false;
   if (resting)
-    look_resting(now);
+    more = look_resting(now);
   else
     look_busy(now);
   heap.soon = false;
-  if (!heap.trim) return;
+  if (heap.trim) malloc_trim(0);
   heap.trim = false;
-  malloc_trim(0);
+  return more;
 }

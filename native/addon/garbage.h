@@ -8,8 +8,11 @@
 
 #include <stdbool.h>
 
-/* Collects if it is worth it; what is there at the first call counts as needed. `resting`: nobody waits for us. */
-void garbage_look(bool resting);
+/*
+ * Collects if it is worth it; what is there at the first call counts as needed. `resting`: nobody waits for us. True: another look
+ * is worth it even if nothing happens until then.
+ */
+bool garbage_look(bool resting);
 
 /* Much is garbage that was alive before: the next look collects. */
 void garbage_soon(void);

@@ -64,11 +64,9 @@ void rest_look(uint64_t happened) {
   uint64_t times;
   if (read(rest.fd, &times, 8) != 8) return;
   rest.resting = happened == rest.seen;
-  garbage_look(happened - rest.seen < FEW_EVENTS);
-  if (rest.resting)
-    give_back();
-  else
-    rest_later(happened);
+  bool more = garbage_look(happened - rest.seen < FEW_EVENTS);
+  if (rest.resting) give_back();
+  if (!rest.resting || more) rest_later(happened);
 }
 
 void rest_over(uint64_t happened) {

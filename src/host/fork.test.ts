@@ -13,6 +13,7 @@ interface Told {
   readonly copy: {
     readonly error?: number;
     readonly step?: number;
+    readonly growth: number;
     readonly pid: number;
     readonly cwd: string;
     readonly environment: string;
@@ -25,7 +26,7 @@ interface Told {
 
 function run(...args: string[]): Told {
   const script = join(import.meta.dirname, "fork.testing.ts");
-  const options = ["--single-threaded", "--disable-warning=ExperimentalWarning", script, ...args];
+  const options = ["--single-threaded", "--expose-gc", "--disable-warning=ExperimentalWarning", script, ...args];
   const ran = spawnSync(process.execPath, options, {
     env: { ...process.env, SECRET: "hunter2" },
     encoding: "utf8",
@@ -61,4 +62,9 @@ test("a forked copy has its own namespaces, descriptors and environment, and sha
 test("a step that fails is told to the copy, with its descriptors as they were", { skip }, () => {
   const { copy } = run("fail");
   assert.deepEqual(copy, { error: -ENOENT, step: 0 });
+});
+
+test("what V8 hands to the threads that a copy does not have does not gather", { skip }, () => {
+  const { copy } = run("collect", "40000");
+  assert.ok(copy.growth < 1024, `${copy.growth} KiB more after so many collections of young objects`);
 });

@@ -1,5 +1,5 @@
 /**
- * A process for fork.test.ts: `node --single-threaded fork.testing.ts`. It forks; the copy tells on descriptor 70 what it
+ * A process for fork.test.ts: `node --single-threaded --expose-gc fork.testing.ts`. It forks; the copy tells on descriptor 70 what it
  * finds, as JSON.
  */
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
@@ -8,6 +8,8 @@ import { linuxHost } from "./linux.unsafe.ts";
 
 const host = linuxHost();
 const isFailing = process.argv[2] === "fail";
+/** How often the copy is to collect its young objects. */
+const collections = process.argv[2] === "collect" ? Number(process.argv[3]) : 0;
 const [readEnd, writeEnd] = host.pipe2(0) as [number, number];
 const file = host.memfdCreate("shared", 0);
 host.ftruncate(file, 4096);
@@ -25,6 +27,20 @@ function tell(fd: number, report: object): never {
   return host.exitNow(0);
 }
 
+function ownMemory(): number {
+  return Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync("/proc/thread-self/status", "latin1"))![1]);
+}
+
+/** KiB by which this process has grown after so many collections, the first few left out. */
+function growth(): number {
+  let before = 0;
+  for (let i = 0; i < collections; i++) {
+    if (i === 1000) before = ownMemory();
+    gc!({ type: "minor", execution: "sync" });
+  }
+  return ownMemory() - before;
+}
+
 if (result.pid === 0) {
   if (result.error < 0) tell(writeEnd, { error: result.error, step: result.step });
   const open: Record<string, string> = {};
@@ -36,6 +52,7 @@ if (result.pid === 0) {
     }
   }
   tell(70, {
+    growth: collections > 0 ? growth() : 0,
     pid: host.getpid(),
     cwd: readlinkSync("/proc/thread-self/cwd"),
     environment: readFileSync("/proc/thread-self/environ", "latin1").replaceAll("\0", ""),

@@ -65,3 +65,26 @@ for (const { name, make, bytes } of kinds) {
     }
   });
 }
+
+test("what lives in many pages is moved into few, although nothing happens meanwhile", () => {
+  const platform = StubPlatform.start("ptrace", -1);
+  if (!(platform instanceof StubPlatform)) throw new Error(platform.reason);
+  try {
+    // With these a collection takes longer than those that V8 makes two of at a time.
+    const others = ballast(3e6, 0);
+    platform.wait(2.2e9);
+    const before = getHeapStatistics().total_heap_size;
+    const live = ballast(1e6, 0);
+    platform.wait(2.2e9);
+    const most = getHeapStatistics().total_heap_size;
+    assert.ok(most - before > 30e6, `only ${most - before} bytes are used`);
+    for (let i = 0; i < live.length; i++) if (i % 64 !== 0) live[i] = null;
+    ballast(0, 16);
+    platform.wait(5.5e9);
+    assert.equal(others.length, 3e6);
+    const after = getHeapStatistics().total_heap_size;
+    assert.ok(after < before + live.length * 8 + 10e6, `${before} before, ${most} with garbage, ${after} at rest`);
+  } finally {
+    platform.shutdown();
+  }
+});

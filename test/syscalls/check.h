@@ -205,6 +205,17 @@ UNUSED static const char *cat(const char *path) {
 	return text;
 }
 
+// Waits until a process sleeps.
+UNUSED static void await_sleep(pid_t pid) {
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	for (;;) {
+		const char *text = strrchr(cat(path), ')');
+		if (text != NULL && text[2] == 'S') return;
+		sleep_ms(1);
+	}
+}
+
 // The letter a byte of a mode's type has in ls.
 UNUSED static char type_letter(mode_t mode) {
 	if (S_ISREG(mode)) return '-';

@@ -20,16 +20,6 @@ static char heard(void) {
 	return c;
 }
 
-static void await_sleep(pid_t pid) {
-	char path[64];
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	for (;;) {
-		const char *text = strrchr(cat(path), ')');
-		if (text != NULL && text[2] == 'S') return;
-		sleep_ms(1);
-	}
-}
-
 static void be(pid_t pid, int priority) {
 	struct sched_param param = {priority};
 	MUST(sched_setscheduler(pid, priority > 0 ? SCHED_FIFO : SCHED_OTHER, &param));

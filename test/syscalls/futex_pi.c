@@ -19,16 +19,6 @@ static char heard(void) {
 	return c;
 }
 
-static void await_sleep(pid_t pid) {
-	char path[64];
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	for (;;) {
-		const char *text = strrchr(cat(path), ')');
-		if (text != NULL && text[2] == 'S') return;
-		sleep_ms(1);
-	}
-}
-
 static pid_t tid(void) { return (pid_t)syscall(SYS_gettid); }
 
 static void show(const char *label) {

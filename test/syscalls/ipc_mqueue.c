@@ -43,16 +43,6 @@ static void show(const char *label) {
 	say("%s: flags %lo maxmsg %ld msgsize %ld curmsgs %ld\n", label, a.mq_flags, a.mq_maxmsg, a.mq_msgsize, a.mq_curmsgs);
 }
 
-static void await_sleep(pid_t pid) {
-	char path[64];
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	for (;;) {
-		const char *text = strrchr(cat(path), ')');
-		if (text != NULL && text[2] == 'S') return;
-		sleep_ms(1);
-	}
-}
-
 static void other_user(void) {
 	MUST(setgid(1));
 	MUST(setuid(1));

@@ -45,16 +45,6 @@ static void other_user(void) {
 	SHOW(msgctl(id, IPC_RMID, NULL));
 }
 
-static void wait_blocked(pid_t pid) {
-	char path[64], state[2];
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	do {
-		sleep_ms(1);
-		const char *text = strrchr(cat(path), ')');
-		state[0] = text == NULL ? '?' : text[2];
-	} while (state[0] != 'S');
-}
-
 int main(void) {
 	const key_t key = 0x5eed03;
 	int old = msgget(key, 0);
@@ -111,7 +101,7 @@ int main(void) {
 		SHOW(msgsnd(id, &m, 5000, 0));
 		_exit(0);
 	}
-	wait_blocked(pid);
+	await_sleep(pid);
 	MUST(msgrcv(id, &m, 8192, 0, 0));
 	reap(pid);
 	SHOW(msgrcv(id, &m, 8192, 0, 0));
@@ -132,7 +122,7 @@ int main(void) {
 			MUST(write(report[1], line, (size_t)length));
 			_exit(0);
 		}
-		wait_blocked(pids[i]);
+		await_sleep(pids[i]);
 	}
 	char line[64];
 	static const long types[] = {2, 1, 2};
@@ -175,7 +165,7 @@ int main(void) {
 		say("receiver: %s\n", get_msg(100, 0, 0));
 		_exit(0);
 	}
-	wait_blocked(pid);
+	await_sleep(pid);
 	MUST(msgctl(id, IPC_RMID, NULL));
 	reap(pid);
 	SHOW(put_msg(1, "x", 0));
@@ -188,7 +178,7 @@ int main(void) {
 		say("sender: %s\n", msgsnd(id, &m, 1, 0) == 0 ? "sent" : ename(errno));
 		_exit(0);
 	}
-	wait_blocked(pid);
+	await_sleep(pid);
 	MUST(msgctl(id, IPC_RMID, NULL));
 	reap(pid);
 	return 0;

@@ -386,11 +386,7 @@ export class UnixSocket extends FileDescription {
     const first = packets.hasMarks ? passMark(this, 0, 0, (flags & MSG_PEEK) !== 0) : 0;
     const p = first < 0 ? undefined : packets.at(first);
     // What has come is read first in a stream; messages wait behind the error.
-    if (this.pendingError !== 0 && (p === undefined || this.type !== SOCK_STREAM)) {
-      const e = this.pendingError;
-      this.pendingError = 0;
-      return -e;
-    }
+    if (this.pendingError !== 0 && (p === undefined || this.type !== SOCK_STREAM)) return -this.takeError();
     if (p === undefined) {
       if (this.isConnectionBased && this.peer === null && !this.peerGone) {
         return this.type === SOCK_STREAM ? -EINVAL : -ENOTCONN;
