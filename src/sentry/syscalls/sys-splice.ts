@@ -401,6 +401,7 @@ export function copyFileRange(t: Task, a: SyscallArgs): number {
     if (len < 0) return len;
   }
   if (from.inode === to.inode && outPos + len > inPos && outPos < inPos + len) return -EINVAL;
+  if (len > 0 && (!from.canSplice || !to.canSpliceInto)) return -EINVAL;
   len = Math.min(len, COPY_MAX);
   let done = 0;
   while (done < len) {
