@@ -14,6 +14,11 @@
 #define REST_SECONDS 1
 /* With less in that time a process is not so busy that a pause mattered. */
 #define FEW_EVENTS 200
+/*
+ * After so many it is worth a pause to collect even where nothing has grown: what was alive at the last collection may be dead.
+ * They took longer than the pause.
+ */
+#define MANY_EVENTS (1 << 18)
 
 /* Segments that nobody writes are the file's own pages, and can be had again from it. */
 static int drop_segments(struct dl_phdr_info *object, size_t size, void *arg) {
@@ -38,7 +43,8 @@ static void give_back(void) {
 static struct {
   int fd; /* a timer, -1: none */
   bool resting;
-  uint64_t seen; /* what had happened when the timer was started */
+  uint64_t seen;      /* what had happened when the timer was started */
+  uint64_t collected; /* and when what had been alive was last collected for that reason */
 } rest = {.fd = -1};
 
 static void rest_later(uint64_t happened) {
@@ -64,7 +70,12 @@ void rest_look(uint64_t happened) {
   uint64_t times;
   if (read(rest.fd, &times, 8) != 8) return;
   rest.resting = happened == rest.seen;
-  bool more = garbage_look(happened - rest.seen < FEW_EVENTS);
+  bool few = happened - rest.seen < FEW_EVENTS;
+  if (few && happened - rest.collected > MANY_EVENTS) {
+    garbage_soon();
+    rest.collected = happened;
+  }
+  bool more = garbage_look(few);
   if (rest.resting) give_back();
   if (!rest.resting || more) rest_later(happened);
 }

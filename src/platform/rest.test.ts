@@ -88,3 +88,24 @@ test("what lives in many pages is moved into few, although nothing happens meanw
     platform.shutdown();
   }
 });
+
+test("what was alive at the last collection is collected after much was done, although nothing has grown", () => {
+  const platform = StubPlatform.start("ptrace", -1);
+  if (!(platform instanceof StubPlatform)) throw new Error(platform.reason);
+  const bench = new Bench(platform);
+  try {
+    const id = bench.context(bench.space([...SYSCALL, ...jmpBack(2)]).as);
+    let live = ballast(1e6, 0);
+    platform.wait(2.2e9);
+    const most = getHeapStatistics().total_heap_size;
+    assert.equal(live.length, 1e6);
+    live = [];
+    for (let i = 0; i < 300_000; i++) bench.run(id);
+    platform.wait(2.2e9);
+    const after = getHeapStatistics().total_heap_size;
+    assert.ok(after < most - 30e6, `${most} when all was alive, ${after} at rest`);
+  } finally {
+    bench.end();
+    platform.shutdown();
+  }
+});
