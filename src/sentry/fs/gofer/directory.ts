@@ -49,7 +49,7 @@ const NO_STARTS: Int32Array = new Int32Array(0);
 const reader: Reader = new Reader();
 const writer: Writer = new Writer();
 
-/** So many entries that came and went keep their place: most such names are used again. */
+/** So many entries that came and went keep their place, or as many as half of all: most such names are used again. */
 const MANY_GONE = 64;
 /** About what a listing takes in memory besides its arrays, and a record. */
 const LISTING_WEIGHT = 1024;
@@ -329,7 +329,7 @@ export class DirListing implements RecordSink {
     this.hasChanged = true;
     // Names that are taken out and put in again make a map build itself anew all the time.
     this.known.set(name, null);
-    if (this.added > 0 && ++this.gone > MANY_GONE) this.forgetGone();
+    if (this.added > 0 && ++this.gone > Math.max(MANY_GONE, this.known.size / 2)) this.forgetGone();
   }
 
   /** Forgets the names that were not there when it was read, and are not now. */
