@@ -22,6 +22,7 @@ import { Tracer } from "../sentry/strace/strace.ts";
 import { Dispatcher } from "../sentry/syscalls/dispatch.ts";
 import { amd64 } from "../sentry/syscalls/table-amd64.ts";
 import { HostClock } from "../sentry/time/host-clock.ts";
+import { useCopier } from "../sentry/usermem/io.ts";
 import type { MountNamespace } from "../sentry/vfs/mount.ts";
 import { VirtualFileSystem } from "../sentry/vfs/vfs.ts";
 import { BootError } from "./boot-error.ts";
@@ -90,6 +91,7 @@ function readAll(host: Host, fd: number): Uint8Array {
 /** See the header. `meter`: measures `host`; system calls are profiled with it. Throws BootError. */
 export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: HostFacts, meter: Meter | null): Wired {
   // The platform may move this thread to one CPU.
+  useCopier((dst, dstOff, src, srcOff, len) => host.copyBytes(dst, dstOff, src, srcOff, len));
   const cpuCount = host.cpuCount();
   const platform = startPlatform(config, log);
   const store = HostMemoryStore.create(host, "tsvisor-memory", MEMORY_SIZE, facts.hugeSize);

@@ -201,6 +201,8 @@ export interface Host {
   unmapWindow(window: ArrayBuffer): number;
   /** MADV_HUGEPAGE for part of a window. */
   adviseHuge(window: ArrayBuffer, offset: number, len: number): number;
+  /** memmove between arrays, for long ones. */
+  copyBytes(dst: Uint8Array, dstOff: number, src: Uint8Array, srcOff: number, len: number): void;
   /** Fills part of an ArrayBuffer that is no window with zeros, giving its memory back as far as it covers whole pages. 0 or -errno. */
   forget(buffer: ArrayBuffer, offset: number, len: number): number;
 

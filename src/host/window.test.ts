@@ -89,3 +89,24 @@ test("impossible windows are errors", () => {
   assert.equal(host.mapWindow(fd, 4096), -EBADF);
   assert.equal(host.unmapWindow(new ArrayBuffer(8)), -EINVAL);
 });
+
+test("bytes are copied as memmove does, also where both ranges overlap", () => {
+  const bytes = new Uint8Array(1000);
+  const fresh = (): Uint8Array => bytes.map((_, i) => i % 251);
+  for (const [to, from, len] of [
+    [0, 500, 500],
+    [500, 0, 500],
+    [10, 0, 700],
+    [0, 10, 700],
+    [3, 3, 900],
+    [1000, 0, 0],
+  ] as const) {
+    const got = fresh();
+    host.copyBytes(got, to, got, from, len);
+    const want = fresh();
+    want.copyWithin(to, from, from + len);
+    assert.deepEqual(got, want, `${len} from ${from} to ${to}`);
+  }
+  assert.throws(() => host.copyBytes(bytes, 1, bytes, 0, 1000), RangeError);
+  assert.throws(() => host.copyBytes(bytes, 0, bytes, -1, 5), RangeError);
+});

@@ -147,10 +147,24 @@ export class IoSequence implements IoVec {
   }
 }
 
+/** From so many bytes on a call of the host's is worth it, and two such pieces do not fit into the nearer caches. */
+const LONG = 256 * 1024;
+
+type Copier = (dst: Uint8Array, dstOff: number, src: Uint8Array, srcOff: number, len: number) => void;
+
+let copyLong: Copier | null = null;
+
+/** {@link copyBytes} takes this for long copies. */
+export function useCopier(copier: Copier): void {
+  copyLong = copier;
+}
+
 /** memmove between arrays; short copies by loop, since `subarray` allocates. */
 export function copyBytes(dst: Uint8Array, dstOff: number, src: Uint8Array, srcOff: number, len: number): void {
   if (len <= 48) {
     for (let i = 0; i < len; i++) dst[dstOff + i] = src[srcOff + i]!;
+  } else if (len >= LONG && copyLong !== null) {
+    copyLong(dst, dstOff, src, srcOff, len);
   } else {
     dst.set(src.subarray(srcOff, srcOff + len), dstOff);
   }
