@@ -91,28 +91,46 @@ function putU64(v: DataView, off: number, n: number): void {
   v.setInt32(off + 4, Math.floor(n / 0x100000000), true);
 }
 
-/** Writes `struct stat` (amd64 layout) at `off`. */
+/** 2^32 */
+const HIGH = 0x100000000;
+
+/**
+ * Writes `struct stat` (amd64 layout) at `off`. Flat, since there is more of it than V8 would inline; only what needs more than 32 bits
+ * is written as two words of one number. @hot
+ */
 export function writeStat(v: DataView, off: number, s: Stat): void {
-  putU64(v, off, s.dev);
-  putU64(v, off + 8, s.ino);
-  putU64(v, off + 16, s.nlink);
+  const { dev, ino, size, blocks, atimeSec, mtimeSec, ctimeSec } = s;
+  v.setUint32(off, dev, true);
+  v.setUint32(off + 4, dev / HIGH, true);
+  v.setUint32(off + 8, ino, true);
+  v.setUint32(off + 12, ino / HIGH, true);
+  v.setUint32(off + 16, s.nlink, true);
+  v.setUint32(off + 20, 0, true);
   v.setUint32(off + 24, s.mode, true);
   v.setUint32(off + 28, s.uid, true);
   v.setUint32(off + 32, s.gid, true);
   v.setUint32(off + 36, 0, true);
-  putU64(v, off + 40, s.rdev);
-  putU64(v, off + 48, s.size);
-  putU64(v, off + 56, s.blksize);
-  putU64(v, off + 64, s.blocks);
-  putU64(v, off + 72, s.atimeSec);
-  putU64(v, off + 80, s.atimeNsec);
-  putU64(v, off + 88, s.mtimeSec);
-  putU64(v, off + 96, s.mtimeNsec);
-  putU64(v, off + 104, s.ctimeSec);
-  putU64(v, off + 112, s.ctimeNsec);
-  putU64(v, off + 120, 0);
-  putU64(v, off + 128, 0);
-  putU64(v, off + 136, 0);
+  v.setUint32(off + 40, s.rdev, true);
+  v.setUint32(off + 44, s.rdev / HIGH, true);
+  v.setUint32(off + 48, size, true);
+  v.setUint32(off + 52, size / HIGH, true);
+  v.setUint32(off + 56, s.blksize, true);
+  v.setUint32(off + 60, 0, true);
+  v.setUint32(off + 64, blocks, true);
+  v.setUint32(off + 68, blocks / HIGH, true);
+  // Times may be before 1970.
+  v.setUint32(off + 72, atimeSec, true);
+  v.setInt32(off + 76, Math.floor(atimeSec / HIGH), true);
+  v.setUint32(off + 80, s.atimeNsec, true);
+  v.setUint32(off + 84, 0, true);
+  v.setUint32(off + 88, mtimeSec, true);
+  v.setInt32(off + 92, Math.floor(mtimeSec / HIGH), true);
+  v.setUint32(off + 96, s.mtimeNsec, true);
+  v.setUint32(off + 100, 0, true);
+  v.setUint32(off + 104, ctimeSec, true);
+  v.setInt32(off + 108, Math.floor(ctimeSec / HIGH), true);
+  v.setUint32(off + 112, s.ctimeNsec, true);
+  for (let at = off + 116; at < off + STAT_SIZE; at += 4) v.setUint32(at, 0, true);
 }
 
 export const STATX_TYPE = 0x1;
