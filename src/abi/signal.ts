@@ -225,7 +225,8 @@ export class SigInfo {
 
 /** Who wants to know that a signal is about to be delivered; may still change its `overrun`. */
 export interface SignalOrigin {
-  delivered(info: SigInfo): void;
+  /** It is no longer pending but about to be acted on or told. False: it is no longer true, and is thrown away. */
+  taken(info: SigInfo): boolean;
   /** It was pending and is thrown away. */
   dropped(info: SigInfo): void;
 }

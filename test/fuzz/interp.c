@@ -217,6 +217,7 @@ static void start_sequence(const char *directory, long from, long to) {
 	struct rlimit queue;
 	getrlimit(RLIMIT_SIGPENDING, &queue);
 	output->queue_limit = queue.rlim_max;
+	output->user = getuid();
 	run_sequence(from, to);
 	syscall(SYS_exit_group, 0);
 }
@@ -305,6 +306,7 @@ int main(int argc, char **argv) {
 		output->has_spliced = 0;
 		output->has_socket_in_flight = 0;
 		output->has_other_root = 0;
+		output->has_queue_limit = 0;
 		output->mounted = 0;
 		if (WIFSIGNALED(status)) say("ended by %s\n", signal_name(WTERMSIG(status)));
 		else say("ended with %d\n", WEXITSTATUS(status));

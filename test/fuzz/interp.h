@@ -95,6 +95,9 @@ struct output {
 	long queued_elsewhere;
 	// And how many it may have at most.
 	rlim_t queue_limit;
+	uid_t user;
+	// Some process has been given a limit of its own.
+	volatile int has_queue_limit;
 	// The numbers of shared memory, semaphores and queues, plus one.
 	volatile int ipc[3][IPC_SLOTS];
 	char text[OUTPUT_SIZE];

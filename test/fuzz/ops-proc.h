@@ -163,7 +163,11 @@ static void op_prlimit(struct op *op) {
 	struct rlimit new = {(rlim_t)ARG(1), (rlim_t)ARG(2)}, old = {7, 7};
 	// Who may raise them is the container's business.
 	syscall(SYS_prlimit64, 0, limit, NULL, &old);
-	// Signals of the same user elsewhere count as well.
+	// Signals of the same user elsewhere count as well, which are known of the first user alone.
+	if (limit == RLIMIT_SIGPENDING && getuid() != output->user) {
+		say("another user\n");
+		return;
+	}
 	rlim_t more = limit == RLIMIT_SIGPENDING ? (rlim_t)output->queued_elsewhere : 0;
 	if (new.rlim_cur != RLIM_INFINITY) new.rlim_cur += more;
 	if (new.rlim_max != RLIM_INFINITY) new.rlim_max += more;
@@ -172,6 +176,7 @@ static void op_prlimit(struct op *op) {
 	long value = syscall(SYS_prlimit64, 0, limit, &new, NULL);
 	result(value);
 	if (value == -1) return;
+	if (limit == RLIMIT_SIGPENDING) output->has_queue_limit = 1;
 	syscall(SYS_prlimit64, 0, limit, NULL, &old);
 	say("%d limits %ld %ld\n", op->line, (long)(old.rlim_cur - more), (long)(old.rlim_max - more_max));
 }
@@ -179,7 +184,9 @@ static void op_setgid(struct op *op) {
 	// which call, ids
 	switch (ARG(0)) {
 	case 0: result(syscall(SYS_setgid, FD(1))); break;
-	case 1: result(syscall(SYS_setuid, FD(1))); break;
+	case 1:
+		if (!keeps_user()) result(syscall(SYS_setuid, FD(1)));
+		break;
 	case 2: result(syscall(SYS_setregid, FD(1), FD(2))); break;
 	default: result(syscall(SYS_setfsgid, FD(1)));
 	}

@@ -299,9 +299,18 @@ static void op_sigread(struct op *op) {
 }
 
 // Credentials of this thread alone, as the kernel has it.
-static void op_setresuid(struct op *op) { result(syscall(SYS_setresuid, FD(0), FD(1), FD(2))); }
+// A limit of signals would mean other signals to another user.
+static int keeps_user(void) {
+	if (output->has_queue_limit) say("signals are limited\n");
+	return output->has_queue_limit;
+}
+static void op_setresuid(struct op *op) {
+	if (!keeps_user()) result(syscall(SYS_setresuid, FD(0), FD(1), FD(2)));
+}
 static void op_setresgid(struct op *op) { result(syscall(SYS_setresgid, FD(0), FD(1), FD(2))); }
-static void op_setreuid(struct op *op) { result(syscall(SYS_setreuid, FD(0), FD(1))); }
+static void op_setreuid(struct op *op) {
+	if (!keeps_user()) result(syscall(SYS_setreuid, FD(0), FD(1)));
+}
 static void op_setfsuid(struct op *op) { result(syscall(SYS_setfsuid, FD(0))); }
 static void op_setgroups(struct op *op) {
 	gid_t groups[2] = {(gid_t)ARG(1), (gid_t)ARG(2)};

@@ -38,13 +38,15 @@ export class PosixTimer implements TimerListener, SignalOrigin {
   intervalNs = 0;
   /** CPU-time clocks: the CPU time at which it expires; 0 = off. */
   cpuDeadlineNs = 0;
-  /** Expirations since the signal was queued; what the last delivered signal carried. */
+  /** Expirations since the signal was queued; what the last delivered signal of one that repeats carried. */
   pendingOverrun = 0;
   lastOverrun = 0;
   /** The real user whose queue it has a place in. */
   readonly owner: number;
   /** The queued, undelivered signal. */
   queued: SigInfo | null = null;
+  /** The timer was set since that was queued: unless it expires anew, nobody gets it. */
+  private isStale = false;
 
   constructor(
     id: number,
@@ -85,12 +87,12 @@ export class PosixTimer implements TimerListener, SignalOrigin {
   /** Arms for an absolute time of its clock (monotonic ns, or CPU ns); the caller arms the group's CPU timer for the latter. */
   arm(deadlineNs: number, intervalNs: number): void {
     this.intervalNs = intervalNs;
-    this.pendingOverrun = 0;
     if (this.isCpuTimer) {
       this.cpuDeadlineNs = deadlineNs;
       // No time may be used from now on, and it is over already.
       this.checkCpu();
-    } else this.group.kernel.timers.arm(this.timer, deadlineNs);
+    } else if (this.notify === SIGEV_NONE) this.timer.deadlineNs = deadlineNs;
+    else this.group.kernel.timers.arm(this.timer, deadlineNs);
   }
 
   /** Takes it out of its process, with a signal that was not delivered yet. */
@@ -104,10 +106,14 @@ export class PosixTimer implements TimerListener, SignalOrigin {
     if (this.target !== null) this.target.pending.remove(this.signo, this.queued);
   }
 
+  /** What timer_settime(2) begins with. */
   disarm(): void {
     this.group.kernel.timers.cancel(this.timer);
     this.cpuDeadlineNs = 0;
     this.intervalNs = 0;
+    this.pendingOverrun = 0;
+    this.lastOverrun = 0;
+    this.isStale = this.queued !== null;
   }
 
   /** ns until the next expiration, 0 when disarmed. */
@@ -115,8 +121,22 @@ export class PosixTimer implements TimerListener, SignalOrigin {
     if (this.isCpuTimer) {
       return this.cpuDeadlineNs === 0 ? 0 : Math.max(this.cpuDeadlineNs - this.cpuNs(), 1);
     }
+    const now = this.group.kernel.clock.monotonicNs();
+    if (this.notify === SIGEV_NONE) return this.untilDue(now);
     if (!this.timer.armed) return 0;
-    return Math.max(this.timer.deadlineNs - this.group.kernel.clock.monotonicNs(), 1);
+    return Math.max(this.timer.deadlineNs - now, 1);
+  }
+
+  /**
+   * ns until a SIGEV_NONE timer is due. It is never armed, only reckoned with when somebody asks; that it was disarmed does
+   * not show in Linux until the time it was last set to is over.
+   */
+  private untilDue(nowNs: number): number {
+    const { timer, intervalNs } = this;
+    if (intervalNs > 0 && timer.deadlineNs <= nowNs) {
+      timer.deadlineNs += (Math.floor((nowNs - timer.deadlineNs) / intervalNs) + 1) * intervalNs;
+    }
+    return Math.max(timer.deadlineNs - nowNs, 0);
   }
 
   onTimer(timer: Timer, nowNs: number): void {
@@ -147,7 +167,9 @@ export class PosixTimer implements TimerListener, SignalOrigin {
   private expire(missed: number): void {
     if (this.notify === SIGEV_NONE) return;
     if (this.queued !== null) {
-      this.pendingOverrun = Math.min(this.pendingOverrun + 1 + missed, DELAYTIMER_MAX);
+      const before = this.isStale ? 0 : this.pendingOverrun + 1;
+      this.pendingOverrun = Math.min(before + missed, DELAYTIMER_MAX);
+      this.isStale = false;
       return;
     }
     const info = new SigInfo();
@@ -174,12 +196,19 @@ export class PosixTimer implements TimerListener, SignalOrigin {
     if (this.queued === info) this.queued = null;
   }
 
-  /** The signal is being delivered: what its si_overrun says. */
-  delivered(info: SigInfo): void {
-    if (this.queued !== info) return;
+  /** See {@link SignalOrigin}. Fills si_overrun, which one that does not repeat has none of. */
+  taken(info: SigInfo): boolean {
+    if (this.queued !== info) return true;
     this.queued = null;
-    this.lastOverrun = this.pendingOverrun;
-    this.pendingOverrun = 0;
-    info.overrun = this.lastOverrun;
+    if (this.isStale) {
+      this.isStale = false;
+      return false;
+    }
+    if (this.intervalNs > 0) {
+      this.lastOverrun = this.pendingOverrun;
+      this.pendingOverrun = 0;
+      info.overrun = this.lastOverrun;
+    }
+    return true;
   }
 }

@@ -73,7 +73,6 @@ export function deliverSignals(t: Task): number {
     if (g.stopRequested) break; // stop first; what is pending waits for SIGCONT
     const info = takeSignal(t, t.maskLo, t.maskHi);
     if (info === null) break;
-    if (info.timer !== null) info.timer.delivered(info);
     const sig = info.signo;
     const a = g.sighand.get(sig);
     if (a.handler === SIG_IGN) continue;

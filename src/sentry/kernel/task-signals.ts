@@ -182,9 +182,12 @@ export function mustLook(t: Task): boolean {
   return hasPendingSignal(t) || (g.stopRequested && !t.stopAcknowledged);
 }
 
-/** Takes the next signal that the thread would act on: its own first, then the process's. Null if none. */
+/** Takes the next signal that the thread would act on or be told of: its own first, then the process's. Null if none. */
 export function takeSignal(t: Task, maskLo: number, maskHi: number): SigInfo | null {
-  return t.pending.take(~maskLo, ~maskHi) ?? t.group.pending.take(~maskLo, ~maskHi);
+  for (;;) {
+    const info = t.pending.take(~maskLo, ~maskHi) ?? t.group.pending.take(~maskLo, ~maskHi);
+    if (info === null || info.timer === null || info.timer.taken(info)) return info;
+  }
 }
 
 /** Everything must exit with wait status `status`. The first call decides the status. */

@@ -193,19 +193,14 @@ function checkRange(pos: number, len: number): number {
   return pos + len >= LOFF_LIMIT ? -EINVAL : 0;
 }
 
-/** A bad buffer of a positioned transfer: a file that has no positions says that first. */
+/** What is wrong with a positioned transfer: a file that has no positions says that first. */
 function orNoPosition(file: FileDescription, pos: number, err: number): number {
-  return err === -EFAULT && !hasPosition(file, pos) ? -ESPIPE : err;
+  return hasPosition(file, pos) ? err : -ESPIPE;
 }
 
 /** Whether the file can be read or written at `pos`. */
 function hasPosition(file: FileDescription, pos: number): boolean {
   return pos === AT_POSITION || file.seek(0, SEEK_CUR) !== -ESPIPE;
-}
-
-/** The access mode forbids a positioned transfer: a file that has no positions says that first. */
-function badMode(file: FileDescription): number {
-  return file.seek(0, SEEK_CUR) === -ESPIPE ? -ESPIPE : -EBADF;
 }
 
 /**
@@ -228,12 +223,14 @@ function readBuffer(t: Task, file: FileDescription, addr: number, size: number, 
   if (len > 0) {
     const r = t.mm.ioSequence(addr, len, true, seq);
     if (r < len) {
+      // Before anything is taken from it.
+      if (!hasPosition(file, pos)) return -ESPIPE;
       if (file.hasRecords) {
         seq.isCut = true;
         seq.wanted = len;
         return readSeq(t, file, pos, false);
       }
-      if (r < 0) return orNoPosition(file, pos, readFault(t, file, len, pos));
+      if (r < 0) return readFault(t, file, len, pos);
       const whole = placeable(file, r, len);
       if (whole < 0) return whole;
       seq.truncate(whole);
@@ -247,11 +244,12 @@ function readBuffer(t: Task, file: FileDescription, addr: number, size: number, 
  * pieces. 0 when something is left to write, or what the call answers.
  */
 function takeWhole(t: Task, file: FileDescription, have: number, wanted: number, pos: number): number {
+  if (!hasPosition(file, pos)) return -ESPIPE;
   const isSocket = file instanceof UnixSocket;
   const pipe = pipeOf(file);
   const piece = isSocket ? file.pieceSize : pipe !== null ? PIPE_BUF : 1;
   if (have < piece) {
-    if (pos === AT_POSITION ? !file.takesWrite(wanted) : !file.hasWrite && hasPosition(file, pos)) return -EINVAL;
+    if (pos === AT_POSITION ? !file.takesWrite(wanted) : !file.hasWrite) return -EINVAL;
     if (pos === AT_POSITION && pipe !== null && pipe.readers === 0) return brokenPipe(t, 0);
     // Room comes before what is to fill it.
     if (pos === AT_POSITION && pipe !== null && pipe.length >= pipe.capacity)
@@ -266,7 +264,7 @@ function takeWhole(t: Task, file: FileDescription, have: number, wanted: number,
       file.inode.touchModified();
     }
     if (pos === AT_POSITION && pipe !== null) pipe.signalReaders();
-    return orNoPosition(file, pos, -EFAULT);
+    return -EFAULT;
   }
   seq.truncate(have - (have % piece));
   return 0;
@@ -288,17 +286,17 @@ function writeBuffer(t: Task, file: FileDescription, addr: number, size: number,
 }
 
 function readVector(t: Task, file: FileDescription, addr: number, count: number, pos: number, flags: number): number {
+  if (!hasPosition(file, pos)) return -ESPIPE;
   seq.clear();
   const total = t.mm.ioVector(addr, count, true, seq);
   if (seq.isCut && file.hasRecords) return readSeq(t, file, pos, (flags & RWF_NOWAIT) !== 0);
-  if (total === -EFAULT && seq.isCut) return orNoPosition(file, pos, readFault(t, file, seq.wanted, pos));
+  if (total === -EFAULT && seq.isCut) return readFault(t, file, seq.wanted, pos);
   if (total < 0) return total;
   if (seq.isCut) {
     const whole = placeable(file, total, seq.wanted);
     if (whole < 0) return whole;
     seq.truncate(whole);
   }
-  if (!hasPosition(file, pos)) return -ESPIPE;
   if (!file.hasRead) return -EINVAL;
   if (seq.remaining === 0) return readNothing(file);
   if (pos !== AT_POSITION && checkRange(pos, total) < 0) return -EINVAL;
@@ -316,13 +314,13 @@ function readNothing(file: FileDescription): number {
 }
 
 function writeVector(t: Task, file: FileDescription, addr: number, count: number, pos: number, flags: number): number {
+  if (!hasPosition(file, pos)) return -ESPIPE;
   seq.clear();
   const total = t.mm.ioVector(addr, count, false, seq);
   if (seq.isCut) {
     const err = takeWhole(t, file, total, seq.wanted, pos);
     if (err < 0) return err;
   } else if (total < 0) return total;
-  if (!hasPosition(file, pos)) return -ESPIPE;
   if (!file.hasWrite) return -EINVAL;
   if (seq.remaining === 0) return 0;
   if (pos !== AT_POSITION && checkRange(pos, total) < 0) return -EINVAL;
@@ -367,9 +365,9 @@ export function pread64(t: Task, a: SyscallArgs): number {
   if (pos < 0) return -EINVAL;
   const file = fileArg(t, a.i32(0));
   if (file === undefined || file.isPath) return -EBADF;
-  if (!file.readable) return badMode(file);
+  if (!file.readable) return orNoPosition(file, pos, -EBADF);
   const size = a.size(2);
-  if (checkRange(pos, size) < 0 && isUserRange(a.ptr(1), size)) return -EINVAL;
+  if (checkRange(pos, size) < 0 && isUserRange(a.ptr(1), size)) return orNoPosition(file, pos, -EINVAL);
   return readBuffer(t, file, a.ptr(1), size, pos);
 }
 
@@ -379,9 +377,9 @@ export function pwrite64(t: Task, a: SyscallArgs): number {
   if (pos < 0) return -EINVAL;
   const file = fileArg(t, a.i32(0));
   if (file === undefined || file.isPath) return -EBADF;
-  if (!file.writable) return badMode(file);
+  if (!file.writable) return orNoPosition(file, pos, -EBADF);
   const size = a.size(2);
-  if (checkRange(pos, size) < 0 && isUserRange(a.ptr(1), size)) return -EINVAL;
+  if (checkRange(pos, size) < 0 && isUserRange(a.ptr(1), size)) return orNoPosition(file, pos, -EINVAL);
   return writeBuffer(t, file, a.ptr(1), size, pos);
 }
 
@@ -433,7 +431,7 @@ function positionedRead(t: Task, a: SyscallArgs, pos: number, flags: number): nu
   if (pos < 0) return -EINVAL;
   const file = fileArg(t, a.i32(0));
   if (file === undefined || file.isPath) return -EBADF;
-  if (!file.readable) return badMode(file);
+  if (!file.readable) return orNoPosition(file, pos, -EBADF);
   return readVector(t, file, a.ptr(1), a.size(2), pos, flags);
 }
 
@@ -441,7 +439,7 @@ function positionedWrite(t: Task, a: SyscallArgs, pos: number, flags: number): n
   if (pos < 0) return -EINVAL;
   const file = fileArg(t, a.i32(0));
   if (file === undefined || file.isPath) return -EBADF;
-  if (!file.writable) return badMode(file);
+  if (!file.writable) return orNoPosition(file, pos, -EBADF);
   return writeVector(t, file, a.ptr(1), a.size(2), pos, flags);
 }
 

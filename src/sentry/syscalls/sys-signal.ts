@@ -373,7 +373,6 @@ function sysRtSigtimedwait(t: Task, a: SyscallArgs): number {
   const info = takeSignal(t, ~lo, ~hi);
   if (info !== null) {
     endSigtimedwait(t);
-    if (info.timer !== null) info.timer.delivered(info);
     const infoAt = a.ptr(1);
     if (infoAt !== 0) {
       writeSigInfo(t.kernel.scratchView, 0, info);

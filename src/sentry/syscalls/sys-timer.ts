@@ -162,10 +162,10 @@ function freeTimerId(t: Task): number {
   return id;
 }
 
-function putTimer(t: Task, timer: PosixTimer, at: number): number {
+function putTimer(t: Task, intervalNs: number, remainingNs: number, at: number): number {
   const v = t.kernel.scratchView;
-  writeTimespec(v, 0, timer.intervalNs);
-  writeTimespec(v, 16, Math.floor(timer.remainingNs()));
+  writeTimespec(v, 0, intervalNs);
+  writeTimespec(v, 16, Math.floor(remainingNs));
   return t.copyOutStruct(at, ITIMERSPEC_SIZE);
 }
 
@@ -181,10 +181,8 @@ function sysTimerSettime(t: Task, a: SyscallArgs): number {
   const timer = t.group.posixTimers.get(a.i32(0));
   if (timer === undefined) return -EINVAL;
   const isAbsolute = (a.i32(1) & TIMER_ABSTIME) !== 0;
-  if (oldAt !== 0) {
-    const err = putTimer(t, timer, oldAt);
-    if (err !== 0) return err;
-  }
+  const oldInterval = timer.intervalNs;
+  const oldRemaining = oldAt === 0 ? 0 : timer.remainingNs();
   timer.disarm();
   if (value > 0) {
     const { clock } = t.kernel;
@@ -199,12 +197,12 @@ function sysTimerSettime(t: Task, a: SyscallArgs): number {
     timer.arm(deadline, interval);
   }
   if (timer.isCpuTimer) updateCpuWatch(t.group);
-  return 0;
+  return oldAt === 0 ? 0 : putTimer(t, oldInterval, oldRemaining, oldAt);
 }
 
 function sysTimerGettime(t: Task, a: SyscallArgs): number {
   const timer = t.group.posixTimers.get(a.i32(0));
-  return timer === undefined ? -EINVAL : putTimer(t, timer, a.ptr(1));
+  return timer === undefined ? -EINVAL : putTimer(t, timer.intervalNs, timer.remainingNs(), a.ptr(1));
 }
 
 function sysTimerGetoverrun(t: Task, a: SyscallArgs): number {

@@ -171,13 +171,17 @@ export class UnixSocket extends FileDescription {
     this.names.bindInode(made.dentry.inode!, this);
   }
 
-  /** listen(2). */
+  /** listen(2), by {@link ownCred}. */
   listen(backlog: number): number {
     if (!this.isConnectionBased) return -EOPNOTSUPP;
     if (this.address === null) return -EINVAL;
     if (this.peer !== null || this.peerGone) return -EINVAL;
+    const hasMoreRoom = this.listening && backlog > this.backlog;
     this.listening = true;
     this.backlog = backlog;
+    // Of a listener SO_PEERCRED tells who listens.
+    this.peerCred.set(this.ownCred.pid, this.ownCred.uid, this.ownCred.gid, this.ownCred.groups);
+    if (hasMoreRoom) this.queue.notify(EV_OUT | EV_WRNORM);
     return 0;
   }
 
