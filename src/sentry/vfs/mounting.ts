@@ -45,13 +45,14 @@ const MOUNT_MAX = 100_000;
 
 /**
  * Hangs `mount` (and what is mounted below it) at `at`, and copies wherever that place is passed on to. 0, or -ENOTDIR
- * (directory on non-directory or the reverse), -ENOENT (removed), -ENOSPC (too many mounts).
+ * (directory on non-directory or the reverse), -ENOENT (either is removed), -ENOSPC (too many mounts).
  */
 export function attachMount(vfs: VirtualFileSystem, mount: Mount, at: VfsPath): number {
   if (at.mount.detached) return -EINVAL;
   if (at.dentry.deleted) return -ENOENT;
   const target = at.dentry.inode!;
   if (mount.root.inode!.isDir !== target.isDir) return -ENOTDIR;
+  if (mount.root.deleted) return -ENOENT;
   // Later mounts cover earlier ones: the place to hang on is the top of the stack.
   let parent = at.mount;
   let point: Dentry = at.dentry;
@@ -109,7 +110,6 @@ export function mountFileSystem(
 
 /** mount(2) with MS_BIND: shows `from` at `at` too; `recursive`: with everything mounted below it. 0 or -errno. */
 export function bindMount(vfs: VirtualFileSystem, from: VfsPath, at: VfsPath, recursive: boolean): number {
-  if (from.dentry.deleted) return -ENOENT;
   if (from.mount.isUnbindable) return -EINVAL;
   const copy = copyTree(vfs, from.mount, from.dentry, recursive, COPY_EQUAL);
   const r = attachMount(vfs, copy, at);
