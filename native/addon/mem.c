@@ -150,7 +150,9 @@ static napi_value js_forget(napi_env env, napi_callback_info info) {
   }
   memset(start, 0, (size_t)(from - start));
   memset(to, 0, (size_t)(end - to));
-  return ret(env, RESULT(madvise(from, (size_t)(to - from), MADV_DONTNEED)));
+  /* Not MADV_DONTNEED: in a process made from an image this may be memory of malloc's that would be read from the image again. */
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+  return ret(env, mmap(from, (size_t)(to - from), PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED ? -errno : 0);
 }
 
 /*

@@ -90,8 +90,8 @@ function readAll(host: Host, fd: number): Uint8Array {
 
 /** See the header. `meter`: measures `host`; system calls are profiled with it. Throws BootError. */
 export function buildKernel(host: Host, config: BootConfig, log: Logger, facts: HostFacts, meter: Meter | null): Wired {
-  // The platform may move this thread to one CPU.
   useCopier((dst, dstOff, src, srcOff, len) => host.copyBytes(dst, dstOff, src, srcOff, len));
+  // The platform may move this thread to one CPU.
   const cpuCount = host.cpuCount();
   const platform = startPlatform(config, log);
   const store = HostMemoryStore.create(host, "tsvisor-memory", MEMORY_SIZE, facts.hugeSize);
