@@ -1,22 +1,10 @@
 // flags: -pthread
 // timeout: 60
 // A signal of the process whose thread blocks it, stops waiting for it or ends before taking it goes to another thread that takes it.
-#include "check.h"
+#include "handled.h"
 #include <pthread.h>
-#include <stdatomic.h>
 
-static _Atomic int handled, ready;
-static _Atomic pid_t handled_by;
-
-static void handler(int sig) {
-	(void)sig;
-	handled_by = gettid();
-	handled++;
-}
-
-static void wait_for(int count) {
-	for (int i = 0; i < 5000 && handled < count; i++) sleep_ms(1);
-}
+static _Atomic int ready;
 
 static void *sleeper(void *argument) {
 	sigset_t none;

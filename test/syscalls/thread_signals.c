@@ -1,22 +1,10 @@
 // flags: -pthread
 // Signals and threads: pthread_kill, masks of their own, a process signal goes to a thread that takes it, tgkill errors, sigwait.
-#include "check.h"
+#include "handled.h"
 #include <pthread.h>
-#include <stdatomic.h>
 
-static _Atomic pid_t handled_by;
-static _Atomic int handled, ready;
+static _Atomic int ready;
 static _Atomic pid_t tid_of[2];
-
-static void handler(int sig) {
-	(void)sig;
-	handled_by = gettid();
-	handled++;
-}
-
-static void wait_for(int count) {
-	for (int i = 0; i < 5000 && handled < count; i++) sleep_ms(1);
-}
 
 static void *unblocked(void *argument) {
 	sigset_t none;

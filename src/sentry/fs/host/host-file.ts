@@ -194,6 +194,16 @@ export class HostInode extends Inode implements Mappable, MappedFile {
     return this.isRegular ? new ReopenedHostFile(this) : new HostFile(this);
   }
 
+  /** fallocate(2) of the donated file. */
+  allocate(mode: number, off: number, len: number): number {
+    return this.host.fallocate(this.fd, mode, off, len);
+  }
+
+  /** fsync(2) or fdatasync(2) of it. */
+  sync(dataOnly: boolean): number {
+    return dataOnly ? this.host.fdatasync(this.fd) : this.host.fsync(this.fd);
+  }
+
   /** EV_* that hold now, without blocking. */
   poll(events: number): number {
     if (this.isRegular) return ALWAYS_READY & events;
@@ -412,12 +422,11 @@ export class HostFile extends FileDescription {
   }
 
   override allocate(mode: number, off: number, len: number): number {
-    return this.node.host.fallocate(this.node.fd, mode, off, len);
+    return this.node.allocate(mode, off, len);
   }
 
   override sync(dataOnly: boolean): number {
-    const { host, fd } = this.node;
-    return dataOnly ? host.fdatasync(fd) : host.fsync(fd);
+    return this.node.sync(dataOnly);
   }
 
   override mappable(): Mappable | number {

@@ -47,12 +47,11 @@ export class ReopenedHostFile extends SeekableFile {
   }
 
   override allocate(mode: number, off: number, len: number): number {
-    return this.node.host.fallocate(this.node.fd, mode, off, len);
+    return this.node.allocate(mode, off, len);
   }
 
   override sync(dataOnly: boolean): number {
-    const { host, fd } = this.node;
-    return dataOnly ? host.fdatasync(fd) : host.fsync(fd);
+    return this.node.sync(dataOnly);
   }
 
   override mappable(): Mappable | number {
