@@ -12,7 +12,7 @@ import { basename, dirname, join } from "node:path";
 import { parseOptions, POSITIVE, POSITIVE_INTEGER, readOptions } from "../tools/options.ts";
 import type { Options, Usage } from "../tools/options.ts";
 import { measure, PARTS } from "./measure.ts";
-import type { Plan } from "./measure.ts";
+import type { Findings, Plan } from "./measure.ts";
 import { compare, TOLERANCE, saveBaseline, tables, writeDocs } from "./report.ts";
 import { ensureBenchRootfs } from "./rootfs.ts";
 import { isRate, median, TARGETS } from "./stats.ts";
@@ -47,7 +47,11 @@ const USAGE: Usage = {
     { name: "--rounds", value: "N", pattern: POSITIVE_INTEGER, help: "how often everything is measured (3; quick 8)" },
     { name: "--budget", value: "MS", pattern: POSITIVE, help: "time for a small row (100; quick 10)" },
     { name: "--idle", value: "SECONDS", pattern: POSITIVE, help: "how long idle sandboxes are watched (30)" },
-    { name: "--json", value: "FILE", help: "where the figures go (build/bench.json; quick build/bench-quick.json)" },
+    {
+      name: "--json",
+      value: "FILE",
+      help: "where the figures go, also while it runs (build/bench.json; quick build/bench-quick.json)",
+    },
     {
       name: "--into",
       value: "FILE",
@@ -80,7 +84,7 @@ function progress(text: string): void {
   process.stderr.write(`bench: ${text}\n`);
 }
 
-function machine(ground: Ground, distances: readonly number[]): Record<string, string> {
+function machine(versions: Record<string, string>, distances: readonly number[]): Record<string, string> {
   const all = cpus();
   const apart = [Math.min(...distances), median(distances), Math.max(...distances)].map((ns) => ns.toFixed(0));
   return {
@@ -90,7 +94,7 @@ function machine(ground: Ground, distances: readonly number[]): Record<string, s
     }),
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     "host kernel": release().split("-")[0]!,
-    ...ground.versions(),
+    ...versions,
   };
 }
 
@@ -136,9 +140,9 @@ async function main(): Promise<number> {
     try {
       prepare(ground);
       progress(`measuring ${ground.targets.join(", ")}`);
-      const { rows, distances } = await measure(ground, plan, progress);
-      const rounds = plan.rounds;
-      return finish(options, { machine: machine(ground, distances), rounds, rows: isQuick ? rows.map(best) : rows });
+      const store = new Store(options, plan.rounds, ground);
+      const findings = await measure(ground, plan, { progress, keep: (so) => store.write(so) });
+      return finish(options, store.write(findings));
     } finally {
       ground.unmount();
     }
@@ -158,16 +162,41 @@ function merge(earlier: Results, now: Results): Results {
   return { ...now, rows: [...rows, ...fresh.values()] };
 }
 
-function finish(options: Options, measured: Results): number {
+/** The file of figures, written again and again: what was measured when a run is ended is not lost. */
+class Store {
+  private readonly options: Options;
+  private readonly rounds: number;
+  private readonly versions: Record<string, string>;
+  private readonly earlier: Results | null;
+  private readonly file: string;
+
+  constructor(options: Options, rounds: number, ground: Ground) {
+    this.options = options;
+    this.rounds = rounds;
+    this.versions = ground.versions();
+    const into = options.value("--into", "");
+    this.earlier = into === "" ? null : (JSON.parse(readFileSync(into, "utf8")) as Results);
+    const usual = join(root, "build", options.has("--quick") ? "bench-quick.json" : "bench.json");
+    this.file = options.value("--json", into === "" ? usual : into);
+    mkdirSync(dirname(this.file), { recursive: true });
+  }
+
+  /** Returns what the file has now. */
+  write({ rows, distances }: Findings): Results {
+    const measured: Results = {
+      machine: machine(this.versions, distances),
+      rounds: this.rounds,
+      rows: this.options.has("--quick") ? rows.map(best) : rows,
+    };
+    const results = this.earlier === null ? measured : merge(this.earlier, measured);
+    writeFileSync(this.file, `${JSON.stringify(results, null, 1)}\n`);
+    return results;
+  }
+}
+
+function finish(options: Options, results: Results): number {
   const isQuick = options.has("--quick");
-  const into = options.value("--into", "");
-  const results = into === "" ? measured : merge(JSON.parse(readFileSync(into, "utf8")) as Results, measured);
   console.log(tables(results));
-  mkdirSync(join(root, "build"), { recursive: true });
-  writeFileSync(
-    options.value("--json", into !== "" ? into : join(root, "build", isQuick ? "bench-quick.json" : "bench.json")),
-    `${JSON.stringify(results, null, 1)}\n`,
-  );
   if (options.has("--docs")) writeDocs(root, results);
   if (!isQuick) return 0;
   if (options.has("--save-baseline")) saveBaseline(baselineFile, results);

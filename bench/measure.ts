@@ -72,11 +72,20 @@ function isOneState(distances: readonly number[]): boolean {
   return Math.max(...distances) <= SAME_STATE * Math.min(...distances);
 }
 
-/** Measures a plan; `progress` is told what comes next. */
-export async function measure(ground: Ground, plan: Plan, progress: (text: string) => void): Promise<Findings> {
+/** Who follows a run. */
+export interface Follower {
+  /** What comes next. */
+  progress(text: string): void;
+  /** All that was found so far. */
+  keep(findings: Findings): void;
+}
+
+/** Measures a plan. */
+export async function measure(ground: Ground, plan: Plan, follower: Follower): Promise<Findings> {
   const { rounds, only, parts } = plan;
   const found = new Collection();
   const distances: number[] = [];
+  const findings: Findings = { rows: found.rows, distances };
   const chosen = apps.filter((row) => row.name.includes(only));
   const script = appsScript(chosen);
   const groupOf = new Map(chosen.map((row) => [row.name, row.group]));
@@ -100,7 +109,9 @@ export async function measure(ground: Ground, plan: Plan, progress: (text: strin
         distances.push(...seen);
         return outputs;
       }
-      progress(`the machine changed meanwhile (${seen.map(Math.round).join(", ")} ns between two CPUs): once more`);
+      follower.progress(
+        `the machine changed meanwhile (${seen.map(Math.round).join(", ")} ns between two CPUs): once more`,
+      );
     }
   };
 
@@ -108,28 +119,31 @@ export async function measure(ground: Ground, plan: Plan, progress: (text: strin
     // Each round begins with another one: nobody always finds the caches warm.
     const order = ground.targets.map((_, i) => ground.targets[(i + round) % ground.targets.length]!);
     for (const [group, words] of parts.includes("micro") ? MICRO : []) {
-      progress(`round ${round + 1} of ${rounds}: ${group}`);
+      follower.progress(`round ${round + 1} of ${rounds}: ${group}`);
       for (const [target, output] of microGroup(order, words)) found.addLines(() => group, target, output);
+      follower.keep(findings);
     }
     if (chosen.length > 0 && parts.includes("programs")) {
-      progress(`round ${round + 1} of ${rounds}: programs`);
+      follower.progress(`round ${round + 1} of ${rounds}: programs`);
       for (const target of order) {
         // The slow platform's ratios are large: one round tells them.
         if (target === "ptrace" && round > 0) continue;
         found.addLines((name) => groupOf.get(name)!, target, ground.run(target, ["/bin/bash", "-c", script]));
       }
+      follower.keep(findings);
     }
     if (!parts.includes("starts")) continue;
-    progress(`round ${round + 1} of ${rounds}: start and end`);
+    follower.progress(`round ${round + 1} of ${rounds}: start and end`);
     for (const target of order) {
       await measureStarts(ground, target, only, (t, name, unit, value) =>
         found.add("Start and end", t, name, unit, value),
       );
     }
+    follower.keep(findings);
   }
   if (parts.includes("idle")) {
-    progress("idle sandboxes");
+    follower.progress("idle sandboxes");
     await measureIdle(ground, only, plan.idle, (t, name, unit, value) => found.add("Idle", t, name, unit, value));
   }
-  return { rows: found.rows, distances };
+  return findings;
 }
