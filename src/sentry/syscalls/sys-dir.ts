@@ -33,6 +33,8 @@ function getdentsCommon(t: Task, a: SyscallArgs, sink: DirentBuffer): number {
   sink.reset(size);
   const before = file.offset;
   const r = file.iterate(sink);
+  // Whatever came of it.
+  file.accessed();
   if (watching.count !== 0) notifyAccess(file);
   if (sink.len === 0) {
     if (r < 0) return r;

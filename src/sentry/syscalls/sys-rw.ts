@@ -97,7 +97,8 @@ function readTimed(t: Task, file: FileDescription): number {
 function readFault(t: Task, file: FileDescription, len: number, pos: number): number {
   const inode = file.inode;
   if (pos === AT_POSITION && !file.hasRead) return -EINVAL;
-  if (inode !== null && inode.isRegular) {
+  // Nothing is taken from these.
+  if (inode !== null && (inode.isRegular || !file.canPoll)) {
     seq.clear();
     seq.push(t.kernel.scratch, 0, Math.min(len, t.kernel.scratch.length));
     const n = file.pread(seq, pos === AT_POSITION ? file.position() : pos);
@@ -270,6 +271,12 @@ function takeWhole(t: Task, file: FileDescription, have: number, wanted: number,
   return 0;
 }
 
+function writeUnseen(file: FileDescription, len: number): number {
+  const n = file.writeUnseen(len);
+  if (n > 0 && watching.count !== 0) notifyModify(file);
+  return n;
+}
+
 function writeBuffer(t: Task, file: FileDescription, addr: number, size: number, pos: number): number {
   if (!isUserRange(addr, size)) return orNoPosition(file, pos, -EFAULT);
   const len = size > MAX_RW_COUNT ? MAX_RW_COUNT : size;
@@ -277,6 +284,8 @@ function writeBuffer(t: Task, file: FileDescription, addr: number, size: number,
   if (len > 0) {
     const r = t.mm.ioSequence(addr, len, false, seq);
     if (r < len) {
+      const unseen = writeUnseen(file, len);
+      if (unseen !== -EFAULT) return unseen;
       const err = takeWhole(t, file, r, len, pos);
       if (err < 0) return err;
     }
@@ -318,6 +327,8 @@ function writeVector(t: Task, file: FileDescription, addr: number, count: number
   seq.clear();
   const total = t.mm.ioVector(addr, count, false, seq);
   if (seq.isCut) {
+    const unseen = writeUnseen(file, seq.wanted);
+    if (unseen !== -EFAULT) return unseen;
     const err = takeWhole(t, file, total, seq.wanted, pos);
     if (err < 0) return err;
   } else if (total < 0) return total;

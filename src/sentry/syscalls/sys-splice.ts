@@ -56,11 +56,18 @@ function useBuffer(len: number): void {
   seq.push(buffer, 0, len < CHUNK ? len : CHUNK);
 }
 
-/** Reports that bytes went from one file to another. */
+/** Reports that bytes went from one file to another: what was read comes first. */
 function moved(from: FileDescription, to: FileDescription): void {
   if (watching.count === 0) return;
   notifyAccess(from);
   notifyModify(to);
+}
+
+/** The same of splice, which tells of what was written first. */
+function spliced(from: FileDescription, to: FileDescription): void {
+  if (watching.count === 0) return;
+  notifyModify(to);
+  notifyAccess(from);
 }
 
 /** Bytes are about to be written to a file. */
@@ -197,7 +204,9 @@ export function splice(t: Task, a: SyscallArgs): number {
   if (inPipe !== null && outPipe !== null) {
     if (inPipe === outPipe) return -EINVAL;
     nonblock ||= ((from.statusFlags | to.statusFlags) & O_NONBLOCK) !== 0;
-    return pipeToPipe(t, inPipe, outPipe, len, nonblock, false);
+    const n = pipeToPipe(t, inPipe, outPipe, len, nonblock, false);
+    if (n > 0) spliced(from, to);
+    return n;
   }
   const isNegative = a.hi(4) > 0x7fffffff;
   if (inPipe !== null) {
@@ -206,7 +215,7 @@ export function splice(t: Task, a: SyscallArgs): number {
     if (isNegative) return -EINVAL;
     nonblock ||= (from.statusFlags & O_NONBLOCK) !== 0;
     const n = pipeToFile(t, inPipe, to, outPos, len, nonblock);
-    if (n > 0) moved(from, to);
+    if (n > 0) spliced(from, to);
     if (n > 0 && outAddr !== 0 && t.mm.writeI64(outAddr, outPos + n) < 0) return -EFAULT;
     return n;
   }
@@ -215,7 +224,7 @@ export function splice(t: Task, a: SyscallArgs): number {
   if (isNegative) return -EINVAL;
   nonblock ||= (to.statusFlags & O_NONBLOCK) !== 0;
   const n = spliceIn(t, from, inPos, outPipe, len, nonblock);
-  if (n > 0) moved(from, to);
+  if (n > 0) spliced(from, to);
   if (n > 0 && inAddr !== 0 && t.mm.writeI64(inAddr, inPos + n) < 0) return -EFAULT;
   return n;
 }
@@ -258,7 +267,9 @@ export function tee(t: Task, a: SyscallArgs): number {
   const outPipe = pipeOf(to);
   if (inPipe === null || outPipe === null || inPipe === outPipe) return -EINVAL;
   const nonblock = (flags & SPLICE_F_NONBLOCK) !== 0 || ((from.statusFlags | to.statusFlags) & O_NONBLOCK) !== 0;
-  return pipeToPipe(t, inPipe, outPipe, Math.min(size, MAX_RW_COUNT), nonblock, true);
+  const n = pipeToPipe(t, inPipe, outPipe, Math.min(size, MAX_RW_COUNT), nonblock, true);
+  if (n > 0) moved(from, to);
+  return n;
 }
 
 /** ssize_t vmsplice(int fd, const struct iovec *iov, unsigned long nr_segs, unsigned int flags): copies. */
@@ -284,11 +295,14 @@ export function vmsplice(t: Task, a: SyscallArgs): number {
     if (room(pipe) === 0) return waitPipe(t, pipe, EV_OUT | EV_WRNORM, nonblock);
     // Unlike write, it takes what fits.
     seq.truncate(room(pipe));
-    return pipe.write(seq, false);
+    const n = pipe.write(seq, false);
+    if (n > 0 && watching.count !== 0) notifyModify(file);
+    return n;
   }
   const n = pipe.readThrough(seq);
   if (n === -EAGAIN) return waitPipe(t, pipe, EV_IN | EV_RDNORM, nonblock);
   if (n <= 0) return n;
+  if (watching.count !== 0) notifyAccess(file);
   const err = t.mm.finishIo(seq);
   return err < 0 ? err : n;
 }
@@ -321,7 +335,10 @@ export function sendfile(t: Task, a: SyscallArgs): number {
     return n;
   }
   if ((to.statusFlags & O_APPEND) !== 0 || (type !== 0 && !isSeekable(from))) return -EINVAL;
-  if (len === 0) return 0;
+  if (len === 0) {
+    from.accessed();
+    return 0;
+  }
   if ((type !== S_IFREG && type !== S_IFBLK && type !== S_IFCHR) || !from.canSplice) return -EINVAL;
   // Earlier attempts have moved the position already.
   let done = t.progress;

@@ -1,9 +1,8 @@
 /** Open file descriptions. */
 import { DT_DIR } from "../../abi/dirent.ts";
-import { EBADF, EINVAL, EISDIR, ENODEV, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } from "../../abi/errno.ts";
+import { EBADF, EFAULT, EINVAL, EISDIR, ENODEV, ENOTDIR, ENOTTY, EOVERFLOW, ESPIPE } from "../../abi/errno.ts";
 import { O_APPEND, O_NOATIME, SEEK_CUR, SEEK_END, SEEK_SET, SETFL_MASK } from "../../abi/fcntl.ts";
 import { MAX_FILE_SIZE } from "../../abi/limits.ts";
-import { MS_NOATIME, MS_NODIRATIME, MS_RELATIME } from "../../abi/mount.ts";
 import { Stat } from "../../abi/stat.ts";
 import { EV_IN, EV_OUT, EV_PRI, EV_RDNORM, EV_WRNORM } from "../../base/waiter.ts";
 import type { WaitQueue } from "../../base/waiter.ts";
@@ -185,6 +184,10 @@ export abstract class FileDescription {
   get takesWriteFlags(): boolean {
     return this.takesRwFlags;
   }
+  /** What a write of `len` bytes gives that cannot all be read: most files look at what they are to write. */
+  writeUnseen(_len: number): number {
+    return -EFAULT;
+  }
   /** Whether preadv2 and pwritev2 take RWF_NOWAIT. */
   get takesNoWait(): boolean {
     return false;
@@ -318,10 +321,7 @@ export abstract class FileDescription {
     const inode = this.inode;
     const path = this.path;
     if (inode === null || path === null || (this.statusFlags & O_NOATIME) !== 0) return;
-    const flags = path.mount.flags | path.mount.fs.flags;
-    if ((flags & MS_NOATIME) !== 0) return;
-    if ((flags & MS_NODIRATIME) !== 0 && inode.isDir) return;
-    inode.touchAtime((flags & MS_RELATIME) !== 0);
+    path.mount.accessed(inode);
   }
 }
 

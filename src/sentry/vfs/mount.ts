@@ -1,7 +1,9 @@
 /** Mounts and mount namespaces: mount(2), umount(2), mount_namespaces(7). */
+import { MS_NOATIME, MS_NODIRATIME, MS_RELATIME } from "../../abi/mount.ts";
 import { EV_ERR, EV_PRI, WaitQueue } from "../../base/waiter.ts";
 import type { Dentry } from "./dentry.ts";
 import type { FileSystem } from "./filesystem.ts";
+import type { Inode } from "./inode.ts";
 import { notifyUnmount } from "./notify.ts";
 import { VfsPath } from "./path.ts";
 import { makePrivate } from "./propagation.ts";
@@ -49,6 +51,14 @@ export class Mount {
     this.rootPath = new VfsPath(this, root);
     root.pins++;
     fs.mounts++;
+  }
+
+  /** An inode was read through this mount: its atime by the rules of both. */
+  accessed(inode: Inode): void {
+    const flags = this.flags | this.fs.flags;
+    if ((flags & MS_NOATIME) !== 0) return;
+    if ((flags & MS_NODIRATIME) !== 0 && inode.isDir) return;
+    inode.touchAtime((flags & MS_RELATIME) !== 0);
   }
 
   /** The mount on `d` as seen through this mount, or null. Only the top one of a stack hangs there. */

@@ -223,10 +223,11 @@ function openCreate(
       return openFound(ctx, cm, cd, flags, false);
     }
     if ((flags & O_NOFOLLOW) !== 0 || (resolve & RESOLVE_NO_SYMLINKS) !== 0) return -ELOOP;
-    if (walked.links >= MAXSYMLINKS || (cm.flags & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
+    if (walked.links >= MAXSYMLINKS || ((cm.flags | cm.fs.flags) & MS_NOSYMFOLLOW) !== 0) return -ELOOP;
     const denied = mayFollowLink(ctx.vfs, dir, inode, ctx.creds);
     if (denied < 0) return denied;
     if (inode.isMagicLink && (resolve & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
+    cm.accessed(inode);
     const target: VfsPath | string | number = inode.followLink(ctx);
     if (typeof target === "number") return target;
     if (typeof target !== "string") {

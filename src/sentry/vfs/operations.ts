@@ -352,5 +352,6 @@ export function readlinkAt(ctx: PathContext, start: VfsPath | null, path: string
   if (r < 0) return r;
   const inode = walked.dentry!.inode!;
   if (!inode.isSymlink) return empty ? -ENOENT : -EINVAL;
+  walked.mount!.accessed(inode);
   return inode.readlink(ctx);
 }

@@ -293,6 +293,7 @@ export function walkFrom(
         if (denied < 0) return denied;
       }
       if (inode.isMagicLink && (resolve & RESOLVE_NO_MAGICLINKS) !== 0) return -ELOOP;
+      cm.accessed(inode);
       const target: VfsPath | string | number = inode.followLink(ctx);
       if (typeof target === "number") return target;
       if (typeof target === "string") {

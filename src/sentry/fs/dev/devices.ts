@@ -52,6 +52,10 @@ abstract class MemDeviceFile extends FileDescription {
     seq.advance(n);
     return n;
   }
+  /** All but the random devices never look at it. */
+  override writeUnseen(len: number): number {
+    return len;
+  }
   override get canPoll(): boolean {
     return false;
   }
@@ -105,6 +109,9 @@ class FullFile extends MemDeviceFile {
   override write(_seq: IoSequence): number {
     return -ENOSPC;
   }
+  override writeUnseen(_len: number): number {
+    return -ENOSPC;
+  }
 }
 
 const chunk: Uint8Array = new Uint8Array(4096);
@@ -127,6 +134,9 @@ class RandomFile extends MemDeviceFile {
       left -= n;
     }
     return total;
+  }
+  override writeUnseen(_len: number): number {
+    return -EFAULT;
   }
   override readiness(): number {
     return EV_IN | EV_OUT | EV_RDNORM | EV_WRNORM;

@@ -135,7 +135,6 @@ export class GoferDirectoryFile extends DirectoryFile {
       while (i < count && snapshot.emit(i, sink, i + 3)) i++;
       this.offset = i + 2;
     }
-    this.accessed();
     return 0;
   }
 

@@ -188,8 +188,7 @@ export class OverlayDirFile extends DirectoryFile {
       this.snapshot = list;
     }
     const up = this.dir.parent ?? this.dir;
-    if (!this.emitDots(sink, this.dir.ino, up.ino) || !this.emitList(sink, list)) return 0;
-    this.accessed();
+    if (this.emitDots(sink, this.dir.ino, up.ino)) this.emitList(sink, list);
     return 0;
   }
 }
@@ -245,7 +244,6 @@ export class UpperDirFile extends DirectoryFile {
     this.sink.target = null;
     // The upper directory's own "." and ".." have positions too.
     if (this.real.offset > this.offset) this.offset = this.real.offset;
-    this.accessed();
     return r;
   }
 }

@@ -23,6 +23,8 @@ const WAIT_READER = 2;
 export class PipeFile extends FileDescription {
   readonly pipe: Pipe;
   private readonly ends: number;
+  /** A FIFO, whose times change. */
+  private readonly isNamed: boolean;
   noWait = false;
   private waitsFor: number = WAIT_NONE;
   private waitCount = 0;
@@ -30,10 +32,11 @@ export class PipeFile extends FileDescription {
   private seenWriters = -1;
 
   /** `ends`: FMODE_READ, FMODE_WRITE or both; counts itself as open. */
-  constructor(pipe: Pipe, ends: number) {
+  constructor(pipe: Pipe, ends: number, isNamed: boolean) {
     super();
     this.pipe = pipe;
     this.ends = ends;
+    this.isNamed = isNamed;
     if ((ends & FMODE_READ) !== 0) pipe.openReader();
     if ((ends & FMODE_WRITE) !== 0) pipe.openWriter();
   }
@@ -78,14 +81,17 @@ export class PipeFile extends FileDescription {
 
   override read(seq: IoSequence): number {
     const n = this.pipe.read(seq);
-    if (n > 0) this.accessed();
-    else if (n === -EAGAIN && (this.statusFlags & O_NONBLOCK) !== 0) this.pipe.signalWriters();
+    if (n > 0) {
+      if (this.isNamed) this.accessed();
+    } else if (n === -EAGAIN && (this.statusFlags & O_NONBLOCK) !== 0) this.pipe.signalWriters();
     return n;
   }
 
   override write(seq: IoSequence): number {
     const n = this.pipe.write(seq, (this.statusFlags & O_DIRECT) !== 0);
-    if (n === -EAGAIN && (this.statusFlags & O_NONBLOCK) !== 0) this.pipe.signalReaders();
+    if (n > 0) {
+      if (this.isNamed) this.inode?.touchModified();
+    } else if (n === -EAGAIN && (this.statusFlags & O_NONBLOCK) !== 0) this.pipe.signalReaders();
     return n;
   }
 
@@ -138,8 +144,8 @@ export function createPipe(vfs: VirtualFileSystem, flags: number, creds: Credent
   inode.special = pipe;
   const path = fs.newPath(`pipe:[${ino}]`, inode);
   const kept = flags & O_NONBLOCK;
-  const read = new PipeFile(pipe, FMODE_READ);
-  const write = new PipeFile(pipe, FMODE_WRITE);
+  const read = new PipeFile(pipe, FMODE_READ, false);
+  const write = new PipeFile(pipe, FMODE_WRITE, false);
   read.noWait = write.noWait = true;
   fs.attach(read, path, O_RDONLY | kept, FMODE_READ);
   // Packets are made by who writes.
@@ -157,28 +163,24 @@ export class FifoOpener implements SpecialOpener {
     }
     const nonblock = (flags & O_NONBLOCK) !== 0;
     // Pipes without a name are open already: their opens do not wait.
-    const waits = !isAnonymous(inode);
+    const isNamed = inode.fs !== inode.fs.vfs.pipefs;
     if ((flags & O_ACCMODE) === O_ACCMODE) return -EINVAL;
     switch (flags & O_ACCMODE) {
       case O_RDONLY: {
-        const f = new PipeFile(pipe, FMODE_READ);
-        if (waits) f.expectWriter(nonblock);
+        const f = new PipeFile(pipe, FMODE_READ, isNamed);
+        if (isNamed) f.expectWriter(nonblock);
         return f;
       }
       case O_WRONLY: {
-        if (nonblock && waits && pipe.readers === 0) return -ENXIO;
-        const f = new PipeFile(pipe, FMODE_WRITE);
-        if (waits && !nonblock) f.expectReader();
+        if (nonblock && isNamed && pipe.readers === 0) return -ENXIO;
+        const f = new PipeFile(pipe, FMODE_WRITE, isNamed);
+        if (isNamed && !nonblock) f.expectReader();
         return f;
       }
       case O_RDWR:
-        return new PipeFile(pipe, FMODE_READ | FMODE_WRITE);
+        return new PipeFile(pipe, FMODE_READ | FMODE_WRITE, isNamed);
       default:
         return -ENXIO;
     }
   }
-}
-
-function isAnonymous(inode: Inode): boolean {
-  return inode.fs === inode.fs.vfs.pipefs;
 }

@@ -269,7 +269,6 @@ class TmpfsDirFile extends DirectoryFile {
         const first = records.behind(this.offset);
         const next = sink.emitRecords(records, first);
         if (next > first) this.offset = records.nextOffset(next - 1);
-        this.accessed();
         return 0;
       }
       it = this.iterator = dir.entries.values();
@@ -298,7 +297,6 @@ class TmpfsDirFile extends DirectoryFile {
       this.pending = null;
       this.offset = e.cookie;
     }
-    this.accessed();
     return 0;
   }
 }
