@@ -112,14 +112,7 @@ export class ExecFile implements ExecutableFile {
   }
 }
 
-const vmas: WeakMap<FileDescription, FileVma> = new WeakMap();
-
 /** The one FileVma of a description, so that neighbouring mappings of the same file can merge. */
-export function fileVma(file: FileDescription, root: VfsPath): FileVma {
-  let v = vmas.get(file);
-  if (v === undefined) {
-    v = new FileVma(file, root);
-    vmas.set(file, v);
-  }
-  return v;
+export function fileVma(file: FileDescription, root: VfsPath): VmaFile {
+  return (file.vmaFile ??= new FileVma(file, root));
 }

@@ -28,11 +28,13 @@ const ALL_DEFAULT: readonly SigAction[] = new Array<SigAction>(NSIG + 1).fill(DE
 
 /** The table of all dispositions. */
 export class SignalHandlers {
-  private readonly actions: SigAction[];
+  private actions: readonly SigAction[];
+  /** Nobody else has the array. */
+  private isOwn = false;
   refs = 1;
 
   constructor(actions: readonly SigAction[] = ALL_DEFAULT) {
-    this.actions = actions.slice();
+    this.actions = actions;
   }
 
   get(sig: number): SigAction {
@@ -40,13 +42,15 @@ export class SignalHandlers {
   }
 
   set(sig: number, action: SigAction): void {
-    this.actions[sig] = action;
+    if (!this.isOwn) this.actions = this.actions.slice();
+    this.isOwn = true;
+    (this.actions as SigAction[])[sig] = action;
   }
 
   /** The handler goes back to the default; flags and mask stay. */
   dropHandler(sig: number): void {
     const a = this.actions[sig]!;
-    this.actions[sig] = new SigAction(SIG_DFL, a.flags, a.restorer, a.maskLo, a.maskHi);
+    this.set(sig, new SigAction(SIG_DFL, a.flags, a.restorer, a.maskLo, a.maskHi));
   }
 
   /** Whether the signal would be thrown away if it were not blocked. */
@@ -56,11 +60,16 @@ export class SignalHandlers {
   }
 
   clone(): SignalHandlers {
+    this.isOwn = false;
     return new SignalHandlers(this.actions);
   }
 
   /** execve: caught signals go back to their default, ignored ones stay ignored. */
   resetForExec(): void {
-    for (let i = 1; i <= NSIG; i++) this.actions[i] = this.actions[i]!.handler === SIG_IGN ? IGNORED : DEFAULT;
+    for (let i = 1; i <= NSIG; i++) {
+      const a = this.actions[i]!;
+      const kept = a.handler === SIG_IGN ? IGNORED : DEFAULT;
+      if (a !== kept) this.set(i, kept);
+    }
   }
 }

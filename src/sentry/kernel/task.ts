@@ -51,7 +51,7 @@ export const RUN_STOPPED = 3;
 export const RUN_EXITED = 4;
 
 /** Words of `Task.state`. */
-const STATE_WORDS = 12;
+const STATE_WORDS = 8;
 
 /** Ends an interrupted call: given the result so far, returns the final one. A static function, never a closure. */
 export type InterruptHandler = (t: Task) => number;
@@ -154,6 +154,11 @@ export class Task implements WaitListener, TimerListener {
   altStackSp: number = WIDE;
   altStackSize = 0;
   altStackFlags = 0;
+
+  // --- how proc shows it ---
+  /** /proc/PID and /proc/PID/task/TID of the instance that showed them first (kernelfs/proc); null: nobody has looked. */
+  processDirectory: unknown = null;
+  threadDirectory: unknown = null;
 
   // --- thread attributes ---
   /** CLONE_CHILD_CLEARTID address, 0 = none. */

@@ -16,12 +16,14 @@ import {
 
 /** Soft and hard limits by RLIMIT_*; Infinity = RLIM_INFINITY. Shared by the threads of a process. */
 export class LimitSet {
-  readonly soft: Float64Array;
-  readonly hard: Float64Array;
+  soft: Readonly<Float64Array>;
+  hard: Readonly<Float64Array>;
+  /** Another set has the same arrays: they do not change. */
+  private isShared = false;
 
-  constructor() {
-    this.soft = new Float64Array(RLIM_NLIMITS).fill(RLIM_INFINITY);
-    this.hard = new Float64Array(RLIM_NLIMITS).fill(RLIM_INFINITY);
+  constructor(soft?: Readonly<Float64Array>, hard?: Readonly<Float64Array>) {
+    this.soft = soft ?? new Float64Array(RLIM_NLIMITS).fill(RLIM_INFINITY);
+    this.hard = hard ?? new Float64Array(RLIM_NLIMITS).fill(RLIM_INFINITY);
   }
 
   /** The soft limit in force. */
@@ -30,15 +32,19 @@ export class LimitSet {
   }
 
   set(resource: number, soft: number, hard: number): void {
-    this.soft[resource] = soft;
-    this.hard[resource] = hard;
+    if (this.isShared) {
+      this.soft = this.soft.slice();
+      this.hard = this.hard.slice();
+      this.isShared = false;
+    }
+    (this.soft as Float64Array)[resource] = soft;
+    (this.hard as Float64Array)[resource] = hard;
   }
 
   /** fork(2): a child starts with a copy. */
   clone(): LimitSet {
-    const c = new LimitSet();
-    c.soft.set(this.soft);
-    c.hard.set(this.hard);
+    const c = new LimitSet(this.soft, this.hard);
+    c.isShared = this.isShared = true;
     return c;
   }
 }

@@ -109,27 +109,29 @@ export function isElf(head: Uint8Array): boolean {
   return head[0] === 0x7f && head[1] === 0x45 && head[2] === 0x4c && head[3] === 0x46;
 }
 
+/** The headers of the file that is looked at; loading is never interrupted. */
+const head: Uint8Array = new Uint8Array(ELF64_EHDR_SIZE);
+const headView: DataView = new DataView(head.buffer);
+const table: Uint8Array = new Uint8Array(PHDRS_MAX);
+const tableView: DataView = new DataView(table.buffer);
+
 /**
  * Reads and checks the headers. `limit`: addresses end here. Errors as Linux has them before the point of no return:
  * -ENOEXEC, -EIO; and -EINVAL for segments that cannot be mapped.
  */
 export function parseElf(src: ByteSource, limit: number): ElfImage | number {
-  const head = new Uint8Array(ELF64_EHDR_SIZE);
   const got = src.pread(head, 0, ELF64_EHDR_SIZE, 0);
   if (got < 0) return got;
   if (got < ELF64_EHDR_SIZE || !isElf(head) || head[EI_CLASS] !== ELFCLASS64) return -ENOEXEC;
-  const h = new DataView(head.buffer);
-  const type = h.getUint16(EH_TYPE, true);
+  const type = headView.getUint16(EH_TYPE, true);
   if (type !== ET_EXEC && type !== ET_DYN) return -ENOEXEC;
-  if (h.getUint16(EH_MACHINE, true) !== EM_X86_64) return -ENOEXEC;
-  if (h.getUint16(EH_PHENTSIZE, true) !== ELF64_PHDR_SIZE) return -ENOEXEC;
-  const phnum = h.getUint16(EH_PHNUM, true);
+  if (headView.getUint16(EH_MACHINE, true) !== EM_X86_64) return -ENOEXEC;
+  if (headView.getUint16(EH_PHENTSIZE, true) !== ELF64_PHDR_SIZE) return -ENOEXEC;
+  const phnum = headView.getUint16(EH_PHNUM, true);
   const size = phnum * ELF64_PHDR_SIZE;
-  const phoff = u64(h, EH_PHOFF);
+  const phoff = u64(headView, EH_PHOFF);
   if (size === 0 || size > PHDRS_MAX || phoff > Number.MAX_SAFE_INTEGER - size) return -ENOEXEC;
-  const table = new Uint8Array(size);
   if (src.pread(table, 0, size, phoff) !== size) return -ENOEXEC;
-  const t = new DataView(table.buffer);
 
   let interpreter = "";
   let haveInterp = false;
@@ -140,29 +142,30 @@ export function parseElf(src: ByteSource, limit: number): ElfImage | number {
   let low = Infinity;
   let high = 0;
   for (let at = 0; at < size; at += ELF64_PHDR_SIZE) {
-    switch (t.getUint32(at + PH_TYPE, true)) {
+    switch (tableView.getUint32(at + PH_TYPE, true)) {
       case PT_INTERP: {
         if (haveInterp) break;
         haveInterp = true;
-        const path = readInterpreter(src, u64(t, at + PH_OFFSET), u64(t, at + PH_FILESZ));
+        const path = readInterpreter(src, u64(tableView, at + PH_OFFSET), u64(tableView, at + PH_FILESZ));
         if (typeof path === "number") return path;
         interpreter = path;
         break;
       }
       case PT_GNU_STACK:
-        execStack = (t.getUint32(at + PH_FLAGS, true) & PF_X) !== 0;
+        execStack = (tableView.getUint32(at + PH_FLAGS, true) & PF_X) !== 0;
         break;
       case PT_LOAD: {
-        const s = segment(t, at, limit);
+        const s = segment(at, limit);
         if (typeof s === "number") return s;
         if (s === null) break;
         segments.push(s);
         low = Math.min(low, floor(s.vaddr));
         high = Math.max(high, ceil(s.end));
-        const a = u64(t, at + PH_ALIGN);
+        const a = u64(tableView, at + PH_ALIGN);
         if (isPowerOfTwo(a) && a <= ALIGN_MAX) align = Math.max(align, a);
-        const offset = u64(t, at + PH_OFFSET);
-        if (phdr === 0 && offset <= phoff && phoff < offset + u64(t, at + PH_FILESZ)) phdr = phoff - offset + s.vaddr;
+        const offset = u64(tableView, at + PH_OFFSET);
+        if (phdr === 0 && offset <= phoff && phoff < offset + u64(tableView, at + PH_FILESZ))
+          phdr = phoff - offset + s.vaddr;
         break;
       }
       default:
@@ -171,7 +174,7 @@ export function parseElf(src: ByteSource, limit: number): ElfImage | number {
   if (segments.length === 0) return -ENOEXEC;
   return {
     type,
-    entry: u64(h, EH_ENTRY),
+    entry: u64(headView, EH_ENTRY),
     phdr,
     phnum,
     segments,
@@ -184,12 +187,12 @@ export function parseElf(src: ByteSource, limit: number): ElfImage | number {
 }
 
 /** A checked PT_LOAD; null: empty. */
-function segment(t: DataView, at: number, limit: number): Segment | number | null {
-  const vaddr = u64(t, at + PH_VADDR);
-  const offset = u64(t, at + PH_OFFSET);
-  const filesz = u64(t, at + PH_FILESZ);
-  const memsz = u64(t, at + PH_MEMSZ);
-  const flags = t.getUint32(at + PH_FLAGS, true);
+function segment(at: number, limit: number): Segment | number | null {
+  const vaddr = u64(tableView, at + PH_VADDR);
+  const offset = u64(tableView, at + PH_OFFSET);
+  const filesz = u64(tableView, at + PH_FILESZ);
+  const memsz = u64(tableView, at + PH_MEMSZ);
+  const flags = tableView.getUint32(at + PH_FLAGS, true);
   if (filesz > memsz || memsz > limit || vaddr > limit - memsz) return -EINVAL;
   if (offset > Number.MAX_SAFE_INTEGER - filesz - PAGE) return -EINVAL;
   if (memsz === 0) return null;

@@ -104,8 +104,9 @@ export interface LoadedProgram {
   readonly file: ExecutableFile;
 }
 
-/** The first page of the file that is looked at; loading is never interrupted. */
+/** The first page of the file that is looked at, and what a script says there; loading is never interrupted. */
 const beginning: Uint8Array = new Uint8Array(PAGE);
+const head: Uint8Array = new Uint8Array(HEAD_SIZE);
 
 /**
  * Loads `file` (opened for execution; taken over, also on failure) named `filename` (latin1) into a new address space.
@@ -122,7 +123,6 @@ export function loadExecutable(
   let args: readonly string[] = argv.length === 0 ? [""] : argv;
   let at = file;
   let name = filename;
-  const head = new Uint8Array(HEAD_SIZE);
   let source: HeadSource;
   for (let depth = 0; ; depth++) {
     source = new HeadSource(at, beginning);

@@ -10,9 +10,13 @@ export const ARG_MIN_TOTAL = 131072;
 export const ARG_MAX_TOTAL: number = 6 * 1024 * 1024;
 /** Room on the stack beyond the arguments, at first. */
 const STACK_EXTRA = 132 * 1024;
-const PLATFORM = "x86_64\0";
+const PLATFORM = "x86_64";
 /** Randomness between the strings and the rest. */
 const ALIGN_RANDOM = 8192;
+
+/** What is put together for the stack, one piece at a time; longer pieces get memory of their own. */
+const assembled: Uint8Array = new Uint8Array(16384);
+const assembledView: DataView = new DataView(assembled.buffer);
 
 /** Pairs of an auxiliary vector under construction. */
 export class Auxv {
@@ -54,20 +58,20 @@ export function buildStack(
   const top = mm.stackTop;
   const entries = auxv.keys.length + 4;
   const words = 1 + argv.length + 1 + envp.length + 1 + entries * 2;
-  const fixed = 8 + filename.length + 1 + strings + ALIGN_RANDOM + PLATFORM.length + 16 + words * 8 + 64;
+  const fixed = 8 + filename.length + 1 + strings + ALIGN_RANDOM + PLATFORM.length + 1 + 16 + words * 8 + 64;
   const size = pageUp(fixed) + STACK_EXTRA;
   const r = mm.mapStack(size, prot);
   if (r < 0) return r;
 
   // Strings, from the top: filename, environment, arguments; each list in ascending order.
-  const block = new Uint8Array(strings + filename.length + 1);
+  const length = strings + filename.length + 1;
+  const block = length > assembled.length ? new Uint8Array(length) : assembled;
   let at = 0;
-  const base = top - 8 - block.length;
-  const pointers = new Float64Array(argv.length + envp.length);
-  let n = 0;
+  const base = top - 8 - length;
+  const pointers: number[] = [];
   for (const list of [argv, envp]) {
     for (const s of list) {
-      pointers[n++] = base + at;
+      pointers.push(base + at);
       at = putString(block, at, s);
     }
     if (list === argv) {
@@ -79,21 +83,18 @@ export function buildStack(
   mm.envEnd = base + at;
   const execfn = base + at;
   putString(block, at, filename);
-  if (mm.copyOutExact(base, block, 0, block.length) < 0) return -EFAULT;
+  if (mm.copyOutExact(base, block, 0, length) < 0) return -EFAULT;
 
   // Platform name and random bytes, then the words.
   let sp = base - mm.randomPages(ALIGN_RANDOM);
   sp -= sp & 15;
-  const small = new Uint8Array(PLATFORM.length);
-  putString(small, 0, PLATFORM.slice(0, -1));
-  sp -= PLATFORM.length;
+  sp -= putString(assembled, 0, PLATFORM);
   const platform = sp;
-  if (mm.copyOutExact(platform, small, 0, small.length) < 0) return -EFAULT;
-  const random = new Uint8Array(16);
-  mm.env.random.fill(random, 0, 16);
+  if (mm.copyOutExact(platform, assembled, 0, PLATFORM.length + 1) < 0) return -EFAULT;
+  mm.env.random.fill(assembled, 0, 16);
   sp -= 16;
   const randomAt = sp;
-  if (mm.copyOutExact(randomAt, random, 0, 16) < 0) return -EFAULT;
+  if (mm.copyOutExact(randomAt, assembled, 0, 16) < 0) return -EFAULT;
   auxv.add(AT_RANDOM, randomAt);
   auxv.add(AT_EXECFN, execfn);
   auxv.add(AT_PLATFORM, platform);
@@ -101,8 +102,9 @@ export function buildStack(
 
   sp -= words * 8;
   sp -= sp & 15;
-  const out = new Uint8Array(words * 8);
-  const v = new DataView(out.buffer);
+  const bytes = words * 8;
+  const out = bytes > assembled.length ? new Uint8Array(bytes) : assembled;
+  const v = out === assembled ? assembledView : new DataView(out.buffer);
   let w = putWord(v, 0, argv.length);
   for (let i = 0; i < argv.length; i++) w = putWord(v, w, pointers[i]!);
   w = putWord(v, w, 0);
@@ -115,7 +117,7 @@ export function buildStack(
   }
   mm.auxv = out.slice(auxStart, w);
   mm.stackStart = sp;
-  return mm.copyOutExact(sp, out, 0, out.length) < 0 ? -EFAULT : sp;
+  return mm.copyOutExact(sp, out, 0, bytes) < 0 ? -EFAULT : sp;
 }
 
 function putWord(v: DataView, at: number, value: number): number {

@@ -59,7 +59,7 @@ interface Site {
 /** A mapping full of slots. */
 class Region {
   readonly start: number;
-  /** By slot number. */
+  /** By slot number. Copies have the same one: nobody is in a slot that came later. */
   readonly sites: (Site | null)[];
   /** Inherited: no new ones here. */
   readonly frozen: boolean;
@@ -79,11 +79,13 @@ export class CodePatches {
   /** Traps by the address behind the instruction; more than HOT: settled. */
   private readonly counts: Map<number, number> = new Map();
   /** Patched pages with their sites. */
-  private readonly pages: Map<number, Site[]> = new Map();
+  private pages: Map<number, readonly Site[]> = new Map();
   /** Pages that were restored once. */
-  private readonly spoilt: Set<number> = new Set();
+  private spoilt: Set<number> = new Set();
   /** Sites whose patch covers the instruction behind the call, by that address. */
-  private readonly behind: Map<number, Site> = new Map();
+  private behind: Map<number, Site> = new Map();
+  /** A parent or a child has the same three: {@link own}. */
+  private isShared = false;
   private readonly regions: Region[] = [];
   private siteCount = 0;
   private disabled = false;
@@ -156,7 +158,10 @@ export class CodePatches {
       return;
     }
     for (const page of this.pagesIn(start, end)) this.dropPage(page);
-    this.spoilt.clear();
+    if (this.spoilt.size > 0) {
+      this.own();
+      this.spoilt.clear();
+    }
     this.counts.clear();
     for (const region of this.regions) {
       if (region.start < end && region.start + REGION_SIZE > start) {
@@ -171,11 +176,21 @@ export class CodePatches {
     if (this.regions.length === 0 || this.disabled) return;
     const copy = new CodePatches(child, this.patcher);
     child.patches = copy;
-    for (const r of this.regions) copy.regions.push(new Region(r.start, r.sites.slice(), true));
-    for (const [page, sites] of this.pages) copy.pages.set(page, sites.slice());
-    for (const [address, site] of this.behind) copy.behind.set(address, site);
-    for (const page of this.spoilt) copy.spoilt.add(page);
+    for (const r of this.regions) copy.regions.push(new Region(r.start, r.sites, true));
+    copy.pages = this.pages;
+    copy.behind = this.behind;
+    copy.spoilt = this.spoilt;
+    copy.isShared = this.isShared = true;
     copy.siteCount = this.siteCount;
+  }
+
+  /** Before what is known of pages changes. */
+  private own(): void {
+    if (!this.isShared) return;
+    this.pages = new Map(this.pages);
+    this.behind = new Map(this.behind);
+    this.spoilt = new Set(this.spoilt);
+    this.isShared = false;
   }
 
   private pagesIn(start: number, end: number): number[] {
@@ -242,8 +257,8 @@ export class CodePatches {
     if (!this.replacePage(vma, page, PROT_EXEC)) return;
     const site: Site = { call, plan, slot: slot.address, original };
     slot.region.sites[slot.number] = site;
-    sites.push(site);
-    this.pages.set(page, sites);
+    this.own();
+    this.pages.set(page, [...sites, site]);
     if (plan.after > 0) this.behind.set(call + 2, site);
     this.siteCount++;
   }
@@ -286,6 +301,7 @@ export class CodePatches {
 
   /** Forgets the sites of a page. Their slots stay, for threads that are in them. */
   private dropPage(page: number): void {
+    this.own();
     for (const s of this.pages.get(page) ?? []) {
       if (this.behind.get(s.call + 2) === s) this.behind.delete(s.call + 2);
     }

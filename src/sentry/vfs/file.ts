@@ -8,6 +8,7 @@ import { EV_IN, EV_OUT, EV_PRI, EV_RDNORM, EV_WRNORM } from "../../base/waiter.t
 import type { WaitQueue } from "../../base/waiter.ts";
 import type { Credentials } from "../auth/credentials.ts";
 import type { Mappable } from "../memmap/memmap.ts";
+import type { VmaFile } from "../memmap/vma-file.ts";
 import type { IoSequence } from "../usermem/io.ts";
 import type { DirentList, DirentSink } from "./dirent.ts";
 import type { EpollItem } from "./epoll.ts";
@@ -77,6 +78,8 @@ export abstract class FileDescription {
   asyncOwner: AsyncOwner | null = null;
   /** F_SETSIG */
   asyncSignal = 0;
+  /** How its mappings see it (kernel/file-mapping.ts); null: it was not mapped yet. */
+  vmaFile: VmaFile | null = null;
 
   incRef(): void {
     this.refs++;

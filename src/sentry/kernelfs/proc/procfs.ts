@@ -22,8 +22,9 @@ export class ProcFs extends KernfsFs {
   readonly shared: ProcShared;
   /** /proc/PID/net: the same for all, since there is one network. */
   readonly netDirectory: KernfsDir;
-  private readonly processDirs: WeakMap<Task, TaskDirectory> = new WeakMap();
-  private readonly threadDirs: WeakMap<Task, TaskDirectory> = new WeakMap();
+  /** Of tasks that another instance shows as well: {@link directoryOf}. */
+  private readonly otherProcessDirs: WeakMap<Task, TaskDirectory> = new WeakMap();
+  private readonly otherThreadDirs: WeakMap<Task, TaskDirectory> = new WeakMap();
   private lastSerial = 0;
 
   constructor(shared: ProcShared) {
@@ -52,13 +53,24 @@ export class ProcFs extends KernfsFs {
     return this.kernel.tasks.get(Number(name)) ?? null;
   }
 
-  /** The directory of a task: the same as long as the task lives. */
+  /**
+   * The directory of a task: the same as long as the task lives. The task has it itself: what is in a WeakMap outlives the collections
+   * of young garbage, and with a directory all that its task had.
+   */
   directoryOf(t: Task, whole: boolean): TaskDirectory {
-    const dirs = whole ? this.processDirs : this.threadDirs;
-    let d = dirs.get(t);
-    if (d === undefined) {
+    const own = whole ? t.processDirectory : t.threadDirectory;
+    let d = own instanceof TaskDirectory && own.procfs === this ? own : undefined;
+    if (own === null) {
       d = new TaskDirectory(this, t, whole);
-      dirs.set(t, d);
+      if (whole) t.processDirectory = d;
+      else t.threadDirectory = d;
+    } else if (d === undefined) {
+      const dirs = whole ? this.otherProcessDirs : this.otherThreadDirs;
+      d = dirs.get(t);
+      if (d === undefined) {
+        d = new TaskDirectory(this, t, whole);
+        dirs.set(t, d);
+      }
     }
     d.refresh();
     return d;
