@@ -68,20 +68,24 @@ static long op_fork(struct op *op, long next, long end) {
 
 struct thread_range {
 	long from, to;
+	pid_t tid;
 };
 static void *thread_main(void *arg) {
-	const struct thread_range *range = arg;
+	struct thread_range *range = arg;
+	range->tid = (pid_t)syscall(SYS_gettid);
 	run(range->from, range->to);
 	return NULL;
 }
 // thread LINES: the same with a thread.
 static long op_thread(struct op *op, long next, long end) {
-	struct thread_range range = {next, next + (ARG(0) < 0 ? 0 : ARG(0))};
+	struct thread_range range = {next, next + (ARG(0) < 0 ? 0 : ARG(0)), 0};
 	if (range.to > end) range.to = end;
 	pthread_t thread;
 	is_thread++;
 	int error = pthread_create(&thread, NULL, thread_main, &range);
 	if (error == 0) pthread_join(thread, NULL);
+	// It has ended for its process a moment later.
+	while (error == 0 && syscall(SYS_tgkill, getpid(), range.tid, 0) == 0) sched_yield();
 	is_thread--;
 	say("%d joined: %s\n", op->line, ename(error));
 	return range.to;

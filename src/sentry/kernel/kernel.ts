@@ -161,6 +161,10 @@ export class Kernel {
   /** Addresses of unix sockets. */
   readonly unixNames: UnixNames = new UnixNames(
     () => this.clock.realtimeNs(),
+    (cred) => {
+      const t = this.current;
+      if (t !== null) cred.set(t.group.id, t.creds.ruid, t.creds.rgid);
+    },
     (collect) => this.timers.arm(new Timer({ onTimer: collect }), this.clock.monotonicNs() + SOCKETS_SOON_NS),
   );
   readonly netlinkPorts: NetlinkPorts = new NetlinkPorts();

@@ -116,6 +116,8 @@ export class FileOwner implements AsyncOwner, WaitListener {
 
   onUrgent(): void {
     this.forEachOwner((t, g) => sendTo(t, g, plainInfo(SIGURG)));
+    // Those that have chosen a signal get that as well.
+    if (this.entry.queue !== null && this.file.asyncSignal !== 0) this.onEvent(EV_PRI, this.entry);
   }
 
   /** Calls `send` for each owner that may be signalled: thread `t`, or all of the process `g` that it leads. */

@@ -17,6 +17,7 @@ import {
   ESOCKTNOSUPPORT,
 } from "../../abi/errno.ts";
 import { CAP_NET_ADMIN } from "../../abi/capability.ts";
+import { O_NONBLOCK } from "../../abi/fcntl.ts";
 import { NETLINK_ROUTE } from "../../abi/netlink.ts";
 import {
   AF_MAX,
@@ -131,9 +132,9 @@ function bind(t: Task, a: SyscallArgs): number {
   if (typeof address === "number") return address;
   if (address === null) {
     if (s.address !== null) return 0;
-    return s.autobind();
+    return s.binding.toAnyName();
   }
-  if (address.isAbstract) return s.bindAbstract(address);
+  if (address.isAbstract) return s.binding.toName(address);
   const own = s.inode === null ? 0o777 : s.inode.mode & S_IALLUGO;
   const made = mknodSocket(t.pathContext, address.path, own & ~t.pathContext.umask);
   if (typeof made === "number") return made === -EEXIST ? -EADDRINUSE : made;
@@ -142,7 +143,7 @@ function bind(t: Task, a: SyscallArgs): number {
     unlinkAt(t.pathContext, null, address.path);
     return -EINVAL;
   }
-  s.bindPath(address, made);
+  s.binding.toPath(address, made);
   return 0;
 }
 
@@ -190,7 +191,7 @@ function connect(t: Task, a: SyscallArgs): number {
   s.ownCred.set(t.group.id, t.creds.euid, t.creds.egid, t.creds.groups);
   const r = s.connect(target);
   if (r !== -EAGAIN) return r;
-  return waitSocket(t, s, target.waitQueue(), EV_OUT, s.sendTimeoutNs, false);
+  return waitSocket(t, s, target.roomQueue, EV_OUT, s.sendTimeoutNs, false);
 }
 
 function acceptWith(t: Task, fd: number, addr: number, lenAddr: number, flags: number): number {
@@ -199,7 +200,7 @@ function acceptWith(t: Task, fd: number, addr: number, lenAddr: number, flags: n
   if (!t.fds.canAlloc(1)) return -EMFILE;
   const s = socketOf(t, fd);
   if (typeof s === "number") return s;
-  const peer = s.accept();
+  const peer = s.accept((s.statusFlags & O_NONBLOCK) === 0);
   if (typeof peer === "number") {
     if (peer !== -EAGAIN) return peer;
     return waitSocket(t, s, s.waitQueue(), EV_IN, s.receiveTimeoutNs, false);

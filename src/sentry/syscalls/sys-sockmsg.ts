@@ -38,6 +38,7 @@ import {
   SO_PASSSEC,
   SO_TIMESTAMPNS,
   SO_TIMESTAMPNS_NEW,
+  SOCK_DGRAM,
   SOCK_SEQPACKET,
   SOCK_STREAM,
   SOL_SOCKET,
@@ -150,7 +151,7 @@ function readCredentials(t: Task, at: number, len: number): number {
 /** Parses the control buffer of `hdr` into sendInfo. 0 or -errno (no references kept then). */
 function readControl(t: Task): number {
   sendInfo.clear();
-  sendInfo.cred.set(t.group.id, t.creds.euid, t.creds.egid);
+  sendInfo.cred.set(t.group.id, t.creds.ruid, t.creds.rgid);
   const total = hdr.controlLen;
   if (total === 0) return 0;
   if (total > CONTROL_MAX) return -ENOBUFS;
@@ -196,27 +197,38 @@ function withSignal(t: Task, s: UnixSocket, r: number, flags: number): number {
   return r;
 }
 
+/** Where a datagram goes whose address is in addressBuf, when it can be sent at all: -errno. */
+function targetOf(t: Task, s: UnixSocket, nameLen: number): UnixSocket | number {
+  const address = parseUnixAddress(addressBuf, nameLen);
+  if (typeof address === "number") return address;
+  if (address === null) return -EINVAL;
+  const err = s.sendError(seq.remaining);
+  if (err < 0) return err;
+  const found = findSocket(t, address, s.type);
+  return typeof found === "number" ? s.sendFailed(found) : found;
+}
+
 function sendOrWait(t: Task, s: UnixSocket, nameLen: number, flags: number): number {
   sendInfo.isUrgent = (flags & MSG_OOB) !== 0;
-  if (sendInfo.isUrgent && (s.type !== SOCK_STREAM || seq.remaining === 0)) return -EOPNOTSUPP;
+  if (sendInfo.isUrgent && (s.type !== SOCK_STREAM || seq.remaining === 0)) {
+    const err = s.type === SOCK_SEQPACKET ? s.connectionError() : 0;
+    return err < 0 ? err : -EOPNOTSUPP;
+  }
+  if (t.progress > 0) seq.advance(t.progress);
   let target: UnixSocket | null = null;
+  let r: number;
   if (s.foreign !== null) {
     const err = s.foreign.checkTarget(addressBuf, nameLen);
-    if (err < 0) return err;
-  } else if (nameLen > 0 && s.type !== SOCK_SEQPACKET) {
-    if (s.isConnectionBased) return s.isConnected ? -EISCONN : -EOPNOTSUPP;
-    const address = parseUnixAddress(addressBuf, nameLen);
-    if (typeof address === "number") return address;
-    if (address === null) return -EINVAL;
-    const err = s.sendError(seq.remaining - t.progress);
-    if (err < 0) return err;
-    const found = findSocket(t, address, s.type);
-    if (typeof found === "number") return found;
-    target = found;
+    r = err < 0 ? err : s.send(seq, sendInfo);
+  } else if (nameLen > 0 && s.type === SOCK_STREAM) {
+    return s.isConnected ? -EISCONN : -EOPNOTSUPP;
+  } else if (nameLen > 0 && s.type === SOCK_DGRAM) {
+    const found = targetOf(t, s, nameLen);
+    if (typeof found !== "number") target = found;
+    r = typeof found === "number" ? found : s.sendMessage(seq, found, sendInfo);
+  } else {
+    r = s.send(seq, sendInfo);
   }
-  if (s.type !== SOCK_STREAM) s.nameSender();
-  if (t.progress > 0) seq.advance(t.progress);
-  const r = s.send(seq, target, sendInfo);
   if (r < 0 && r !== -EAGAIN) return t.progress > 0 ? t.progress : r;
   const done = t.progress + (r > 0 ? r : 0);
   if (r >= 0 && (s.type !== SOCK_STREAM || seq.remaining === 0)) return s.type === SOCK_STREAM ? done : r;
@@ -256,7 +268,7 @@ function sendto(t: Task, a: SyscallArgs): number {
     if (short < 0) return short;
   }
   sendInfo.clear();
-  sendInfo.cred.set(t.group.id, t.creds.euid, t.creds.egid);
+  sendInfo.cred.set(t.group.id, t.creds.ruid, t.creds.rgid);
   return sendAttempt(t, s, nameLen, a.i32(3));
 }
 

@@ -132,7 +132,7 @@ function value(t: Task, s: UnixSocket, option: number, room: number): number {
     case SO_ACCEPTCONN:
       return int(t, s.listening ? 1 : 0);
     case SO_SNDBUF:
-      return int(t, s.sendBuffer);
+      return int(t, s.memory.limit);
     case SO_RCVBUF:
       return int(t, s.receiveBuffer);
     case SO_PASSCRED:
@@ -201,7 +201,7 @@ function value(t: Task, s: UnixSocket, option: number, room: number): number {
     case SO_MEMINFO:
       for (let i = 0; i < 9; i++) v.setUint32(i * 4, 0, true);
       v.setUint32(4, s.receiveBuffer, true);
-      v.setUint32(12, s.sendBuffer, true);
+      v.setUint32(12, s.memory.limit, true);
       return 36;
     case SO_COOKIE:
       // Any number that no other socket has.
@@ -282,7 +282,7 @@ function setBuffer(t: Task, s: UnixSocket, option: number, wanted: number): numb
   if (force && !t.creds.hasCap(CAP_NET_ADMIN)) return -EPERM;
   const asked = force ? Math.max(wanted, 0) : Math.min(wanted >>> 0, BUFFER_MAX);
   const isSend = option === SO_SNDBUF || option === SO_SNDBUFFORCE;
-  if (isSend) s.sendBuffer = Math.max(asked * 2, SEND_BUFFER_MIN);
+  if (isSend) s.setSendBuffer(Math.max(asked * 2, SEND_BUFFER_MIN));
   else s.receiveBuffer = Math.max(asked * 2, RECEIVE_BUFFER_MIN);
   s.flatOptions.set(SO_BUF_LOCK, (s.flatOptions.get(SO_BUF_LOCK) ?? 0) | (isSend ? SNDBUF_LOCK : RCVBUF_LOCK));
   return 0;

@@ -414,7 +414,16 @@ export function addSysctls(dir: KernfsDir, s: ProcShared): void {
   addShown(ipv4, "tcp_allowed_congestion_control", () => "cubic reno");
   const conf6 = net.addDir("ipv6").addDir("conf");
   for (const name of ["all", "default", "lo"]) addNumbers(conf6.addDir(name), [["disable_ipv6", 0]]);
-  addNumbers(net.addDir("unix"), [["max_dgram_qlen", 512]]);
+  const names = s.kernel.unixNames;
+  net.addDir("unix").add(
+    "max_dgram_qlen",
+    new LinkedSysctl(
+      dir.kernfs,
+      () => names.datagramsMax,
+      (v) => (names.datagramsMax = v),
+      0x7fffffff,
+    ),
+  );
   const user = dir.addDir("user");
   for (const name of ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"]) {
     addNumbers(user, [[`max_${name}_namespaces`, 31000]]);

@@ -25,7 +25,7 @@ function send(s: NetlinkSocket, data: Uint8Array): number {
   q.push(data, 0, data.length);
   const info = new SendInfo();
   info.cred.set(42, 0, 0);
-  return s.send(q, null, info);
+  return s.send(q, info);
 }
 
 interface Answer {
@@ -61,6 +61,7 @@ const make = (ports: NetlinkPorts, admin = false): NetlinkSocket =>
     SOCK_RAW,
     new UnixNames(
       () => 5e9,
+      (cred) => cred.set(1, 0, 0),
       (collect) => collect(),
     ),
     ports,

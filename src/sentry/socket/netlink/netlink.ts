@@ -138,9 +138,9 @@ export class NetlinkSocket extends UnixSocket implements ForeignAddresses {
 
   // --- data ---
 
-  override send(seq: IoSequence, _target: UnixSocket | null, info: SendInfo): number {
+  override send(seq: IoSequence, info: SendInfo): number {
     const len = seq.remaining;
-    if (len > this.sendBuffer - 32) return -EMSGSIZE;
+    if (len > this.memory.limit - 32) return -EMSGSIZE;
     if (info.rights !== null) return -EOPNOTSUPP;
     if (this.own.pid === 0) this.own.pid = this.ports.autobind(info.cred.pid);
     const data = new Uint8Array(len);

@@ -2,6 +2,7 @@
 import { AF_UNIX, SOCKADDR_UN_SIZE } from "../../../abi/socket.ts";
 import { EINVAL } from "../../../abi/errno.ts";
 import { InFlight } from "./in-flight.ts";
+import type { PeerCred } from "./packet.ts";
 import type { UnixSocket } from "./socket.ts";
 
 /** The name of a socket, as getsockname(2) and recvfrom(2) give it. */
@@ -63,12 +64,17 @@ export class UnixNames {
   private nextAuto = 0;
   /** Files that were sent and not received yet. */
   readonly inFlight: InFlight;
+  /** Most datagrams but one at a socket (net.unix.max_dgram_qlen); counts for those made afterwards. */
+  datagramsMax = 10;
   /** For time stamps of messages. */
   readonly realtimeNs: () => number;
+  /** Fills in who runs the system call that sends. */
+  readonly caller: (cred: PeerCred) => void;
 
   /** `soon`: see {@link InFlight}. */
-  constructor(realtimeNs: () => number, soon: (collect: () => void) => void) {
+  constructor(realtimeNs: () => number, caller: (cred: PeerCred) => void, soon: (collect: () => void) => void) {
     this.realtimeNs = realtimeNs;
+    this.caller = caller;
     this.inFlight = new InFlight(soon);
   }
 

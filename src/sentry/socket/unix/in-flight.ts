@@ -50,13 +50,9 @@ export class InFlight {
 
   /** Throws away the messages, those without files as well, of sockets that only such messages hold. */
   private collect(): void {
-    const lost: FileDescription[] = [];
-    for (const socket of this.unreachable()) {
-      for (const queue of socket.carrying) {
-        for (const packet of queue.takeAll()) if (packet.rights !== null) lost.push(...packet.takeRights()!);
-      }
-    }
-    for (const file of lost) file.decRef();
+    const lost: Packet[] = [];
+    for (const socket of this.unreachable()) for (const queue of socket.carrying) lost.push(...queue.takeAll());
+    for (const packet of lost) packet.free();
   }
 
   /** The sockets under way that nobody can get hold of. */

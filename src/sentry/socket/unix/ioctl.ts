@@ -16,7 +16,7 @@ export function socketIoctl(s: UnixSocket, ctx: IoctlContext, request: number, a
       return n < 0 ? n : ctx.mm.writeU32(arg, n);
     }
     case TIOCOUTQ:
-      return ctx.mm.writeU32(arg, s.unsent);
+      return ctx.mm.writeU32(arg, s.memory.used);
     case SIOCATMARK:
       return s.type === SOCK_STREAM ? ctx.mm.writeU32(arg, isAtMark(s.packets) ? 1 : 0) : -EOPNOTSUPP;
     default:

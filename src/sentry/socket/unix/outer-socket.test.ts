@@ -61,17 +61,18 @@ test("a standard stream that is a socket outside is a connected, unnamed socket 
   const stream = new FakeStream();
   const names = new UnixNames(
     () => 5e9,
+    (cred) => cred.set(1, 0, 0),
     (collect) => collect(),
   );
   const socket = new OuterSocket(names, stream);
   assert.equal(socket.address, null);
   assert.notEqual(socket.peer, null, "getpeername finds somebody");
   const listener = new UnixSocket(socket.type, names);
-  listener.bindAbstract(new UnixAddress(true, "listener"));
+  listener.binding.toName(new UnixAddress(true, "listener"));
   assert.equal(listener.listen(1), 0);
   assert.equal(socket.connect(listener), -EISCONN);
   assert.equal(socket.write(sequence(Buffer.from("out"))), 3);
-  assert.equal(socket.send(sequence(Buffer.from("put")), null, new SendInfo()), 3);
+  assert.equal(socket.send(sequence(Buffer.from("put")), new SendInfo()), 3);
   assert.equal(stream.output, "output");
 
   const buf = Buffer.alloc(8);
@@ -97,13 +98,14 @@ test("no descriptors go outside", () => {
   const socket = new OuterSocket(
     new UnixNames(
       () => 5e9,
+      (cred) => cred.set(1, 0, 0),
       (collect) => collect(),
     ),
     stream,
   );
   const info = new SendInfo();
   info.rights = [new FakeStream()];
-  assert.equal(socket.send(sequence(Buffer.from("x")), null, info), -EINVAL);
+  assert.equal(socket.send(sequence(Buffer.from("x")), info), -EINVAL);
   assert.equal(stream.output, "");
   socket.decRef();
 });

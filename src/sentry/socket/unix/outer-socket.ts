@@ -32,7 +32,7 @@ export class OuterSocket extends UnixSocket {
     this.peer = new UnixSocket(SOCK_STREAM, names);
   }
 
-  override send(seq: IoSequence, _target: UnixSocket | null, info: SendInfo): number {
+  override send(seq: IoSequence, info: SendInfo): number {
     if (info.rights !== null) return -EINVAL;
     return info.isUrgent ? -EOPNOTSUPP : this.stream.write(seq);
   }

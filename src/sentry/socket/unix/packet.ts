@@ -7,9 +7,6 @@ import type { FileDescription } from "../../vfs/file.ts";
 import type { UnixAddress } from "./address.ts";
 import type { Carrier, InFlight } from "./in-flight.ts";
 
-/** What a message takes of a buffer besides its bytes, as it is shown. */
-const MESSAGE_OVERHEAD = 256;
-
 const NO_GROUPS: readonly number[] = [];
 
 /** Sender's identity (SCM_CREDENTIALS). */
@@ -26,6 +23,13 @@ export class PeerCred {
     this.gid = gid;
     this.groups = groups;
   }
+}
+
+/** Whose message it is. */
+export interface Sender {
+  readonly address: UnixAddress | null;
+  /** A packet of its own is gone; the memory that it took. */
+  freed(bytes: number): void;
 }
 
 function isCarrier(file: FileDescription): file is Carrier {
@@ -48,7 +52,9 @@ export class Packet {
   /** When it came, real time, if the receiver wanted to know then; 0: not noted. */
   stampNs: number = WIDE;
   /** Who sent it: receivers are told the address that it is bound to when they read. */
-  sender: { readonly address: UnixAddress | null } | null = null;
+  sender: Sender | null = null;
+  /** What it takes of the sender's buffer, bytes. */
+  memory = 0;
 
   constructor(data: Uint8Array, end: number) {
     this.data = data;
@@ -79,10 +85,11 @@ export class Packet {
     return rights;
   }
 
-  /** Drops the files that nobody received. */
-  dropRights(): void {
+  /** It is out of its queue: files that nobody received are closed, and the sender has its memory again. */
+  free(): void {
     const rights = this.takeRights();
     if (rights !== null) for (const f of rights) f.decRef();
+    if (this.sender !== null) this.sender.freed(this.memory);
   }
 
   /** Whether bytes of `next` may be read together with this packet's in a stream: the sender must be the same. */
@@ -105,16 +112,6 @@ export class PacketQueue {
 
   get count(): number {
     return this.packets.length - this.head;
-  }
-
-  /** What messages of `sender` take of its buffer. */
-  bytesFrom(sender: Packet["sender"]): number {
-    let sum = 0;
-    for (let i = 0; i < this.count; i++) {
-      const p = this.at(i)!;
-      if (p.sender === sender) sum += p.length + MESSAGE_OVERHEAD;
-    }
-    return sum;
   }
 
   /** The i-th unread packet. */
@@ -152,6 +149,7 @@ export class PacketQueue {
       this.packets.splice(0, this.head);
       this.head = 0;
     }
+    p.free();
   }
 
   /** Calls `fn` for each packet with files. */
@@ -171,10 +169,6 @@ export class PacketQueue {
 
   /** Throws everything away. */
   clear(): void {
-    for (let i = this.head; i < this.packets.length; i++) this.packets[i]?.dropRights();
-    this.packets.length = 0;
-    this.head = 0;
-    this.bytes = 0;
-    this.urgent = null;
+    if (this.count > 0) for (const p of this.takeAll()) p.free();
   }
 }

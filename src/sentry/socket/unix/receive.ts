@@ -31,7 +31,6 @@ export function receivableBytes(packets: PacketQueue, isStream: boolean, room: n
   }
   if (whole > 0) return whole;
   if (isStream) return -EFAULT;
-  packets.at(0)!.dropRights();
   packets.shift();
   return -EFAULT;
 }

@@ -5,7 +5,7 @@
  * empty; a receive ends before it, and the next one passes over it. An older one is like any other byte. With
  * SO_OOBINLINE it comes in its turn, and only there.
  */
-import { EFAULT, EINVAL } from "../../../abi/errno.ts";
+import { EINVAL } from "../../../abi/errno.ts";
 import { MSG_OOB, MSG_PEEK } from "../../../abi/socket.ts";
 import type { IoSequence } from "../../usermem/io.ts";
 import type { ReceiveInfo } from "./messages.ts";
@@ -28,8 +28,7 @@ export function receiveUrgent(
 ): number {
   const p = packets.urgent;
   if (p === null || isInline) return -EINVAL;
-  if (seq.remaining === 0) return -EFAULT;
-  seq.write(p.data, p.start, 1);
+  seq.write(p.data, p.start, Math.min(seq.remaining, 1));
   info.flags |= MSG_OOB;
   if ((flags & MSG_PEEK) === 0) {
     packets.urgent = null;
