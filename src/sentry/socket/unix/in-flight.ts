@@ -6,6 +6,7 @@
  */
 import { UserCounts } from "../../limits/user-counts.ts";
 import type { FileDescription } from "../../vfs/file.ts";
+import { freePackets } from "./packet.ts";
 import type { Packet, PacketQueue } from "./packet.ts";
 
 /** A socket that can be under way itself, and has messages with files. */
@@ -52,7 +53,7 @@ export class InFlight {
   private collect(): void {
     const lost: Packet[] = [];
     for (const socket of this.unreachable()) for (const queue of socket.carrying) lost.push(...queue.takeAll());
-    for (const packet of lost) packet.free();
+    freePackets(lost);
   }
 
   /** The sockets under way that nobody can get hold of. */

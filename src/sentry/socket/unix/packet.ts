@@ -85,19 +85,23 @@ export class Packet {
     return rights;
   }
 
-  /** It is out of its queue: files that nobody received are closed, and the sender has its memory again. */
-  free(): void {
-    const rights = this.takeRights();
-    if (rights !== null) for (const f of rights) f.decRef();
-    if (this.sender !== null) this.sender.freed(this.memory);
-  }
-
   /** Whether bytes of `next` may be read together with this packet's in a stream: the sender must be the same. */
   gluesWith(next: Packet): boolean {
     if (this.hasCred !== next.hasCred) return false;
     if (!this.hasCred) return true;
     return this.cred.pid === next.cred.pid && this.cred.uid === next.cred.uid && this.cred.gid === next.cred.gid;
   }
+}
+
+/** Packets are out of their queues: their senders have the memory again, and files that nobody received are closed then. */
+export function freePackets(packets: readonly Packet[]): void {
+  const lost: FileDescription[] = [];
+  for (const p of packets) {
+    const rights = p.takeRights();
+    if (rights !== null) lost.push(...rights);
+    if (p.sender !== null) p.sender.freed(p.memory);
+  }
+  for (const file of lost) file.decRef();
 }
 
 /** FIFO of packets: an array with a moving head, compacted now and then. */
@@ -149,7 +153,8 @@ export class PacketQueue {
       this.packets.splice(0, this.head);
       this.head = 0;
     }
-    p.free();
+    if (p.rights !== null) freePackets([p]);
+    else if (p.sender !== null) p.sender.freed(p.memory);
   }
 
   /** Calls `fn` for each packet with files. */
@@ -169,6 +174,6 @@ export class PacketQueue {
 
   /** Throws everything away. */
   clear(): void {
-    if (this.count > 0) for (const p of this.takeAll()) p.free();
+    if (this.count > 0) freePackets(this.takeAll());
   }
 }

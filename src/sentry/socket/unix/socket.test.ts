@@ -99,7 +99,9 @@ test("what a message takes belongs to its sender until it is received, wherever 
 });
 
 test("memory of messages and pieces, as Linux has it", () => {
-  const messages = [0, 192, 193, 704, 705, 1728, 1729, 3776, 3777, 7872, 7873, 16064, 16065, 81600, 85696, 85697, 212960];
+  const messages = [
+    0, 192, 193, 704, 705, 1728, 1729, 3776, 3777, 7872, 7873, 16064, 16065, 81600, 85696, 85697, 212960,
+  ];
   assert.deepEqual(
     messages.map(messageMemory),
     [768, 768, 1280, 1280, 2304, 2304, 4352, 4352, 8448, 8448, 16640, 16640, 20736, 82176, 86272, 102656, 332032],

@@ -426,7 +426,8 @@ export class UnixSocket extends FileDescription {
     // What has come is read first in a stream; messages wait behind the error.
     if (this.pendingError !== 0 && this.type !== SOCK_STREAM) return -this.takeError();
     if (first >= 0 && packets.at(first) !== undefined) {
-      const n = this.type === SOCK_STREAM ? receiveStream(this, seq, flags, info) : receiveMessage(this, seq, flags, info);
+      const n =
+        this.type === SOCK_STREAM ? receiveStream(this, seq, flags, info) : receiveMessage(this, seq, flags, info);
       if (n !== -EAGAIN && this.type !== SOCK_STREAM) this.tellSenders(EV_ROOM);
       if (n !== -EAGAIN) return n;
     }
