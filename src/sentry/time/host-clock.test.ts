@@ -72,6 +72,19 @@ test("files get the time of the last reading, whoever took it", () => {
   assert.equal(stamped(), h.epoch + BigInt(h.mono));
 });
 
+test("times of files go from one second into another, near and far", () => {
+  const h = new FakeHost();
+  const c = new HostClock(h, false);
+  const t = new TimeValue();
+  for (const ns of [0, 600e6, 600e6, 5e9, 1e9]) {
+    h.pass(ns);
+    c.monotonicAt(h.mono);
+    c.stamp(t);
+    assert.equal(BigInt(t.sec) * 1000000000n + BigInt(t.nsec), h.epoch + BigInt(h.mono));
+    assert.ok(t.nsec >= 0 && t.nsec < 1e9);
+  }
+});
+
 test("the vDSO's parameters agree with the Sentry, and neither goes back", () => {
   for (const jitter of [0, 40]) {
     const h = new FakeHost();

@@ -60,6 +60,8 @@ export class HostClock implements Clock {
   private interval: number = WIDE;
   /** Host time from which on the next read calibrates. */
   private due: number = WIDE;
+  /** The second of the last stamp, counted from epochSec: most others are in it too, and need no division. */
+  private second: number = WIDE;
 
   /** `tscUsable`: the counter runs at a constant rate, in step on all CPUs (the host's own clock uses it). */
   constructor(source: ClockSource, tscUsable: boolean) {
@@ -105,9 +107,13 @@ export class HostClock implements Clock {
 
   stamp(out: TimeValue): void {
     const ns = this.lastNs + this.params.epochNsec;
-    const sec = Math.floor(ns / 1e9);
-    out.sec = this.params.epochSec + sec;
-    out.nsec = ns - sec * 1e9;
+    let within = ns - this.second * 1e9;
+    if (within < 0 || within >= 1e9) {
+      this.second = Math.floor(ns / 1e9);
+      within = ns - this.second * 1e9;
+    }
+    out.sec = this.params.epochSec + this.second;
+    out.nsec = within;
   }
 
   boottimeNs(): number {

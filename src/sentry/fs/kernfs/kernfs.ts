@@ -389,8 +389,8 @@ export class KernfsSymlink extends KernfsInode {
     this.target = target;
   }
 
-  protected override statSize(): number {
-    return this.target.length;
+  override getStat(out: Stat): number {
+    return this.statOf(out, this.target.length, 0);
   }
 
   override readlink(): string | number {

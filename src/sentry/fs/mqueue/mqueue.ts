@@ -4,6 +4,7 @@ import { SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET } from "../../../abi
 import { DT_DIR, DT_REG } from "../../../abi/dirent.ts";
 import { MS_NODEV, MS_NOEXEC } from "../../../abi/mount.ts";
 import { S_IFDIR, S_IFREG } from "../../../abi/stat.ts";
+import type { Stat } from "../../../abi/stat.ts";
 import type { StatFs } from "../../../abi/statfs.ts";
 import type { WaitQueue } from "../../../base/waiter.ts";
 import type { IoSequence } from "../../usermem/io.ts";
@@ -120,8 +121,8 @@ export class MqInode extends MemInode {
     this.bytes = bytes;
   }
 
-  protected override statSize(): number {
-    return this.size;
+  override getStat(out: Stat): number {
+    return this.statOf(out, this.size, 0);
   }
 
   /** Bytes, as stat(2) says. */

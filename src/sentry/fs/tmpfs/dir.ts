@@ -4,6 +4,7 @@ import { dirent64Size, modeToDirentType } from "../../../abi/dirent.ts";
 import { RENAME_EXCHANGE } from "../../../abi/fcntl.ts";
 import { LINK_MAX } from "../../../abi/limits.ts";
 import { S_IFDIR } from "../../../abi/stat.ts";
+import type { Stat } from "../../../abi/stat.ts";
 import { DirentBuffer, DirentRecords } from "../../vfs/dirent.ts";
 import type { DirentSink } from "../../vfs/dirent.ts";
 import { DirectoryFile } from "../../vfs/file.ts";
@@ -57,8 +58,8 @@ export class TmpfsDir extends TmpfsInode {
     this.parent = parent === null ? this : parent;
   }
 
-  protected override statSize(): number {
-    return (this.entries.size + 2) * ENTRY_SIZE;
+  override getStat(out: Stat): number {
+    return this.statOf(out, (this.entries.size + 2) * ENTRY_SIZE, 0);
   }
 
   override lookup(name: string): TmpfsInode | number {

@@ -1,6 +1,7 @@
 /** What all files of tmpfs have in common. */
 import { EOPNOTSUPP } from "../../../abi/errno.ts";
 import { S_IFLNK } from "../../../abi/stat.ts";
+import type { Stat } from "../../../abi/stat.ts";
 import { XATTR_SECURITY_PREFIX, XATTR_TRUSTED_PREFIX, XATTR_USER_PREFIX } from "../../../abi/xattr.ts";
 import { MemInode } from "../../vfs/meminode.ts";
 import type { TmpfsFs } from "./tmpfs.ts";
@@ -68,8 +69,8 @@ export class TmpfsSymlink extends TmpfsInode {
     this.target = target;
   }
 
-  protected override statSize(): number {
-    return this.target.length;
+  override getStat(out: Stat): number {
+    return this.statOf(out, this.target.length, 0);
   }
 
   override readlink(): string {

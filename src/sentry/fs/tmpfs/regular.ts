@@ -17,6 +17,7 @@ import {
 } from "../../../abi/fcntl.ts";
 import { MAX_FILE_SIZE } from "../../../abi/limits.ts";
 import { S_IFREG, S_IXUGO } from "../../../abi/stat.ts";
+import type { Stat } from "../../../abi/stat.ts";
 import { MappingList } from "../../memmap/mapping-list.ts";
 import { PAGE_SIZE } from "../../memmap/memmap.ts";
 import type { Mappable, MappingOwner, Translation } from "../../memmap/memmap.ts";
@@ -49,11 +50,8 @@ export class TmpfsRegular extends TmpfsInode implements Mappable {
     this.pages = new FilePages(fs.mem, fs.budget);
   }
 
-  protected override statSize(): number {
-    return this.size;
-  }
-  protected override statBlocks(): number {
-    return this.pages.count * 8;
+  override getStat(out: Stat): number {
+    return this.statOf(out, this.size, this.pages.count * 8);
   }
 
   override open(_flags: number): FileDescription {

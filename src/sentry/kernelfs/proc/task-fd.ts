@@ -3,6 +3,7 @@ import { EACCES, ENOENT, ESRCH } from "../../../abi/errno.ts";
 import { DT_LNK, DT_REG } from "../../../abi/dirent.ts";
 import { O_CLOEXEC } from "../../../abi/fcntl.ts";
 import { S_IFLNK } from "../../../abi/stat.ts";
+import type { Stat } from "../../../abi/stat.ts";
 import { KernfsDir, KernfsFile, KernfsMagicLink } from "../../fs/kernfs/kernfs.ts";
 import { RUN_EXITED } from "../../kernel/task.ts";
 import type { Task } from "../../kernel/task.ts";
@@ -54,8 +55,9 @@ class FdLink extends KernfsMagicLink {
     this.mode = S_IFLNK | perm;
   }
 
-  protected override statSize(): number {
-    return 64;
+  override getStat(out: Stat): number {
+    this.refresh();
+    return this.statOf(out, 64, 0);
   }
 
   override readlink(ctx: PathContext): string | number {

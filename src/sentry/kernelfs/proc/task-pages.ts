@@ -4,6 +4,7 @@ import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../../abi/capability.t
 import { EACCES, EINVAL, ENOENT, EPERM, ESRCH } from "../../../abi/errno.ts";
 import { PROT_WRITE } from "../../../abi/mman.ts";
 import { S_IFLNK } from "../../../abi/stat.ts";
+import type { Stat } from "../../../abi/stat.ts";
 import { KernfsDir, KernfsMagicLink } from "../../fs/kernfs/kernfs.ts";
 import { FileVma } from "../../kernel/file-mapping.ts";
 import type { Task } from "../../kernel/task.ts";
@@ -125,8 +126,9 @@ class MappedFileLink extends KernfsMagicLink {
     followOwner(this, this.t);
   }
 
-  protected override statSize(): number {
-    return 64;
+  override getStat(out: Stat): number {
+    this.refresh();
+    return this.statOf(out, 64, 0);
   }
 
   override readlink(ctx: PathContext): string | number {
