@@ -279,19 +279,26 @@ static napi_value js_forget(napi_env env, napi_callback_info info) {
   return ret(env, run_batch(&P.spaces[0], 1));
 }
 
-/* platformFacts(id, pid, tid, ppid, uid, euid, gid, egid): what the stub may answer by itself; pid 0: nothing. */
+/*
+ * platformFacts(id, pid, tid, ppid, uid, euid, gid, egid, defaultsLo, defaultsHi): what the stub may answer by itself; pid 0:
+ * nothing.
+ */
+#define FACTS 9
 static napi_value js_facts(napi_env env, napi_callback_info info) {
-  ARGS(8);
+  ARGS(1 + FACTS);
   ARG_CONTEXT(id, 0);
-  uint32_t values[7];
-  for (int i = 0; i < 7; i++)
+  uint32_t values[FACTS];
+  for (int i = 0; i < FACTS; i++)
     if (napi_get_value_uint32(env, argv[i + 1], &values[i]) != napi_ok) return bad_range(env);
   struct context *c = &P.contexts[id];
   if (c->status != CTX_STOPPED && c->status != CTX_RUNNING) return ret(env, -EBUSY);
   struct facts *facts = &area_of(c)->facts;
   /* The thread may be running: each value changes by itself, as it does in Linux. */
-  uint32_t *to[7] = {&facts->pid, &facts->tid, &facts->ppid, &facts->uid, &facts->euid, &facts->gid, &facts->egid};
-  for (int i = 0; i < 7; i++) __atomic_store_n(to[i], values[i], __ATOMIC_RELAXED);
+  uint32_t *to[FACTS] = {
+      &facts->pid,  &facts->tid,  &facts->ppid,        &facts->uid,         &facts->euid,
+      &facts->gid,  &facts->egid, &facts->defaults[0], &facts->defaults[1],
+  };
+  for (int i = 0; i < FACTS; i++) __atomic_store_n(to[i], values[i], __ATOMIC_RELAXED);
   __atomic_store_n(&facts->valid, values[0] != 0, __ATOMIC_RELEASE);
   return ret(env, 0);
 }

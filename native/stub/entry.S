@@ -337,6 +337,20 @@ call_again:
 	call stub_call
 	jmp call_exit
 
+/* put_zeros(address): 1, having put 32 of them there, or 0: the handler of the fault has it go on at put_failed. */
+.globl put_zeros, put_failed
+put_zeros:
+	xor %eax, %eax
+	mov %rax, (%rdi)
+	mov %rax, 8(%rdi)
+	mov %rax, 16(%rdi)
+	mov %rax, 24(%rdi)
+	inc %eax
+	ret
+put_failed:
+	xor %eax, %eax
+	ret
+
 .section .rodata, "a"
 .balign 8
 all_signals:

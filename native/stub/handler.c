@@ -7,6 +7,7 @@
 #include <linux/audit.h>
 
 #define NR_write 1
+#define NR_rt_sigaction 13
 #define NR_sched_yield 24
 #define NR_getpid 39
 #define NR_exit 60
@@ -17,7 +18,9 @@
 #define NR_getppid 110
 #define NR_gettid 186
 #define NR_futex 202
+#define SIGBUS 7
 #define SIGUSR1 10
+#define SIGSEGV 11
 #define SIGSYS 31
 
 static inline long call4(long nr, long a, long b, long c, long d) {
@@ -229,7 +232,23 @@ static inline int answer(const struct area *area, uint64_t *rax) {
 }
 
 /* entry.S */
-extern const uint8_t call_exit[], call_exit_end[], call_again[];
+extern const uint8_t call_exit[], call_exit_end[], call_again[], put_failed[];
+__attribute__((visibility("hidden"))) int put_zeros(uint64_t address);
+
+/*
+ * Answers a question for a signal's action: of those that are the default everything is 0. Only on the way through a patched site,
+ * since a fault in the signal handler would be the end. 0: the Sentry must.
+ */
+static inline int answer_action(const struct area *area, uint64_t *regs) {
+  const struct facts *facts = &area->facts;
+  uint32_t bit = (uint32_t)regs[REGS_RDI] - 1;
+  uint64_t to = regs[REGS_RDX];
+  if ((uint32_t)regs[REGS_RAX] != NR_rt_sigaction || facts->valid == 0 || bit > 63) return 0;
+  if ((facts->defaults[bit >> 5] >> (bit & 31) & 1) == 0) return 0;
+  if (regs[REGS_RSI] != 0 || regs[REGS_R10] != 8 || to < GUEST_MIN || to >= GUEST_MAX || !put_zeros(to)) return 0;
+  regs[REGS_RAX] = 0;
+  return 1;
+}
 
 uint32_t stub_call(struct area *area, uint32_t again);
 
@@ -240,7 +259,7 @@ uint32_t stub_call(struct area *area, uint32_t again);
 uint32_t stub_call(struct area *area, uint32_t again) {
   const struct global *global = (const struct global *)STUB_AREAS;
   uint64_t *regs = (uint64_t *)((uint8_t *)area + AREA_REGS);
-  if (again == 0 && answer(area, &regs[REGS_RAX])) return 0;
+  if (again == 0 && (answer(area, &regs[REGS_RAX]) || answer_action(area, regs))) return 0;
   CHANGE(area->signo, again == 0 ? SIGSYS : SIGUSR1);
   CHANGE(area->fp_valid, 0);
   CHANGE(area->fp_restore, FP_OWN);
@@ -269,6 +288,10 @@ void stub_handler(int signo, const struct host_sigsys *info, struct host_ucontex
     } else {
       area->pending = 1;
     }
+    return;
+  }
+  if ((signo == SIGSEGV || signo == SIGBUS) && rip - (uintptr_t)put_zeros < (uintptr_t)put_failed - (uintptr_t)put_zeros) {
+    uc->gregs[GREG_RIP] = (uintptr_t)put_failed;
     return;
   }
   /* Now and then one goes to the Sentry, which may patch the site. */

@@ -146,6 +146,8 @@
 struct facts {
   uint32_t valid; /* 0: nothing is answered */
   uint32_t pid, tid, ppid, uid, euid, gid, egid;
+  /* Signals whose action is the default in all respects: bit n is signal n + 1. */
+  uint32_t defaults[2];
 };
 
 /* Host calls that a thread makes on its own address space before it runs on, for the Sentry: mremap, munmap, mprotect. */

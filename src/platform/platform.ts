@@ -223,7 +223,8 @@ export interface Platform {
   /** Present and not null: call sites can be patched, and are reported by CTX_TRAPPED. */
   readonly patcher?: CodePatcher | null;
   /**
-   * What the thread of a context may be told without asking the kernel (getpid, gettid, getppid, get[e]uid, get[e]gid;
+   * What the thread of a context may be told without asking the kernel (getpid, gettid, getppid, get[e]uid, get[e]gid, and
+   * by rt_sigaction of signals whose action is all zeros: bit n - 1 of `defaultsLo` and `defaultsHi`, 32 bits each, for signal n;
    * sched_yield is then done on the host). To be called again when one of them changes, also while the context runs; gone
    * after releaseContext. Absent: nothing is answered.
    */
@@ -236,6 +237,8 @@ export interface Platform {
     euid: number,
     gid: number,
     egid: number,
+    defaultsLo: number,
+    defaultsHi: number,
   ): void;
   /**
    * Restricts the thread of a context to some of the CPUs that the sandbox sees: bit n of `mask` is the n-th; null: all again.

@@ -86,6 +86,8 @@ export interface NativePlatform {
     euid: number,
     gid: number,
     egid: number,
+    defaultsLo: number,
+    defaultsHi: number,
   ): number;
   /** Bit n of the mask: the n-th CPU that we may use; empty: all. */
   platformAffinity(id: number, mask: Uint32Array): number;

@@ -12,6 +12,7 @@ import {
   R_GS,
   R_GS_BASE,
   R_ORIG_RAX,
+  R_R10,
   R_R11,
   R_R12,
   R_R13,
@@ -400,7 +401,7 @@ describe("systrap", () => {
     const text = [...MOV_39, ...SYSCALL, 0x48, 0xff, 0xca, 0x75, 0xf4, ...SYSCALL];
     const { as } = patched({ title: "loop", code: text, at: 5 });
     const id = start(as);
-    platform.setFacts(id, 39, 39, 39, 39, 39, 39, 39); // answered in the stub: all its time is spent there
+    platform.setFacts(id, 39, 39, 39, 39, 39, 39, 39, 0, 0); // answered in the stub: all its time is spent there
     bench.set(id, R_RDX, 2 ** 40);
     let interrupts = 0;
     const codes = new Set<number>();
@@ -420,7 +421,7 @@ describe("systrap", () => {
     assert.equal(interrupts, 3000);
     assert.ok(codes.size > 1);
     bench.set(id, R_RDX, 1);
-    if (codes.has(bench.get(id, R_RIP))) platform.setFacts(id, 0, 0, 0, 0, 0, 0, 0);
+    if (codes.has(bench.get(id, R_RIP))) platform.setFacts(id, 0, 0, 0, 0, 0, 0, 0, 0, 0);
   });
 
   scenario("answers without the Sentry, from the facts of the thread", () => {
@@ -430,10 +431,10 @@ describe("systrap", () => {
         const code = [0xb8, nr, 0, 0, 0, ...SYSCALL, ...CMP, 0x0f, 0x0b];
         const { as } = byTrap ? bench.space(code) : patched({ title: "answer", code, at: 5 });
         const id = start(as);
-        platform.setFacts(id, 1001, 1002, 1003, 1004, 1005, 1006, 1007);
+        platform.setFacts(id, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 0, 0);
         assert.equal(bench.run(id), EV_FAULT, `call ${nr}`);
         assert.equal(bench.get(id, R_RAX), [1001, 1002, 1003, 1004, 1005, 1006, 1007, 0][i]);
-        platform.setFacts(id, 0, 0, 0, 0, 0, 0, 0);
+        platform.setFacts(id, 0, 0, 0, 0, 0, 0, 0, 0, 0);
         bench.set(id, R_RIP, CODE);
         assert.equal(bench.run(id), EV_SYSCALL);
         bench.drop(as, id);
@@ -444,8 +445,46 @@ describe("systrap", () => {
     // 32-bit numbers mean other calls: int $0x80 is a fault.
     const { as } = bench.space([0xb8, 24, 0, 0, 0, 0xcd, 0x80]);
     const id = bench.context(as);
-    platform.setFacts(id, 1, 1, 1, 1, 1, 1, 1);
+    platform.setFacts(id, 1, 1, 1, 1, 1, 1, 1, 0, 0);
     assert.equal(bench.run(id), EV_FAULT);
+  });
+
+  scenario("answers what the action of a signal is, where it is the default and the answer has a place", () => {
+    const code = [0xb8, 13, 0, 0, 0, ...SYSCALL, ...CMP, 0x0f, 0x0b];
+    const { as, data } = patched({ title: "action", code, at: 5 });
+    const id = start(as);
+    platform.setFacts(id, 1, 1, 1, 1, 1, 1, 1, 1 << 1, 1 << 31);
+    const answer = bench.memory.subarray(data, data + 64);
+    /** rt_sigaction(sig, act, old, size): whether the stub answered. */
+    const asks = (sig: number, act: number, old: number, size: number): boolean => {
+      answer.fill(0xff);
+      bench.set(id, R_RIP, CODE);
+      bench.set(id, R_RDI, sig);
+      bench.set(id, R_RSI, act);
+      bench.set(id, R_RDX, old);
+      bench.set(id, R_R10, size);
+      const event = bench.run(id);
+      if (event === EV_FAULT) {
+        assert.equal(bench.get(id, R_RAX), 0);
+        assert.deepEqual([...answer], [...new Array<number>(32).fill(0), ...new Array<number>(32).fill(0xff)]);
+        return true;
+      }
+      assert.equal(event, EV_SYSCALL);
+      assert.equal(bench.get(id, R_ORIG_RAX), 13);
+      assert.equal(bench.get(id, R_RDX), old);
+      assert.equal(bench.get(id, R_RSP), DATA + 2048);
+      assert.ok(answer[32] === 0xff);
+      return false;
+    };
+    assert.ok(asks(2, 0, DATA, 8) && asks(64, 0, DATA, 8));
+    for (const sig of [0, 1, 3, 34, 63, 65, -1]) assert.ok(!asks(sig, 0, DATA, 8), `signal ${sig}`);
+    assert.ok(!asks(2, DATA, DATA, 8) && !asks(2, 0, DATA, 4) && !asks(2, 0, 0, 8));
+    // Nothing there, read-only, the end of what is there, memory of the stub, above all addresses.
+    const bad = [0x10000, CODE, DATA + PAGE - 24, DATA - 8, 0x7ff010000000, 0x7ff000000000, 0x7fe100000000, 2 ** 47];
+    for (const old of bad) assert.ok(!asks(2, 0, old, 8), old.toString(16));
+    assert.ok(asks(2, 0, DATA, 8));
+    platform.setFacts(id, 1, 1, 1, 1, 1, 1, 1, 0, 0);
+    assert.ok(!asks(2, 0, DATA, 8));
   });
 
   scenario("a guest that jumps into the stub's code with registers of its choice", () => {

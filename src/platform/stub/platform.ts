@@ -465,8 +465,11 @@ export class StubPlatform implements Platform {
     euid: number,
     gid: number,
     egid: number,
+    defaultsLo: number,
+    defaultsHi: number,
   ): void {
-    if (this.name === "systrap") this.native.platformFacts(id, pid, tid, ppid, uid, euid, gid, egid);
+    if (this.name !== "systrap") return;
+    this.native.platformFacts(id, pid, tid, ppid, uid, euid, gid, egid, defaultsLo, defaultsHi);
   }
 
   setAffinity(id: number, mask: Uint32Array | null): number {

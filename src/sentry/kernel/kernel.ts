@@ -466,12 +466,16 @@ export class Kernel {
     this.tellFacts(t);
   }
 
-  /** Something that the platform may tell a thread by itself is new: its numbers, parent or credentials. */
+  /** Something that the platform may tell a thread by itself is new: its numbers, parent, credentials, or the actions of signals. */
   tellFacts(t: Task): void {
     if (!this.stubAnswers || t.ctx < 0 || t.ctxDied) return;
     const { group, creds } = t;
     const ppid = group.parent === null ? 0 : group.parent.id;
-    this.platform.setFacts?.(t.ctx, group.id, t.tid, ppid, creds.ruid, creds.euid, creds.rgid, creds.egid);
+    const { sighand } = group;
+    // Who shares them may be in another process, and would have to be told, too.
+    const lo = sighand.refs > 1 ? 0 : sighand.defaultsLo;
+    const hi = sighand.refs > 1 ? 0 : sighand.defaultsHi;
+    this.platform.setFacts?.(t.ctx, group.id, t.tid, ppid, creds.ruid, creds.euid, creds.rgid, creds.egid, lo, hi);
   }
 
   /** Gives a task's stopped or died context back. */

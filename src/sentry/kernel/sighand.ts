@@ -1,5 +1,5 @@
 /** Signal dispositions: sigaction(2). Shared by the threads of a process and by clone(CLONE_SIGHAND). */
-import { ACT_IGN, defaultAction, NSIG, SIG_DFL, SIG_IGN } from "../../abi/signal.ts";
+import { ACT_IGN, defaultAction, NSIG, SIG_DFL, SIG_IGN, sigBitHi, sigBitLo } from "../../abi/signal.ts";
 import { WIDE } from "../../base/wide.ts";
 
 /** One disposition. It never changes, so that the tables of a process and its children share it. */
@@ -32,6 +32,9 @@ export class SignalHandlers {
   /** Nobody else has the array. */
   private isOwn = false;
   refs = 1;
+  /** Signals whose action is the default in all respects, with flags and mask: bit n - 1 of the two words for signal n. */
+  defaultsLo = -1;
+  defaultsHi = -1;
 
   constructor(actions: readonly SigAction[] = ALL_DEFAULT) {
     this.actions = actions;
@@ -45,6 +48,11 @@ export class SignalHandlers {
     if (!this.isOwn) this.actions = this.actions.slice();
     this.isOwn = true;
     (this.actions as SigAction[])[sig] = action;
+    this.defaultsLo &= ~sigBitLo(sig);
+    this.defaultsHi &= ~sigBitHi(sig);
+    if (action !== DEFAULT) return;
+    this.defaultsLo |= sigBitLo(sig);
+    this.defaultsHi |= sigBitHi(sig);
   }
 
   /** The handler goes back to the default; flags and mask stay. */
@@ -61,7 +69,10 @@ export class SignalHandlers {
 
   clone(): SignalHandlers {
     this.isOwn = false;
-    return new SignalHandlers(this.actions);
+    const c = new SignalHandlers(this.actions);
+    c.defaultsLo = this.defaultsLo;
+    c.defaultsHi = this.defaultsHi;
+    return c;
   }
 
   /** execve: caught signals go back to their default, ignored ones stay ignored. */

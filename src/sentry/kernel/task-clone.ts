@@ -93,7 +93,10 @@ export function cloneTask(t: Task, a: CloneArgs): Task | number {
 
   const sighand = (flags & CLONE_SIGHAND) !== 0 ? g.sighand : g.sighand.clone();
   const childGroup = isThread ? g : new ThreadGroup(k, tid, sighand, limits);
-  if (!isThread && (flags & CLONE_SIGHAND) !== 0) sighand.refs++;
+  if (!isThread && (flags & CLONE_SIGHAND) !== 0) {
+    sighand.refs++;
+    for (const other of g.tasks) k.tellFacts(other);
+  }
   if ((a.flagsHi & CLONE_CLEAR_SIGHAND_HI) !== 0) sighand.resetForExec();
   let { fds, fs } = t;
   if ((flags & CLONE_FILES) !== 0) fds.incRef();

@@ -233,6 +233,7 @@ function commit(t: Task, image: PreparedExec): void {
     g.sighand = g.sighand.clone();
   }
   g.sighand.resetForExec();
+  k.tellFacts(t);
   for (const pt of g.posixTimers.values()) pt.delete();
   updateCpuWatch(g);
   g.exitSignal = SIGCHLD;

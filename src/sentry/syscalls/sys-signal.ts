@@ -264,7 +264,12 @@ function sysRtSigaction(t: Task, a: SyscallArgs): number {
   }
   if (newAt !== 0) {
     const known = (flags & KNOWN_SA_FLAGS) >>> 0;
-    t.group.sighand.set(sig, new SigAction(handler, known, restorer, maskLo & ~UNBLOCKABLE_LO, maskHi));
+    const { sighand } = t.group;
+    const { defaultsLo, defaultsHi } = sighand;
+    sighand.set(sig, new SigAction(handler, known, restorer, maskLo & ~UNBLOCKABLE_LO, maskHi));
+    if (defaultsLo !== sighand.defaultsLo || defaultsHi !== sighand.defaultsHi) {
+      for (const other of t.group.tasks) t.kernel.tellFacts(other);
+    }
     if ((handler === SIG_IGN || handler === SIG_DFL) && t.group.sighand.ignores(sig)) discardIgnored(t.group, sig);
   }
   if (oldAt !== 0 && t.copyOutStruct(oldAt, SIGACTION_SIZE) !== 0) return -EFAULT;
