@@ -331,6 +331,12 @@ void wake_start(void);
 void wake_tune(double ticks_per_ns);
 /* A thread that sleeps, or is about to, is to look at its state again; `leave`: soon. */
 void wake_thread(int32_t id, bool leave);
+/*
+ * `id` is going to be resumed after `ringer`, as one that may be left: whether the thread of `ringer` will have been told to wake that of
+ * `id` then. wake_not: it is not resumed after all.
+ */
+bool wake_early(int32_t ringer, int32_t id);
+void wake_not(int32_t id);
 /* The thread of `c`, which spins, is about to go on or to sleep: the context whose thread it shall wake before, or -1. */
 int32_t wake_by(const struct context *c);
 /* Wakes who waits for that too long (`tsc`: now), or everybody. */

@@ -170,6 +170,21 @@ static napi_value js_complete(napi_env env, napi_callback_info info) {
   return ret(env, 0);
 }
 
+/* platformWakeEarly(ringer, id): 1 or 0; platformWakeNot(id): wake.c. */
+static napi_value js_wake_early(napi_env env, napi_callback_info info) {
+  ARGS(2);
+  ARG_CONTEXT(ringer, 0);
+  ARG_CONTEXT(id, 1);
+  return ret(env, wake_early(ringer, id));
+}
+
+static napi_value js_wake_not(napi_env env, napi_callback_info info) {
+  ARGS(1);
+  ARG_CONTEXT(id, 0);
+  wake_not(id);
+  return ret(env, 0);
+}
+
 static napi_value js_interrupt(napi_env env, napi_callback_info info) {
   ARGS(1);
   ARG_CONTEXT(id, 0);
@@ -450,6 +465,8 @@ void stub_register(napi_env env, napi_value exports) {
       {"platformResumeNext", js_resume_next},
       {"platformComplete", js_complete},
       {"platformInterrupt", js_interrupt},
+      {"platformWakeEarly", js_wake_early},
+      {"platformWakeNot", js_wake_not},
       {"platformReleaseContext", js_release_context},
       {"platformGetFp", js_get_fp},
       {"platformSetFp", js_set_fp},

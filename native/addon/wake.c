@@ -2,6 +2,8 @@
  * Waking guest threads that sleep (systrap). To wake a thread on another CPU interrupts that CPU, which costs us more than serving a
  * call; and the thread that called while the other one slept is there already. So the wake-up of a thread may be left to the next
  * one that goes on (JavaScript says when: COUNT_LEAVE), if that spins on another CPU: it rings the other one's bell, on its own CPU.
+ * Where the sleeper is only about to be served, the other thread may ring meanwhile (wake_early): it takes longer than we do. A sleeper
+ * that finds itself not served yet goes back to sleep, and is one of those that are woken late.
  * It might not do it, being hostile, or not for long, having lost its CPU: whoever was left to somebody else and has not
  * stopped since is woken by us as well, soon and at the latest before we sleep.
  */
@@ -13,16 +15,19 @@
 
 static struct {
   int32_t next; /* whom the next thread that goes on may wake; -1: nobody */
+  /* Who is about to go on and then to be woken, and the thread that goes on before and may ring already; -1: nobody. */
+  int32_t early;
+  const struct context *ringer;
   struct {
     int32_t id;
     uint64_t since; /* ticks */
   } left[LEFT_MOST]; /* who was left to others; those that have stopped since are to be dropped */
   int32_t count;
   uint64_t limit; /* LEFT_NS, ticks */
-} W = {.next = -1};
+} W = {.next = -1, .early = -1};
 
 void wake_start(void) {
-  W.next = -1;
+  W.next = W.early = -1;
   W.count = 0;
 }
 
@@ -44,14 +49,36 @@ void wake_thread(int32_t id, bool leave) {
     futex_wake(bell_of(c));
     return;
   }
+  if (c->left) return; /* wake_early */
   c->left = true;
   W.next = id;
 }
 
+static bool may_ring(const struct context *c) { return W.count < LEFT_MOST && area_of(c)->cpu != P.global->cpu; }
+
+bool wake_early(int32_t ringer, int32_t id) {
+  W.early = -1;
+  struct context *c = &P.contexts[id], *r = &P.contexts[ringer];
+  if (P.kind != SYSTRAP || W.next >= 0 || !may_ring(r)) return false;
+  if (__atomic_load_n(&area_of(r)->state, __ATOMIC_RELAXED) != STATE_STOPPED) return false;
+  if (__atomic_load_n(&area_of(c)->state, __ATOMIC_RELAXED) != STATE_ASLEEP) return false;
+  W.early = id;
+  W.ringer = r;
+  return true;
+}
+
+void wake_not(int32_t id) {
+  W.early = -1;
+  P.contexts[id].left = false;
+}
+
 int32_t wake_by(const struct context *c) {
   int32_t id = W.next;
-  if (id < 0 || W.count == LEFT_MOST || area_of(c)->cpu == P.global->cpu) return -1;
-  W.next = -1;
+  bool is_early = id < 0 && W.early >= 0 && W.ringer == c;
+  if (is_early) id = W.early;
+  if (id < 0 || !may_ring(c)) return -1;
+  if (is_early) P.contexts[id].left = true;
+  W.next = W.early = -1;
   W.left[W.count].id = id;
   W.left[W.count++].since = rdtsc();
   return id;

@@ -199,6 +199,12 @@ export interface Platform {
    * waits: the thread of that one wakes it. Absent: no effect.
    */
   leaveWakeUps?(on: boolean): void;
+  /**
+   * Context `id` is going to be resumed while wake-ups are left, and `waker` is resumed now: whether its thread wakes that of the other one,
+   * which need not be served by then. {@link wakesNot}: it is not resumed after all.
+   */
+  wakesEarly?(waker: number, id: number): boolean;
+  wakesNot?(id: number): void;
   /** Make a running context stop soon (EV_INTERRUPT, or whatever else happens first). No effect on a stopped one. Never blocks. */
   interrupt(id: number): void;
   /** End a stopped (or died) context's host thread, or keep it for re-use. */

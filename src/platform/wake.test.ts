@@ -95,6 +95,32 @@ describe("threads that are to wake others", () => {
     assert.deepEqual([...counts.values()], [3000, 3000]);
   });
 
+  scenario("a thread is woken before it is resumed, or is not resumed after all", () => {
+    const sleeper = caller();
+    const waker = caller();
+    let early = 0;
+    for (let i = 0; i < 3000; i++) {
+      const left = new Set([waker.id]);
+      const collect = (ns: number): boolean => {
+        platform.wait(ns);
+        for (let k = 0; k < platform.result.stoppedCount; k++) assert.ok(left.delete(platform.result.stopped[k]!));
+        return left.size === 0;
+      };
+      if (platform.wakesEarly(waker.id, sleeper.id)) early++;
+      platform.resume(waker.id);
+      if (i % 5 === 0) collect(0);
+      if (i % 3 === 0) platform.wakesNot(sleeper.id);
+      else {
+        left.add(sleeper.id);
+        platform.leaveWakeUps(true);
+        platform.resume(sleeper.id);
+        platform.leaveWakeUps(false);
+      }
+      bench.until(() => collect(2e7));
+    }
+    console.log(early);
+  });
+
   scenario("a thread that does not wake the other one is not waited for", () => {
     platform.native.platformTune(TUNE_GUEST_SPIN, 1e9);
     try {

@@ -69,6 +69,8 @@ export interface NativePlatform {
   platformResumeNext(): void;
   platformComplete(id: number): number;
   platformInterrupt(id: number): number;
+  platformWakeEarly(ringer: number, id: number): number;
+  platformWakeNot(id: number): number;
   platformReleaseContext(id: number): number;
   platformGetFp(id: number, buf: Uint8Array, off: number): number;
   platformSetFp(id: number, buf: Uint8Array, off: number): number;

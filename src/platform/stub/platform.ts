@@ -391,6 +391,14 @@ export class StubPlatform implements Platform {
     this.#counts[COUNT_LEAVE] = on ? 1 : 0;
   }
 
+  wakesEarly(waker: number, id: number): boolean {
+    return this.native.platformWakeEarly(waker, id) === 1;
+  }
+
+  wakesNot(id: number): void {
+    this.native.platformWakeNot(id);
+  }
+
   completeRegs(id: number): void {
     this.native.platformComplete(id);
   }

@@ -230,6 +230,8 @@ export class Kernel {
   private readyBefore = 0;
   private held: Task | null = null;
   private stepsWoken = false;
+  /** The task that the current step has woken is woken by its thread before it is stepped. */
+  private wokenEarly = false;
 
   constructor(o: KernelOptions) {
     this.platform = o.platform;
@@ -346,6 +348,7 @@ export class Kernel {
       const t = list[i]!;
       t.queued = false;
       this.readyBefore = this.readyCount;
+      this.wokenEarly = false;
       this.step(t, stepTask);
       const { held } = this;
       if (this.readyCount === this.readyBefore + 1 && platform.leaveWakeUps !== undefined) this.stepWoken();
@@ -359,7 +362,7 @@ export class Kernel {
 
   /**
    * Whether a task whose call is done is to go on a bit later: the call has made one task ready, which is stepped first, so that
-   * this one's thread can wake that one's.
+   * this one's thread can wake that one's. Where that one sleeps already it is woken while it is stepped.
    */
   holds(t: Task): boolean {
     if (
@@ -370,6 +373,8 @@ export class Kernel {
     ) {
       return false;
     }
+    this.wokenEarly = this.platform.wakesEarly?.(t.ctx, this.ready[this.readyBefore]!.ctx) ?? false;
+    if (this.wokenEarly) return false;
     this.held = t;
     // Nobody can queue it meanwhile: it will look at everything when it goes on.
     t.queued = true;
@@ -386,6 +391,7 @@ export class Kernel {
     this.step(woken, stepTask);
     this.platform.leaveWakeUps!(false);
     this.stepsWoken = false;
+    if (this.wokenEarly && woken.run !== RUN_GUEST && woken.ctx >= 0) this.platform.wakesNot!(woken.ctx);
   }
 
   /**
