@@ -12,9 +12,9 @@
  */
 #define REST_GROWTH ((size_t)8 << 20)
 /*
- * So often at most, one look after the other, as long as much stays free in pages. One collection frees what it found dead; the next
- * one knows by that which pages are worth emptying into others; and the first may only have ended one that was begun while the process
- * was busy, which keeps what has died since.
+ * So often at most, one look after the other, as long as much stays free in pages: one collection frees what it found dead, and the
+ * next one knows by that which pages are worth emptying into others. Once more too when the first one left much: it may only have ended
+ * one that was begun while the process was busy, which keeps what has died since.
  */
 #define REST_COLLECTIONS 4
 /*
@@ -57,17 +57,22 @@ static struct {
    * not: the lesser of two is what counts.
    */
   struct amount alive, alive_before;
-  struct amount rested; /* what there was after the last collection at rest, garbage and free pages included */
-  bool trim;            /* malloc may have gaps from a collection */
-  bool soon;            /* much died of what was alive */
-  int more;             /* collections at rest that may follow the last one */
+  /*
+   * What there was after the last collection that was made while little (or nothing) was done, garbage and free pages included; and
+   * after the last one while nothing was done, with young objects. When little is done much may be needed that is not any more once
+   * nothing is, and new objects will soon fill the pages of young ones again.
+   */
+  struct amount quiet, rested;
+  bool trim; /* malloc may have gaps from a collection */
+  bool soon; /* much died of what was alive */
+  int more;  /* collections at rest that may follow the last one */
 } heap;
 
 /* What V8 has, with (TOTAL_HEAP_SIZE) or without (USED_HEAP_SIZE) free pages. */
-static struct amount measure(int field) {
+static struct amount measure(int field, bool with_young) {
   size_t all[STATISTICS_WORDS] = {0}, young[STATISTICS_WORDS] = {0};
   v8_heap_statistics(heap.isolate, all);
-  v8_space_statistics(heap.isolate, young, YOUNG_SPACE);
+  if (!with_young) v8_space_statistics(heap.isolate, young, YOUNG_SPACE);
   return (struct amount){
       .heap = all[field] - young[field == TOTAL_HEAP_SIZE ? SPACE_SIZE : SPACE_USED_SIZE],
       .buffers = all[EXTERNAL_MEMORY],
@@ -86,7 +91,7 @@ static size_t least(size_t a, size_t b) {
 static void on_collection(void *isolate, int type, int flags, void *data) {
   (void)isolate, (void)type, (void)flags, (void)data;
   heap.alive_before = heap.alive;
-  heap.alive = measure(USED_HEAP_SIZE);
+  heap.alive = measure(USED_HEAP_SIZE, false);
   heap.trim = true;
 }
 
@@ -98,7 +103,7 @@ static bool watching(void) {
     return false;
   heap.isolate = v8_current_isolate();
   v8_after_collection(heap.isolate, on_collection, NULL, MARK_SWEEP_COMPACT);
-  heap.alive = heap.alive_before = heap.rested = measure(USED_HEAP_SIZE);
+  heap.alive = heap.alive_before = heap.quiet = heap.rested = measure(USED_HEAP_SIZE, false);
   return false;
 }
 
@@ -107,20 +112,21 @@ static void collect(int level) {
   v8_memory_pressure(heap.isolate, PRESSURE_NONE);
 }
 
-/* Whether it is to be done once more. */
-static bool look_resting(struct amount now) {
-  struct amount *rested = &heap.rested;
-  if (now.buffers < rested->buffers) rested->buffers = now.buffers;
-  if (heap.soon || growth(rested->heap, now.heap) + growth(rested->buffers, now.buffers) > REST_GROWTH)
+/* Whether it is to be done once more. `before`: what `now` is compared with. */
+static bool look_idle(struct amount now, struct amount *before) {
+  if (now.buffers < before->buffers) before->buffers = now.buffers;
+  bool first = heap.soon || growth(before->heap, now.heap) + growth(before->buffers, now.buffers) > REST_GROWTH;
+  if (first)
     heap.more = REST_COLLECTIONS;
   else if (heap.more == 0)
     return false;
+  size_t needed = before->heap;
   collect(PRESSURE_CRITICAL);
-  *rested = measure(TOTAL_HEAP_SIZE);
-  if (growth(measure(USED_HEAP_SIZE).heap, rested->heap) > REST_GROWTH)
-    heap.more--;
-  else
-    heap.more = 0;
+  *before = measure(TOTAL_HEAP_SIZE, before == &heap.rested);
+  heap.quiet = measure(TOTAL_HEAP_SIZE, false);
+  size_t used = measure(USED_HEAP_SIZE, false).heap;
+  bool again = growth(used, heap.quiet.heap) > REST_GROWTH || (first && growth(needed, used) > REST_GROWTH);
+  heap.more = again ? heap.more - 1 : 0;
   return heap.more > 0;
 }
 
@@ -134,15 +140,15 @@ void garbage_soon(void) {
   heap.soon = true;
 }
 
-bool garbage_look(bool resting) {
+bool garbage_look(enum activity activity) {
   /* A collection under pressure throws optimized code away, which is what a training run is for. */
   if (is_training() || !watching()) return false;
-  struct amount now = measure(TOTAL_HEAP_SIZE);
+  struct amount now = measure(TOTAL_HEAP_SIZE, activity == RESTING);
   bool more = false;
-  if (resting)
-    more = look_resting(now);
-  else
+  if (activity == BUSY)
     look_busy(now);
+  else
+    more = look_idle(now, activity == RESTING ? &heap.rested : &heap.quiet);
   heap.soon = false;
   if (heap.trim) malloc_trim(0);
   heap.trim = false;

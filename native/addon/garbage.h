@@ -8,11 +8,14 @@
 
 #include <stdbool.h>
 
+/* How much is being done: so that a pause mattered, little, nothing at all. */
+enum activity { BUSY, QUIET, RESTING };
+
 /*
- * Collects if it is worth it; what is there at the first call counts as needed. `resting`: nobody waits for us. True: another look
- * is worth it even if nothing happens until then.
+ * Collects if it is worth it; what is there at the first call counts as needed. True: another look is worth it even if nothing
+ * happens until then.
  */
-bool garbage_look(bool resting);
+bool garbage_look(enum activity activity);
 
 /* Much is garbage that was alive before: the next look collects. */
 void garbage_soon(void);

@@ -75,7 +75,7 @@ void rest_look(uint64_t happened) {
     garbage_soon();
     rest.collected = happened;
   }
-  bool more = garbage_look(few);
+  bool more = garbage_look(rest.resting ? RESTING : few ? QUIET : BUSY);
   if (rest.resting) give_back();
   if (!rest.resting || more) rest_later(happened);
 }
@@ -92,7 +92,7 @@ void rest_over(uint64_t happened) {
  */
 static napi_value js_trim(napi_env env, napi_callback_info info) {
   (void)env, (void)info;
-  garbage_look(true);
+  garbage_look(RESTING);
   dl_iterate_phdr(drop_segments, NULL);
   return NULL;
 }

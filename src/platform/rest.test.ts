@@ -111,3 +111,74 @@ test("what was alive at the last collection is collected after much was done, al
     platform.shutdown();
   }
 });
+
+test("what was alive while little was done is collected once nothing is", () => {
+  const platform = StubPlatform.start("ptrace", -1);
+  if (!(platform instanceof StubPlatform)) throw new Error(platform.reason);
+  const bench = new Bench(platform);
+  try {
+    const id = bench.context(bench.space([...SYSCALL, ...jmpBack(2)]).as);
+    platform.wait(1.2e9);
+    let live = ballast(1e6, 0);
+    for (let i = 0; i < 12; i++) {
+      bench.run(id);
+      platform.wait(0.2e9);
+    }
+    const most = getHeapStatistics().total_heap_size;
+    assert.equal(live.length, 1e6);
+    live = [];
+    bench.run(id);
+    platform.wait(2.2e9);
+    const after = getHeapStatistics().total_heap_size;
+    assert.ok(after < most - 30e6, `${most} when all was alive, ${after} at rest`);
+  } finally {
+    bench.end();
+    platform.shutdown();
+  }
+});
+
+test("the pages of young objects are given back when nothing happens", () => {
+  const platform = StubPlatform.start("ptrace", -1);
+  if (!(platform instanceof StubPlatform)) throw new Error(platform.reason);
+  try {
+    platform.wait(2.2e9);
+    const before = getHeapStatistics().total_heap_size;
+    let most = 0;
+    for (let i = 0; i < 200; i++) {
+      ballast(2e4, 0);
+      most = Math.max(most, getHeapStatistics().total_heap_size);
+    }
+    assert.ok(most - before > 9e6, `only ${most - before} bytes are used`);
+    platform.wait(2.2e9);
+    const after = getHeapStatistics().total_heap_size;
+    assert.ok(after - before < 4e6, `${before} before, ${most} with young objects, ${after} at rest`);
+  } finally {
+    platform.shutdown();
+  }
+});
+
+test("what died after a busy process began to mark is collected at rest", () => {
+  const platform = StubPlatform.start("ptrace", -1);
+  if (!(platform instanceof StubPlatform)) throw new Error(platform.reason);
+  const bench = new Bench(platform);
+  try {
+    const id = bench.context(bench.space([...SYSCALL, ...jmpBack(2)]).as);
+    platform.wait(1.2e9);
+    const before = getHeapStatistics().used_heap_size;
+    let live = ballast(5e6, 0);
+    const end = performance.now() + 2500;
+    while (performance.now() < end) {
+      bench.run(id);
+      ballast(200, 0);
+    }
+    const most = getHeapStatistics().used_heap_size;
+    assert.equal(live.length, 5e6);
+    live = [];
+    platform.wait(4.5e9);
+    const after = getHeapStatistics().used_heap_size;
+    assert.ok(after < before + 10e6, `${before} before, ${most} when all was alive, ${after} at rest`);
+  } finally {
+    bench.end();
+    platform.shutdown();
+  }
+});
