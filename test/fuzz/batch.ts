@@ -1,5 +1,6 @@
 /** Runs many sequences in one process start, natively or in a sandbox, and compares what they print. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../harness/process.ts";
 import { cleanEnv, tsvisor } from "../harness/sandbox.ts";
@@ -41,6 +42,9 @@ export function parseSequence(text: string): Sequence {
 /** Runs the command in an empty file system at the working directory. */
 const ownFiles = 'mount -t tmpfs -o mode=755 none "$PWD" && cd "$PWD" && exec "$@"';
 
+/** Signals of one user are counted on the whole machine: native runs of several fuzzers take turns. */
+const inTurn: readonly string[] = ["flock", join(tmpdir(), "tsvisor-fuzz.lock")];
+
 /** Settings of the machine that decide who may open what: the sandbox gets the same. */
 const settings: readonly string[] = [
   "protected_fifos",
@@ -64,7 +68,7 @@ async function runSide(bench: Bench, sequences: readonly Sequence[], isNative: b
   // Namespaces of its own, where names of sockets and queues are free, and a file system, which like the sandbox's is mounted
   // with no special flags.
   const before = isNative
-    ? ["unshare", "--mount", "--net", "--ipc", "--", "sh", "-c", ownFiles, "sh"]
+    ? [...inTurn, "unshare", "--mount", "--net", "--ipc", "--", "sh", "-c", ownFiles, "sh"]
     : [tsvisor, "do", `--platform=${bench.platform}`, "--", "sh", "-c", `${sameSettings} exec "$@"`, "sh"];
   const command = [...before, bench.executable, program, ...(bench.platform === "ptrace" ? ["unknown"] : [])];
   try {

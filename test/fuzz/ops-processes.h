@@ -258,6 +258,13 @@ static void op_sigpending(struct op *op) {
 	result(value);
 }
 static int is_sendable(int sig) { return !(sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU || sig == SIGSEGV || sig == SIGBUS || sig == 32 || sig == 33); }
+// No room for a signal because of those of the same user elsewhere, which come and go: it is tried again for a while.
+static int is_momentary(int *times) {
+	struct timespec moment = {0, 1000000};
+	if (errno != EAGAIN || !output->has_queue_limit || ++*times > 20) return 0;
+	nanosleep(&moment, NULL);
+	return 1;
+}
 // raise SIGNAL HOW VALUE: 0 kill, 1 tgkill, 2 sigqueue
 static void op_raise(struct op *op) {
 	int sig = FD(0);
@@ -268,9 +275,12 @@ static void op_raise(struct op *op) {
 	// Which thread takes a signal for the process is open.
 	int how = is_thread ? 1 : FD(1);
 	long value;
-	if (how == 0) value = kill(getpid(), sig);
-	else if (how == 1) value = syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), sig);
-	else value = sigqueue(getpid(), sig, (union sigval){.sival_int = FD(2)});
+	int times = 0;
+	do {
+		if (how == 0) value = kill(getpid(), sig);
+		else if (how == 1) value = syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), sig);
+		else value = sigqueue(getpid(), sig, (union sigval){.sival_int = FD(2)});
+	} while (value == -1 && is_momentary(&times));
 	result(value);
 }
 static void op_sigtimedwait(struct op *op) {
