@@ -25,6 +25,8 @@ export const MAP_HUGETLB = 0x40000;
 export const MAP_SYNC = 0x80000;
 export const MAP_FIXED_NOREPLACE = 0x100000;
 export const MAP_UNINITIALIZED = 0x4000000;
+/** Sizes of huge pages, those of 2 MiB and 1 GiB together: logarithms from bit 26 on. */
+const MAP_HUGE_SIZES = (21 << 26) | (30 << 26);
 /** Flags that MAP_SHARED_VALIDATE lets pass (LEGACY_MAP_MASK); MAP_SYNC is not supported by any of our files. */
 export const MAP_LEGACY_MASK: number =
   MAP_SHARED |
@@ -41,6 +43,7 @@ export const MAP_LEGACY_MASK: number =
   MAP_NONBLOCK |
   MAP_STACK |
   MAP_HUGETLB |
+  MAP_HUGE_SIZES |
   MAP_32BIT;
 
 export const MREMAP_MAYMOVE = 1;

@@ -186,11 +186,12 @@ int main(int argc, char **argv) {
 	d = caps(KILL, 0, 1);
 	SHOW(setxattr("plain", "security.capability", &d, sizeof d - 1, 0));
 	SHOW(setxattr("plain", "security.capability", &d, 0, 0));
+	struct vfs_cap_data got;
+	SHOW(getxattr("plain", "security.capability", &got, sizeof got));
 	d.magic_etc = 0x05000000;
 	SHOW(setxattr("plain", "security.capability", &d, sizeof d, 0));
 	d = caps(KILL, CHOWN, 1);
 	SHOW(setxattr("plain", "security.capability", &d, sizeof d, 0));
-	struct vfs_cap_data got;
 	memset(&got, 0, sizeof got);
 	SHOW(getxattr("plain", "security.capability", &got, sizeof got));
 	say("same %d\n", memcmp(&got, &d, sizeof d) == 0);

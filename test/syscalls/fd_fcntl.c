@@ -17,6 +17,7 @@ int main(void) {
 	show("O_RDONLY|O_NONBLOCK|O_CLOEXEC", open("file", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
 	show("O_RDWR|O_SYNC", open("file", O_RDWR | O_SYNC));
 	show("O_RDWR|O_DSYNC", open("file", O_RDWR | O_DSYNC));
+	show("half of O_SYNC", open("file", O_RDWR | (O_SYNC & ~O_DSYNC)));
 	show("O_RDONLY|O_DIRECTORY|O_NOFOLLOW", open(".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
 	show("O_RDONLY|O_NOATIME", open("file", O_RDONLY | O_NOATIME));
 	show("O_PATH", open("file", O_PATH));

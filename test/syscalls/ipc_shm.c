@@ -75,6 +75,9 @@ int main(void) {
 	YES("found by a smaller size", shmget(key, 4096, 0) == id);
 	SHOW(shmget(key, 5001, 0));
 	SHOW(shmget(key, 5000, IPC_CREAT | IPC_EXCL));
+	SHOW(shmget(IPC_PRIVATE, (size_t)-1, 0600));
+	SHOW(shmget(IPC_PRIVATE, (size_t)1 << 60, 0600));
+	SHOW(shmget(IPC_PRIVATE, (size_t)1 << 52, 0600));
 	YES("private is another", shmget(IPC_PRIVATE, 1, 0600) != id);
 
 	shared = shmat(id, NULL, 0);

@@ -40,6 +40,9 @@ int main(void) {
 	MAP(KERNEL_HALF, PAGE, PROT_READ, ANON | MAP_FIXED, -1, 0);
 	MAP(KERNEL_HALF, PAGE, PROT_READ, ANON, -1, 0);
 	MAP(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0x7ffffffffffff000);
+	// Sizes of huge pages mean nothing for small ones, and are known.
+	MAP(NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | 0x7c000000, fd, 0);
+	MAP(NULL, PAGE, PROT_READ, MAP_SHARED_VALIDATE | 0x2000000, fd, 0);
 	char *p = anon(4 * PAGE);
 	SHOW(munmap(p, 0));
 	SHOW(munmap(p + 1, PAGE));

@@ -11,10 +11,11 @@ import type { MemoryFile } from "../pgalloc/memory-file.ts";
 import { columns, IpcObject, IpcRegistry, putLongs } from "./registry.ts";
 import type { IpcEnv } from "./ipc.ts";
 
-/** /proc/sys/kernel/shmmni. shmmax and shmall are ULONG_MAX - 2^24, which limits nothing. */
+/** /proc/sys/kernel/shmmni. shmmax and shmall are ULONG_MAX - 2^24, which limits next to nothing. */
 export const SHMMNI = 4096;
 const SHMMAX_WORD_LO = 0xfeffffff;
 const SHMMAX_WORD_HI = 0xffffffff;
+const SHMMAX: number = 2 ** 64 - 2 ** 24;
 
 /** The pages of a segment. Every VMA that shows it counts as one attachment, as in Linux. */
 class SegmentMemory extends ShmObject {
@@ -118,10 +119,9 @@ export class ShmTable {
     const found = this.ids.lookup(key, flags);
     if (typeof found === "number") return found;
     if (found !== undefined) return size > found.size ? -EINVAL : this.ids.open(found, flags, creds);
-    if (size < 1) return -EINVAL;
+    if (size < 1 || size > SHMMAX) return -EINVAL;
     // No huge pages in the pool.
     if ((flags & SHM_HUGETLB) !== 0) return -ENOMEM;
-    if (size > Number.MAX_SAFE_INTEGER) return -ENOSPC;
     const n = pages(size);
     const mem = mm.env.memory.sharedFile();
     // The heuristic of vm.overcommit_memory = 0: not more than all there is.

@@ -7,9 +7,11 @@ import {
   O_CLOEXEC,
   O_CREAT,
   O_DIRECTORY,
+  O_DSYNC,
   O_LARGEFILE,
   O_NOFOLLOW,
   O_PATH,
+  O_SYNC,
   O_TMPFILE,
   O_TRUNC,
   O_WRONLY,
@@ -66,7 +68,9 @@ function openCommon(t: Task, dirfd: number, addr: number, flags: number, mode: n
   // A confined walk starts from the directory even when the path is absolute.
   const start = startPath(t, dirfd, (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) !== 0 ? "" : path);
   if (typeof start === "number") return start;
-  const file = openAt(t.pathContext, start, path, flags | O_LARGEFILE, mode, resolve);
+  // Whoever waits for data and all that belongs to it waits for data.
+  const sync = (flags & O_SYNC) > O_DSYNC ? O_SYNC : 0;
+  const file = openAt(t.pathContext, start, path, flags | sync | O_LARGEFILE, mode, resolve);
   if (typeof file === "number") return file;
   return finishOpen(t, file, flags);
 }

@@ -355,7 +355,10 @@ export function getXattr(ctx: PathContext, path: VfsPath, name: string): Uint8Ar
   const inode = path.dentry.inode!;
   let r = xattrAllowed(ctx, path.mount, inode, name, false);
   if (r === 0) r = checkName(inode, name);
-  return r < 0 ? r : inode.getXattr(name);
+  if (r < 0) return r;
+  const value = inode.getXattr(name);
+  // An empty one can be set.
+  return name === XATTR_CAPABILITY && typeof value !== "number" && !mayBeFileCaps(value) ? -EINVAL : value;
 }
 
 /** setxattr(2). `value` is kept. */
