@@ -281,12 +281,13 @@ async function runAndFreeze(command: readonly string[], path: (program: string) 
   const { promise, resolve } = Promise.withResolvers<void>();
   const child = spawn(command[0]!, command.slice(1), {
     env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", [TRAINING]: TRAIN_IMAGES },
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["ignore", "pipe", "pipe"],
     timeout: 120_000,
     killSignal: "SIGKILL",
   });
   const programs: string[] = [];
   let text = "";
+  child.stdout.resume();
   child.stderr.on("data", (bytes: Buffer) => {
     text += bytes.toString("latin1");
     for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {

@@ -1,6 +1,7 @@
 # What guests do most, for the training runs of tools/build.ts: programs that start and end, files, pipes. Nothing of it is looked at;
-# what a system has not got fails quickly. /training/bin and /training/data are directories of the host, the first one read-only.
-exec >/dev/null 2>&1
+# what a system has not got fails quickly. Standard output is a pipe of the host. /training/bin and /training/data are directories of
+# the host, the first one read-only.
+exec 3>&1 >/dev/null 2>&1
 export LC_ALL=C
 
 # Runs COMMAND... N times.
@@ -113,14 +114,18 @@ f.truncate(7)'
 	rm -f sum hard soft fifo big copy a.c a.out db
 }
 
-dir=$(mktemp -d) || exit 1
-round=0
-while [ $round -lt 2 ]; do
+# In a directory of the overlay, on tmpfs, and in one of the host.
+everything() {
 	processes
 	exchange
-	programs "$dir"
 	find /usr/lib /usr/share
+	programs "$dir"
 	files "$dir"
+	programs /dev/shm
+	files /dev/shm
 	repeat 2 files /training/data
-	round=$((round + 1))
-done
+}
+
+dir=$(mktemp -d) || exit 1
+everything
+everything >&3

@@ -9,7 +9,7 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
+import { getHeapCodeStatistics, setFlagsFromString } from "node:v8";
 import { RLIMIT_NOFILE } from "../abi/resource.ts";
 import { loadAddon } from "./addon.unsafe.ts";
 import { CALLS_TO_OPTIMIZE, OPTIMIZE_AFTER, TRAIN_IMAGES, TRAINING } from "./code-cache.ts";
@@ -107,6 +107,8 @@ export function runProgram(name: ImageName, args: readonly string[], run: (args:
     if (name === "cli") process.chdir("/");
     const native = loadAddon<Native>();
     collect(native, ...tsvisorClasses(), ...BUILT_IN);
+    // Who asks what is on V8's pages makes it sweep them, which each process made from the image would do otherwise.
+    getHeapCodeStatistics();
     const next = native.freeze(name);
     if (typeof next === "number") return host.exitNow(status);
     fromImage = true;
