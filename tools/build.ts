@@ -177,12 +177,12 @@ function lessons(directory: string): Lessons {
   const volumes = ["--volume", `${directory}:/training/data`, "--volume", `${programs}:/training/bin:ro`];
   const long = ["do", ...volumes, "--", "/bin/sh", join(root, "tools/training.sh")];
   const short = ["do", "--", "/bin/true"];
-  return [long, long, short, short, short, short];
+  return [long, long, long, short, short, short];
 }
 
 /** Makes the process images of the package in folder `dir`, which holds what was built. What was done is told on stderr. */
 export async function trainImages(dir: string): Promise<void> {
-  process.stderr.write("build: training the process images, some 30 seconds\n");
+  process.stderr.write("build: training the process images, some 45 seconds\n");
   const directory = mkdtempSync(join(tmpdir(), "tsvisor-training-"));
   let made = false;
   try {
