@@ -98,7 +98,6 @@ describe("threads that are to wake others", () => {
   scenario("a thread is woken before it is resumed, or is not resumed after all", () => {
     const sleeper = caller();
     const waker = caller();
-    let early = 0;
     for (let i = 0; i < 3000; i++) {
       const left = new Set([waker.id]);
       const collect = (ns: number): boolean => {
@@ -106,7 +105,8 @@ describe("threads that are to wake others", () => {
         for (let k = 0; k < platform.result.stoppedCount; k++) assert.ok(left.delete(platform.result.stopped[k]!));
         return left.size === 0;
       };
-      if (platform.wakesEarly(waker.id, sleeper.id)) early++;
+      // Whether it does depends on where the two run: both ways must work.
+      platform.wakesEarly(waker.id, sleeper.id);
       platform.resume(waker.id);
       if (i % 5 === 0) collect(0);
       if (i % 3 === 0) platform.wakesNot(sleeper.id);
@@ -118,7 +118,6 @@ describe("threads that are to wake others", () => {
       }
       bench.until(() => collect(2e7));
     }
-    console.log(early);
   });
 
   scenario("a thread that does not wake the other one is not waited for", () => {
