@@ -13,8 +13,8 @@
 #define REST_GROWTH ((size_t)8 << 20)
 /*
  * So often at most, one look after the other, as long as much stays free in pages: one collection frees what it found dead, and the
- * next one knows by that which pages are worth emptying into others. Once more too when the first one left much: it may only have ended
- * one that was begun while the process was busy, which keeps what has died since.
+ * next one knows by that which pages are worth emptying into others. Twice at least: the first may only end one that was begun while the
+ * process was busy, which keeps what has died since.
  */
 #define REST_COLLECTIONS 4
 /*
@@ -57,15 +57,16 @@ static struct {
    * not: the lesser of two is what counts.
    */
   struct amount alive, alive_before;
+  /* What there was after the last collection made while little (or nothing) was done, garbage and free pages included. */
+  struct amount quiet;
   /*
-   * What there was after the last collection that was made while little (or nothing) was done, garbage and free pages included; and
-   * after the last one while nothing was done, with young objects. When little is done much may be needed that is not any more once
-   * nothing is, and new objects will soon fill the pages of young ones again.
+   * The same, with young objects, for those made while nothing was done, and what that was when the last one had its cause: a program
+   * that computes does nothing either, and much may be its own. The lesser counts, so that it is collected once more when it has ended.
    */
-  struct amount quiet, rested;
-  bool trim; /* malloc may have gaps from a collection */
-  bool soon; /* much died of what was alive */
-  int more;  /* collections at rest that may follow the last one */
+  struct amount rested, rested_before;
+  bool trim;               /* malloc may have gaps from a collection */
+  bool soon, soon_at_rest; /* much died of what was alive: to be collected in steps, and at once when little is done */
+  int more;                /* collections at rest that may follow the last one */
 } heap;
 
 /* What V8 has, with (TOTAL_HEAP_SIZE) or without (USED_HEAP_SIZE) free pages. */
@@ -87,6 +88,10 @@ static size_t least(size_t a, size_t b) {
   return a < b ? a : b;
 }
 
+static struct amount lesser(struct amount a, struct amount b) {
+  return (struct amount){.heap = least(a.heap, b.heap), .buffers = least(a.buffers, b.buffers)};
+}
+
 /* V8 has collected, because we wanted it or by itself. */
 static void on_collection(void *isolate, int type, int flags, void *data) {
   (void)isolate, (void)type, (void)flags, (void)data;
@@ -103,7 +108,7 @@ static bool watching(void) {
     return false;
   heap.isolate = v8_current_isolate();
   v8_after_collection(heap.isolate, on_collection, NULL, MARK_SWEEP_COMPACT);
-  heap.alive = heap.alive_before = heap.quiet = heap.rested = measure(USED_HEAP_SIZE, false);
+  heap.alive = heap.alive_before = heap.quiet = heap.rested = heap.rested_before = measure(USED_HEAP_SIZE, false);
   return false;
 }
 
@@ -112,43 +117,53 @@ static void collect(int level) {
   v8_memory_pressure(heap.isolate, PRESSURE_NONE);
 }
 
-/* Whether it is to be done once more. `before`: what `now` is compared with. */
-static bool look_idle(struct amount now, struct amount *before) {
-  if (now.buffers < before->buffers) before->buffers = now.buffers;
-  bool first = heap.soon || growth(before->heap, now.heap) + growth(before->buffers, now.buffers) > REST_GROWTH;
+/* By how much there is more than after the collections that count, or than there was since. */
+static size_t growth_at_rest(bool resting) {
+  struct amount old = measure(TOTAL_HEAP_SIZE, false), all = measure(TOTAL_HEAP_SIZE, true);
+  heap.quiet = lesser(heap.quiet, old);
+  heap.rested = lesser(heap.rested, all);
+  struct amount base = resting ? lesser(heap.rested, heap.rested_before) : heap.quiet;
+  struct amount now = resting ? all : old;
+  return growth(base.heap, now.heap) + growth(base.buffers, now.buffers);
+}
+
+/* Whether it is to be done once more. */
+static bool look_idle(bool resting) {
+  bool first = heap.soon_at_rest || (growth_at_rest(resting) > REST_GROWTH && heap.more == 0);
   if (first)
     heap.more = REST_COLLECTIONS;
   else if (heap.more == 0)
     return false;
-  size_t needed = before->heap;
+  heap.soon_at_rest = false;
   collect(PRESSURE_CRITICAL);
-  *before = measure(TOTAL_HEAP_SIZE, before == &heap.rested);
   heap.quiet = measure(TOTAL_HEAP_SIZE, false);
-  size_t used = measure(USED_HEAP_SIZE, false).heap;
-  bool again = growth(used, heap.quiet.heap) > REST_GROWTH || (first && growth(needed, used) > REST_GROWTH);
+  if (resting) {
+    if (first) heap.rested_before = heap.rested;
+    heap.rested = measure(TOTAL_HEAP_SIZE, true);
+  }
+  bool again = first || growth(measure(USED_HEAP_SIZE, false).heap, heap.quiet.heap) > REST_GROWTH;
   heap.more = again ? heap.more - 1 : 0;
   return heap.more > 0;
 }
 
-static void look_busy(struct amount now) {
-  size_t base = least(heap.alive.heap, heap.alive_before.heap);
-  size_t buffers = least(heap.alive.buffers, heap.alive_before.buffers);
-  if (heap.soon || growth(base, now.heap) + growth(buffers, now.buffers) > BUSY_GROWTH + base) collect(PRESSURE_MODERATE);
+static void look_busy(void) {
+  struct amount now = measure(TOTAL_HEAP_SIZE, false), base = lesser(heap.alive, heap.alive_before);
+  size_t more = growth(base.heap, now.heap) + growth(base.buffers, now.buffers);
+  if (heap.soon || more > BUSY_GROWTH + base.heap) collect(PRESSURE_MODERATE);
 }
 
 void garbage_soon(void) {
-  heap.soon = true;
+  heap.soon = heap.soon_at_rest = true;
 }
 
 bool garbage_look(enum activity activity) {
   /* A collection under pressure throws optimized code away, which is what a training run is for. */
   if (is_training() || !watching()) return false;
-  struct amount now = measure(TOTAL_HEAP_SIZE, activity == RESTING);
   bool more = false;
   if (activity == BUSY)
-    look_busy(now);
+    look_busy();
   else
-    more = look_idle(now, activity == RESTING ? &heap.rested : &heap.quiet);
+    more = look_idle(activity == RESTING);
   heap.soon = false;
   if (heap.trim) malloc_trim(0);
   heap.trim = false;
