@@ -317,6 +317,11 @@ export function statfsPath(m: Mount, inode: Inode, out: StatFs): number {
 
 // --- extended attributes, xattr(7) ---
 
+/** Whether it belongs to no file system, so that security modules do not look at it (S_PRIVATE). */
+function isPrivate(ctx: PathContext, inode: Inode): boolean {
+  return inode.fs === ctx.vfs.anon;
+}
+
 /** Rights of the name space. `write`: set or remove. 0 or -errno. */
 function xattrAllowed(ctx: PathContext, m: Mount, inode: Inode, name: string, write: boolean): number {
   if (name.length === 0 || name.length > XATTR_NAME_MAX) return -ERANGE;
@@ -325,9 +330,10 @@ function xattrAllowed(ctx: PathContext, m: Mount, inode: Inode, name: string, wr
     if (ro < 0) return ro;
   }
   const creds = ctx.creds;
-  if (name === XATTR_CAPABILITY) return !write || creds.hasCap(CAP_SETFCAP) ? 0 : -EPERM;
   if (name.startsWith(XATTR_SECURITY_PREFIX)) {
-    return !write || creds.hasCap(CAP_SYS_ADMIN) ? 0 : -EPERM;
+    // Capabilities have a rule of their own, which depends on what is done: below.
+    const isFree = !write || name === XATTR_CAPABILITY || isPrivate(ctx, inode);
+    return isFree || creds.hasCap(CAP_SYS_ADMIN) ? 0 : -EPERM;
   }
   if (name.startsWith(XATTR_SYSTEM_PREFIX)) return -EOPNOTSUPP;
   if (name.startsWith(XATTR_TRUSTED_PREFIX)) {
@@ -368,6 +374,8 @@ export function setXattr(ctx: PathContext, path: VfsPath, name: string, value: U
   if (name === XATTR_CAPABILITY && value.length > 0 && !mayBeFileCaps(value)) return -EINVAL;
   const inode = path.dentry.inode!;
   let r = xattrAllowed(ctx, path.mount, inode, name, true);
+  // Without a value it says nothing.
+  if (r === 0 && name === XATTR_CAPABILITY && value.length > 0 && !ctx.creds.hasCap(CAP_SETFCAP)) r = -EPERM;
   if (r === 0) r = checkName(inode, name);
   return r < 0 ? r : changed(path.dentry, inode.setXattr(name, value, flags), IN_ATTRIB);
 }
@@ -376,6 +384,7 @@ export function setXattr(ctx: PathContext, path: VfsPath, name: string, value: U
 export function removeXattr(ctx: PathContext, path: VfsPath, name: string): number {
   const inode = path.dentry.inode!;
   let r = xattrAllowed(ctx, path.mount, inode, name, true);
+  if (r === 0 && name === XATTR_CAPABILITY && !isPrivate(ctx, inode) && !ctx.creds.hasCap(CAP_SETFCAP)) r = -EPERM;
   if (r === 0) r = checkName(inode, name);
   return r < 0 ? r : changed(path.dentry, inode.removeXattr(name), IN_ATTRIB);
 }
