@@ -26,11 +26,15 @@ int main(void) {
 	SHOW(poll(&poller, 1, 5000));
 	say("revents %#x\n", poller.revents);
 	SHOW(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+	SHOW(syscall(SYS_pidfd_send_signal, fd, 65, NULL, 0));
+	SHOW(syscall(SYS_pidfd_send_signal, fd, SIGTERM, (siginfo_t *)8, 0));
 	SHOW(waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOWAIT));
 	SHOW(waitid(P_PIDFD, (id_t)fd, &info, WEXITED));
 	say("%d %s\n", info.si_code == CLD_KILLED, sname(info.si_status));
 	SHOW(waitid(P_PIDFD, (id_t)fd, &info, WEXITED));
 	SHOW(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+	SHOW(syscall(SYS_pidfd_send_signal, fd, 65, NULL, 0));
+	SHOW(syscall(SYS_pidfd_send_signal, fd, SIGTERM, (siginfo_t *)8, 0));
 	SHOW(syscall(SYS_pidfd_open, pid, 0));
 	SHOW(syscall(SYS_pidfd_open, 0, 0));
 	SHOW(syscall(SYS_pidfd_open, -1, 0));

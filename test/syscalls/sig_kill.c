@@ -18,6 +18,14 @@ int main(void) {
 	SHOW(kill(getpid(), -1));
 	SHOW(kill(4194303, SIGUSR1));
 	SHOW(kill(4194303, 0));
+	SHOW(kill(4194303, 65));
+	SHOW(kill(-4194303, 65));
+	SHOW(kill(INT_MIN, 65));
+	SHOW(kill(0, 65));
+	SHOW(syscall(SYS_tkill, 4194303, 65));
+	SHOW(syscall(SYS_tgkill, 4194303, 4194303, 65));
+	SHOW(syscall(SYS_tgkill, getpid(), 4194303, 65));
+	SHOW(syscall(SYS_tgkill, getpid(), getpid(), 65));
 	SHOW(kill(-4194303, SIGUSR1));
 	SHOW(kill(INT_MIN, SIGUSR1));
 	SHOW(kill(getpid(), SIGUSR1));

@@ -5,7 +5,7 @@
  * look: a running one is interrupted, a blocked one gets its attempt repeated, a stopped one is left alone unless the
  * signal kills or continues.
  */
-import { EAGAIN, EPERM, ESRCH } from "../../abi/errno.ts";
+import { EAGAIN, EINVAL, EPERM, ESRCH } from "../../abi/errno.ts";
 import { CAP_KILL } from "../../abi/capability.ts";
 import { RLIMIT_SIGPENDING } from "../../abi/resource.ts";
 import {
@@ -61,8 +61,9 @@ export function threadSignal(from: Task, sig: number): SigInfo {
   return info;
 }
 
-/** Whether `from` may send `sig` to `to`, kill(2): 0 or -EPERM. */
+/** Whether `from` may send `sig` to `to`, kill(2): 0, -EINVAL (no such signal, which is told only where there is a process) or -EPERM. */
 export function maySignal(from: Task, to: ThreadGroup, sig: number): number {
+  if (sig < 0 || sig > NSIG) return -EINVAL;
   if (from.group === to) return 0;
   const c = from.creds;
   const target = to.leader.creds;

@@ -3,7 +3,6 @@ import { O_NONBLOCK } from "../../abi/fcntl.ts";
 import { EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EMFILE, ENOMEM, EPERM, ERESTARTNOHAND, ESRCH } from "../../abi/errno.ts";
 import {
   MINSIGSTKSZ,
-  NSIG,
   SI_TKILL,
   SIG_BLOCK,
   SIG_DFL,
@@ -76,7 +75,6 @@ const KNOWN_SA_FLAGS =
 function sysKill(t: Task, a: SyscallArgs): number {
   const pid = a.i32(0);
   const sig = a.i32(1);
-  if (sig < 0 || sig > NSIG) return -EINVAL;
   const k = t.kernel;
   if (pid > 0) {
     const target = k.tasks.get(pid)?.group;
@@ -85,15 +83,16 @@ function sysKill(t: Task, a: SyscallArgs): number {
   }
   if (pid === -2147483648) return -ESRCH;
   if (pid === -1) {
-    let found = false;
-    let denied = false;
+    let result = -ESRCH;
     for (const g of k.processes.values()) {
       if (g === t.group || g === k.init || g.isZombie) continue;
-      found = true;
-      if (maySignal(t, g, sig) !== 0) denied = true;
-      else if (sig !== 0) sendToGroup(g, userSignal(t, sig));
+      const err = maySignal(t, g, sig);
+      // Those that may not be signalled do not count.
+      if (err !== -EPERM) result = err;
+      else if (result === -ESRCH) result = 0;
+      if (err === 0 && sig !== 0) sendToGroup(g, userSignal(t, sig));
     }
-    return found ? 0 : denied ? -EPERM : -ESRCH;
+    return result;
   }
   const pg = pid === 0 ? t.group.pgrp : k.processGroups.get(-pid);
   if (pg === undefined) return -ESRCH;
@@ -120,7 +119,7 @@ function toThread(t: Task, tgid: number, tid: number, sig: number): number {
 function sysTkill(t: Task, a: SyscallArgs): number {
   const tid = a.i32(0);
   const sig = a.i32(1);
-  if (tid <= 0 || sig < 0 || sig > NSIG) return -EINVAL;
+  if (tid <= 0) return -EINVAL;
   return toThread(t, -1, tid, sig);
 }
 
@@ -128,7 +127,7 @@ function sysTgkill(t: Task, a: SyscallArgs): number {
   const tgid = a.i32(0);
   const tid = a.i32(1);
   const sig = a.i32(2);
-  if (tgid <= 0 || tid <= 0 || sig < 0 || sig > NSIG) return -EINVAL;
+  if (tgid <= 0 || tid <= 0) return -EINVAL;
   return toThread(t, tgid, tid, sig);
 }
 
@@ -175,7 +174,6 @@ function sysRtTgsigqueueinfo(t: Task, a: SyscallArgs): number {
 }
 
 function queueInfo(t: Task, g: ThreadGroup, thread: Task | null, info: SigInfo): number {
-  if (info.signo < 0 || info.signo > NSIG) return -EINVAL;
   const err = maySignal(t, g, info.signo);
   if (err !== 0 || info.signo === 0) return err;
   return thread !== null ? sendToTask(thread, info) : sendToGroup(g, info);
@@ -206,15 +204,18 @@ function sysPidfdSendSignal(t: Task, a: SyscallArgs): number {
   if (a.u32(3) !== 0) return -EINVAL;
   const target = processOf(t.fds.get(a.i32(0)));
   if (target === null) return -EBADF;
-  if (sig < 0 || sig > NSIG) return -EINVAL;
-  if (target.reaped || target.isZombie) return target.reaped ? -ESRCH : maySignal(t, target, sig);
-  if (infoAt === 0) return killOne(t, target, sig);
-  const info = infoIn(t, infoAt, sig);
-  if (typeof info === "number") return info;
-  const given = t.kernel.scratchView.getInt32(0, true);
-  if (given !== sig) return -EINVAL;
-  if (!mayClaim(t, target.id, info)) return -EPERM;
-  return queueInfo(t, target, null, info);
+  let info: SigInfo | null = null;
+  if (infoAt !== 0) {
+    const given = infoIn(t, infoAt, sig);
+    if (typeof given === "number") return given;
+    if (t.kernel.scratchView.getInt32(0, true) !== sig) return -EINVAL;
+    if (!mayClaim(t, target.id, given)) return -EPERM;
+    info = given;
+  }
+  // Of a process that is gone nothing else is told.
+  if (target.reaped) return -ESRCH;
+  if (target.isZombie) return maySignal(t, target, sig);
+  return info === null ? killOne(t, target, sig) : queueInfo(t, target, null, info);
 }
 
 function sysPidfdGetfd(t: Task, a: SyscallArgs): number {
