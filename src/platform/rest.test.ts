@@ -10,11 +10,24 @@ function programPages(): number {
   return Number(/^RssFile:\s+(\d+) kB/m.exec(readFileSync("/proc/self/status", "latin1"))![1]);
 }
 
-test("program pages are given back when nothing has happened for a second", () => {
-  const platform = StubPlatform.start("ptrace", -1);
-  if (!(platform instanceof StubPlatform)) throw new Error(platform.reason);
-  const bench = new Bench(platform);
-  try {
+/** A test with a platform, and programs on it. */
+function withPlatform(body: (platform: StubPlatform, bench: Bench) => void): () => void {
+  return () => {
+    const platform = StubPlatform.start("ptrace", -1);
+    if (!(platform instanceof StubPlatform)) throw new Error(platform.reason);
+    const bench = new Bench(platform);
+    try {
+      body(platform, bench);
+    } finally {
+      bench.end();
+      platform.shutdown();
+    }
+  };
+}
+
+test(
+  "program pages are given back when nothing has happened for a second",
+  withPlatform((platform, bench) => {
     const id = bench.context(bench.space([...SYSCALL, ...jmpBack(2)]).as);
     bench.run(id);
     const before = programPages();
@@ -25,11 +38,8 @@ test("program pages are given back when nothing has happened for a second", () =
     }
     assert.ok(after <= before / 2, `${before} KiB before, ${after} now`);
     bench.run(id);
-  } finally {
-    bench.end();
-    platform.shutdown();
-  }
-});
+  }),
+);
 
 /** Live until it is dropped: `heap` objects, old by then, and `buffers` MiB outside of the heap. */
 function ballast(heap: number, buffers: number): unknown[] {
@@ -91,11 +101,9 @@ test("what lives in many pages is moved into few, although nothing happens meanw
   }
 });
 
-test("what was alive at the last collection is collected after much was done, although nothing has grown", () => {
-  const platform = StubPlatform.start("ptrace", -1);
-  if (!(platform instanceof StubPlatform)) throw new Error(platform.reason);
-  const bench = new Bench(platform);
-  try {
+test(
+  "what was alive at the last collection is collected after much was done, although nothing has grown",
+  withPlatform((platform, bench) => {
     const id = bench.context(bench.space([...SYSCALL, ...jmpBack(2)]).as);
     let live = ballast(1e6, 0);
     platform.wait(2.2e9);
@@ -106,21 +114,16 @@ test("what was alive at the last collection is collected after much was done, al
     platform.wait(2.2e9);
     const after = getHeapStatistics().total_heap_size;
     assert.ok(after < most - 30e6, `${most} when all was alive, ${after} at rest`);
-  } finally {
-    bench.end();
-    platform.shutdown();
-  }
-});
+  }),
+);
 
 for (const [when, calls] of [
   ["little was done", 12],
   ["nothing was done but by a program itself", 1],
 ] as const) {
-  test(`what was alive while ${when} is collected once nothing is`, () => {
-    const platform = StubPlatform.start("ptrace", -1);
-    if (!(platform instanceof StubPlatform)) throw new Error(platform.reason);
-    const bench = new Bench(platform);
-    try {
+  test(
+    `what was alive while ${when} is collected once nothing is`,
+    withPlatform((platform, bench) => {
       const id = bench.context(bench.space([...SYSCALL, ...jmpBack(2)]).as);
       platform.wait(1.2e9);
       let live = ballast(1e6, 0);
@@ -135,11 +138,8 @@ for (const [when, calls] of [
       platform.wait(2.2e9);
       const after = getHeapStatistics().total_heap_size;
       assert.ok(after < most - 30e6, `${most} when all was alive, ${after} at rest`);
-    } finally {
-      bench.end();
-      platform.shutdown();
-    }
-  });
+    }),
+  );
 }
 
 test("the pages of young objects are given back when nothing happens", () => {
@@ -159,11 +159,9 @@ test("the pages of young objects are given back when nothing happens", () => {
   }
 });
 
-test("what died after a busy process began to mark is collected at rest", () => {
-  const platform = StubPlatform.start("ptrace", -1);
-  if (!(platform instanceof StubPlatform)) throw new Error(platform.reason);
-  const bench = new Bench(platform);
-  try {
+test(
+  "what died after a busy process began to mark is collected at rest",
+  withPlatform((platform, bench) => {
     const id = bench.context(bench.space([...SYSCALL, ...jmpBack(2)]).as);
     platform.wait(1.2e9);
     const before = getHeapStatistics().used_heap_size;
@@ -179,8 +177,5 @@ test("what died after a busy process began to mark is collected at rest", () => 
     platform.wait(4.5e9);
     const after = getHeapStatistics().used_heap_size;
     assert.ok(after < before + 10e6, `${before} before, ${most} when all was alive, ${after} at rest`);
-  } finally {
-    bench.end();
-    platform.shutdown();
-  }
-});
+  }),
+);
